@@ -1,0 +1,1 @@
+"""carina: chest-radiograph vision-language models, pre-trained, asked, measured."""

@@ -1,0 +1,1 @@
+"""Key tables of officially released checkpoints."""

@@ -1,0 +1,1 @@
+"""Networks without an objective: ResNet, ViT, BERT, the query decoder."""

@@ -1,0 +1,1 @@
+"""Tasks: a model and a manifest in, numbers with intervals out."""

@@ -1,0 +1,97 @@
+"""Writing without half-written files, and bars for what takes long."""
+
+import errno
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from carina.errors import OutputError
+
+ItemT = TypeVar("ItemT")
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Gives a temporary file name beside `path`; moves it into place if all went well.
+
+    Parent folders are made. After any exception, Ctrl-C included, the temporary file is gone
+    and what was at `path` before is still there.
+
+    Raises:
+        OutputError: the disk is full, or the place may not be written.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        with temporary.open("rb") as handle:
+            os.fsync(handle.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        raise write_error(path, error) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Gives a temporary folder beside `path`; it replaces the folder at `path` if all went well.
+
+    Raises:
+        OutputError: the disk is full, or the place may not be written.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    replaced = path.with_name(f".{path.name}.{os.getpid()}.old")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.mkdir()
+        yield temporary
+        if path.exists():
+            path.replace(replaced)
+        temporary.replace(path)
+    except OSError as error:
+        raise write_error(path, error) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(replaced, ignore_errors=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes UTF-8 text, whole or not at all.
+
+    Raises:
+        OutputError: the disk is full, or the place may not be written.
+    """
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_error(path: Path, error: OSError) -> OutputError:
+    """Says in one sentence why something could not be written, and what to do."""
+    if error.errno == errno.ENOSPC:
+        return OutputError(
+            f"{path}: the disk is full; what was there before is untouched. "
+            "Free some space, or write to another disk, and run the command again."
+        )
+    return OutputError(f"{path}: cannot be written ({error.strerror}). Choose another place.")
+
+
+def progress(items: Iterable[ItemT], description: str, total: int | None = None) -> Iterator[ItemT]:
+    """Passes items on, with a bar on the terminal; silent where there is no terminal."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(
+        *columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True
+    ) as bar:
+        yield from bar.track(items, total=total, description=description)

@@ -1,0 +1,1 @@
+"""Radiographs: reading files, geometry, augmentation, the image store."""

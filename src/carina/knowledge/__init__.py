@@ -1,0 +1,1 @@
+"""Concept graphs: ontologies read, the embedded chest graph, pairs for stage 1."""

@@ -1,0 +1,1 @@
+"""Model folders: saved, named, loaded."""

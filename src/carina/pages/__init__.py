@@ -1,0 +1,1 @@
+"""Data in, HTML, SVG and PNG out."""

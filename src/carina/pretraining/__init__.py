@@ -1,0 +1,1 @@
+"""The systems: model, objective and stages of each."""

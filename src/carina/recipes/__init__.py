@@ -1,0 +1,1 @@
+"""Functions that return full configurations, named by system and scale."""

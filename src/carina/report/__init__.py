@@ -1,0 +1,1 @@
+"""Reports: sections, sentences, entities with assertion. Text to text."""

@@ -1,0 +1,1 @@
+"""The manifest, checks of it, and batches from it."""

@@ -1,0 +1,1 @@
+"""Asking a model about findings that it was not trained on by label."""

@@ -1,0 +1,40 @@
+"""Shared fixtures: shapes are checked as the tests run, real data are found by variable."""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+from jaxtyping import install_import_hook
+
+install_import_hook("carina", "beartype.beartype")
+settings.register_profile(
+    "carina", deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("carina")
+
+
+def folder_named_by(variable: str) -> Path:
+    """The folder that a variable names; skips when unset, fails when set to what is not there."""
+    value = os.environ.get(variable)
+    if not value:
+        pytest.skip(f"{variable} is not set: it names the folder that this test reads")
+    folder = Path(value)
+    if not folder.is_dir():
+        pytest.fail(f"{variable}={value} is no folder")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def parity_dir() -> Path:
+    return folder_named_by("CARINA_PARITY")
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    return folder_named_by("CARINA_DATA")
+
+
+@pytest.fixture(scope="session")
+def vocab_dir() -> Path:
+    return folder_named_by("CARINA_VOCAB")
