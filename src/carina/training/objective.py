@@ -43,14 +43,14 @@ class Batch(Protocol):
         ...
 
 
-BatchT = TypeVar("BatchT", bound=Batch, contravariant=True)
-MadeBatchT = TypeVar("MadeBatchT", bound=Batch, covariant=True)
+BatchT_contra = TypeVar("BatchT_contra", bound=Batch, contravariant=True)
+MadeBatchT_co = TypeVar("MadeBatchT_co", bound=Batch, covariant=True)
 
 
-class Objective(Protocol[BatchT]):
+class Objective(Protocol[BatchT_contra]):
     """Anything that can be pre-trained or fine-tuned; also a `torch.nn.Module`."""
 
-    def losses(self, batch: BatchT) -> Losses:
+    def losses(self, batch: BatchT_contra) -> Losses:
         """The terms of the loss for this process's share of the global batch."""
         ...
 
@@ -76,7 +76,7 @@ class Place:
         return range(self.rank * share, (self.rank + 1) * share)
 
 
-class Batches(Protocol[MadeBatchT]):
+class Batches(Protocol[MadeBatchT_co]):
     """Makes the batch of any step: a pure function of its own seed, the step and the place."""
 
     batch_size: int
@@ -86,6 +86,6 @@ class Batches(Protocol[MadeBatchT]):
         """Steps in which each study is seen about once."""
         ...
 
-    def batch(self, step: int, place: Place) -> MadeBatchT:
+    def batch(self, step: int, place: Place) -> MadeBatchT_co:
         """The share of `place` of the batch of `step` (from 0)."""
         ...
