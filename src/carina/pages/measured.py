@@ -1,0 +1,33 @@
+"""A number of an evaluation as a page shows it: with an interval, or with why it is undefined."""
+
+import math
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """A value and its 95% interval.
+
+    `value` is None where it is undefined; `reason` then says why ("no positive").
+    `low` and `high` are None where no interval was worked out.
+    """
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    reason: str | None = None
+
+    @property
+    def defined(self) -> bool:
+        """Whether there is a finite value to show."""
+        return self.value is not None and math.isfinite(self.value)
+
+
+def format_measured(measured: Measured, digits: int = 3) -> str:
+    """Writes "0.912 (0.884 to 0.935)", "0.912" without interval, or "undefined (no positive)"."""
+    if not measured.defined:
+        return "undefined" if measured.reason is None else f"undefined ({measured.reason})"
+    text = f"{measured.value:.{digits}f}"
+    if measured.low is None or measured.high is None:
+        return text
+    return f"{text} ({measured.low:.{digits}f} to {measured.high:.{digits}f})"

@@ -1,0 +1,249 @@
+"""Asking a model about findings on radiographs: files, folders or arrays in, an `Answer` out."""
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from carina.errors import ModelError, RadiographError
+from carina.imaging.preprocessing import Placement, Preprocessing, prepare
+from carina.zeroshot.answer import Answer, AskedImage
+from carina.zeroshot.images import Pixels, gather_images, read_pixels
+from carina.zeroshot.protocol import EncodedQueries, Query, ZeroShotModel
+from carina.zeroshot.queries import check_queries
+
+READERS = min(4, os.cpu_count() or 1)  # threads; decoders and resizing let go of Python's lock
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answered:
+    """What a model said of one radiograph.
+
+    `index` counts the images that were given, from 0. `grids` are coarse maps over the model's
+    input, float32, or None where the model makes none; `placement` puts them back on the
+    radiograph's own pixels.
+    """
+
+    index: int
+    scores: Float[np.ndarray, "queries"]
+    grids: Float[np.ndarray, "queries rows cols"] | None
+    placement: Placement
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unreadable:
+    """An image of a batch job that could not be answered, and why."""
+
+    index: int
+    message: str
+
+
+class LoadedModel:
+    """A model that can be asked, as `carina.load` gives it.
+
+    Attributes:
+        model: the network.
+        folder: the model folder that it came from, or None.
+    """
+
+    def __init__(self, model: ZeroShotModel, folder: Path | None = None) -> None:
+        self.model = model
+        self.folder = folder
+        self._encoded: EncodedQueries | None = None
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """What the image side of the model wants."""
+        return self.model.preprocessing
+
+    def ask(
+        self,
+        images: Sequence[str | Path | Pixels],
+        queries: Sequence[str | Query],
+        *,
+        batch_size: int = 16,
+    ) -> Answer:
+        """Scores and heat-maps of findings on radiographs.
+
+        Args:
+            images: files (DICOM, PNG, JPEG), folders of them, or arrays [height, width].
+            queries: names of findings, or `Query` with a description for one never seen.
+            batch_size: radiographs that go through the network at once.
+
+        Raises:
+            QueryError: there is no query, or one is blank or given twice.
+            RadiographError: not one of the images can be read.
+        """
+        checked = check_queries(queries)
+        # The text side costs more than one image: the same list is embedded only once.
+        if self._encoded is None or self._encoded.queries != checked:
+            self._encoded = encode(self.model, checked)
+        return ask_encoded(self.model, images, self._encoded, batch_size)
+
+
+def ask(
+    model: ZeroShotModel,
+    images: Sequence[str | Path | Pixels],
+    queries: Sequence[str | Query],
+    *,
+    batch_size: int = 16,
+) -> Answer:
+    """Scores and heat-maps of findings on radiographs; see `LoadedModel.ask`."""
+    return ask_encoded(model, images, encode(model, check_queries(queries)), batch_size)
+
+
+def ask_encoded(
+    model: ZeroShotModel,
+    images: Sequence[str | Path | Pixels],
+    queries: EncodedQueries,
+    batch_size: int,
+) -> Answer:
+    """Asks queries that were embedded before.
+
+    Raises:
+        RadiographError: not one of the images can be read.
+    """
+    given = gather_images(images)
+    answered: list[Answered] = []
+    unreadable: list[Unreadable] = []
+    for result in answer_in_batches(model, given, queries, batch_size=batch_size):
+        if isinstance(result, Answered):
+            answered.append(result)
+        else:
+            unreadable.append(result)
+    if not answered:
+        raise none_readable(unreadable)
+    grids = [one.grids for one in answered if one.grids is not None]
+    return Answer(
+        images=tuple(
+            AskedImage(source=given[one.index], number=one.index, placement=one.placement)
+            for one in answered
+        ),
+        queries=queries.queries,
+        scores=np.stack([one.scores for one in answered]),
+        grids=np.stack(grids) if grids else None,
+        unreadable=tuple(one.message for one in unreadable),
+    )
+
+
+def none_readable(unreadable: Sequence[Unreadable]) -> RadiographError:
+    """The error of a call that got no answer at all: the one message, or the first of them."""
+    if len(unreadable) == 1:
+        return RadiographError(unreadable[0].message)
+    return RadiographError(
+        f"None of the {len(unreadable)} images can be read. The first: {unreadable[0].message}"
+    )
+
+
+def answer_in_batches(
+    model: ZeroShotModel,
+    images: Iterable[Path | Pixels],
+    queries: EncodedQueries,
+    *,
+    batch_size: int = 16,
+) -> Iterator[Answered | Unreadable]:
+    """Answers images in the order given, two batches of them in memory at most.
+
+    While the network works on one batch, the next is read. An image that cannot be read comes
+    out as `Unreadable` in its place; the others are still answered. Arrays of a store may be
+    given as they are (uint8).
+    """
+    for batch in read_ahead(images, model.preprocessing, batch_size):
+        readable = [one for one in batch if isinstance(one, Prepared)]
+        answers = iter(answer_batch(model, readable, queries) if readable else ())
+        for one in batch:
+            yield next(answers) if isinstance(one, Prepared) else one
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """One radiograph as the network wants it."""
+
+    index: int
+    pixels: Float[Tensor, "channels height width"]
+    placement: Placement
+
+
+def read_ahead(
+    images: Iterable[Path | Pixels], preprocessing: Preprocessing, batch_size: int
+) -> Iterator[list[Prepared | Unreadable]]:
+    """Reads batches of images in threads, one batch ahead of the caller."""
+    readers = ThreadPoolExecutor(READERS)
+    try:
+        waiting: list[Future[Prepared | Unreadable]] = []
+        numbered = iter(enumerate(images))
+        while batch := list(islice(numbered, batch_size)):
+            begun = [readers.submit(read_one, i, image, preprocessing) for i, image in batch]
+            if waiting:
+                yield [future.result() for future in waiting]
+            waiting = begun
+        if waiting:
+            yield [future.result() for future in waiting]
+    finally:
+        readers.shutdown(cancel_futures=True)
+
+
+def read_one(
+    index: int, image: Path | Pixels, preprocessing: Preprocessing
+) -> Prepared | Unreadable:
+    """Reads and prepares one image."""
+    try:
+        pixels, placement = prepare(read_pixels(image), preprocessing)
+    except RadiographError as error:
+        return Unreadable(index=index, message=str(error))
+    return Prepared(index=index, pixels=pixels, placement=placement)
+
+
+def answer_batch(
+    model: ZeroShotModel, batch: Sequence[Prepared], queries: EncodedQueries
+) -> Iterator[Answered]:
+    """Lets the network answer one batch.
+
+    Raises:
+        ModelError: a score is not finite.
+    """
+    pixels = torch.stack([one.pixels for one in batch])
+    with evaluating(model) as device:
+        answers = model.answer(pixels.to(device), queries)
+    scores = answers.scores.float().cpu().numpy()
+    grids = None if answers.grids is None else answers.grids.float().cpu().numpy()
+    if not np.isfinite(scores).all():
+        raise ModelError(
+            "The model gave a score that is not a number; its weights are damaged or its "
+            "training diverged. Load an earlier model."
+        )
+    for i, one in enumerate(batch):
+        yield Answered(
+            index=one.index,
+            scores=scores[i],
+            grids=None if grids is None else grids[i],
+            placement=one.placement,
+        )
+
+
+def encode(model: ZeroShotModel, queries: Sequence[Query]) -> EncodedQueries:
+    """Embeds queries once, for any number of radiographs."""
+    with evaluating(model):
+        return model.encode_queries(queries)
+
+
+@contextmanager
+def evaluating(model: ZeroShotModel) -> Iterator[torch.device]:
+    """Turns dropout and gradients off for a while, and tells where the model's weights are."""
+    module = model if isinstance(model, nn.Module) else nn.Module()
+    was_training = module.training
+    weight = next(module.parameters(), torch.empty(0))
+    module.eval()
+    try:
+        with torch.inference_mode():
+            yield weight.device
+    finally:
+        module.train(was_training)

@@ -1,0 +1,51 @@
+"""What a user may ask: names or `Query` objects, none of them twice."""
+
+from collections.abc import Sequence
+
+from carina.errors import QueryError
+from carina.zeroshot.protocol import Query
+
+
+def parse_query(text: str) -> Query:
+    """Reads NAME or NAME=DESCRIPTION, as the command line takes it.
+
+    Raises:
+        QueryError: the name is blank, or "=" is followed by nothing.
+    """
+    name, equals, description = text.partition("=")
+    if equals and not description.strip():
+        raise QueryError(
+            f"The query {text!r} ends after '='; expected NAME=DESCRIPTION. "
+            "Say what the finding looks like, or leave the '=' out."
+        )
+    return Query(one_line(name), one_line(description) if equals else None)
+
+
+def check_queries(queries: Sequence[str | Query]) -> tuple[Query, ...]:
+    """Makes every query a `Query` and refuses a list that asks nothing or one thing twice.
+
+    Names are compared without regard to case and space.
+
+    Raises:
+        QueryError: there is no query, one is blank, or one is given twice.
+    """
+    if isinstance(queries, str):
+        raise QueryError(f"Queries are one string, {queries!r}; expected a list of names.")
+    if not queries:
+        raise QueryError("There is no query; give at least one finding to ask about.")
+    checked = tuple(Query(one_line(q)) if isinstance(q, str) else q for q in queries)
+    seen: dict[str, str] = {}
+    for query in checked:
+        key = one_line(query.name).casefold()
+        if key in seen:
+            raise QueryError(
+                f"The query {query.name!r} is given twice (as {seen[key]!r} before); "
+                "case and space make no difference. Leave one out."
+            )
+        seen[key] = query.name
+    return checked
+
+
+def one_line(text: str) -> str:
+    """The text with each run of white space as one space, none at the ends."""
+    return " ".join(text.split())
