@@ -1,0 +1,202 @@
+"""A BERT that turns a text into one vector."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import torch
+from jaxtyping import Float, Int
+from tokenizers import Tokenizer
+from torch import Tensor, nn
+from transformers import BertConfig, BertModel
+
+from carina.encoders.tokenizer import load_tokenizer
+from carina.errors import ConfigError, ModelError
+
+LOGGER = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextEncoderConfig:
+    """Settings of a text encoder. Defaults are BERT-base with PubMedBERT's vocabulary size.
+
+    `max_tokens` is the longest text that is read, special tokens included: the rest is cut.
+    `positions` is how many the BERT was built for. `dim` is the length of the embedding.
+    """
+
+    vocabulary: int = 30522
+    width: int = 768
+    layers: int = 12
+    heads: int = 12
+    hidden: int = 3072
+    positions: int = 512
+    max_tokens: int = 256
+    dim: int = 768
+    dropout: float = 0.1
+
+    def __post_init__(self) -> None:
+        """Checks that the layers can be built and that texts fit."""
+        if min(self.vocabulary, self.width, self.layers, self.heads, self.hidden, self.dim) < 1:
+            raise ConfigError(f"Every size of a text encoder must be at least 1, got {self}.")
+        if self.width % self.heads:
+            raise ConfigError(f"heads ({self.heads}) must divide width ({self.width}).")
+        if not 3 <= self.max_tokens <= self.positions:
+            raise ConfigError(
+                f"max_tokens must be between 3 and positions ({self.positions}), got "
+                f"{self.max_tokens}."
+            )
+        if not 0 <= self.dropout < 1:
+            raise ConfigError(f"dropout must be in [0, 1), got {self.dropout}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tokens:
+    """Texts as numbers, padded to the longest of them.
+
+    `mask` is 1 where a token is and 0 where there is padding; `cut` counts the texts that were
+    longer than the encoder takes.
+    """
+
+    ids: Int[Tensor, "texts tokens"]
+    mask: Int[Tensor, "texts tokens"]
+    cut: int = 0
+
+    def to(self, device: torch.device) -> "Tokens":
+        """Copies the tensors to a device."""
+        return Tokens(ids=self.ids.to(device), mask=self.mask.to(device), cut=self.cut)
+
+
+class TextEncoder(nn.Module):
+    """BERT, its pooled first token, and a two-layer projection.
+
+    Source: KAD's knowledge encoder (Zhang et al., Nat Commun 2023). `bert` is transformers'
+    `BertModel`, with its parameter names.
+    """
+
+    def __init__(self, config: TextEncoderConfig, tokenizer: Tokenizer) -> None:
+        super().__init__()
+        if tokenizer.get_vocab_size() > config.vocabulary:
+            raise ConfigError(
+                f"The tokenizer has {tokenizer.get_vocab_size()} entries, more than the text "
+                f"encoder's vocabulary of {config.vocabulary}."
+            )
+        self.config = config
+        self.tokenizer = tokenizer
+        self.bert = BertModel(_bert_config(config), add_pooling_layer=True)
+        self.project = nn.Sequential(
+            nn.Linear(config.width, config.dim), nn.GELU(), nn.Linear(config.dim, config.dim)
+        )
+        for layer in (self.project[0], self.project[2]):
+            nn.init.normal_(layer.weight, std=config.width**-0.5)
+
+    @classmethod
+    def from_config(cls, config: TextEncoderConfig, tokenizer: Tokenizer) -> Self:
+        """An encoder with fresh weights."""
+        return cls(config, tokenizer)
+
+    @classmethod
+    def from_bert(cls, source: str | Path, *, dim: int = 768, max_tokens: int = 256) -> Self:
+        """A published BERT from a local folder or a hub, with a fresh projection.
+
+        Raises:
+            ModelError: the folder holds no BERT, or the hub cannot be reached.
+        """
+        tokenizer = load_tokenizer(source)
+        try:
+            bert = BertModel.from_pretrained(str(source), attn_implementation="sdpa")
+        except (OSError, ValueError, RuntimeError) as error:
+            raise ModelError(
+                f"{source}: is no folder with a BERT in transformers' layout and cannot be "
+                f"fetched from the hub ({type(error).__name__}). Download it and give its folder."
+            ) from error
+        encoder = cls(_config_of(bert.config, dim, max_tokens), tokenizer)
+        encoder.bert = bert
+        return encoder
+
+    def tokenize(self, texts: Sequence[str]) -> Tokens:
+        """Texts as token ids, on the CPU; what is too long is cut and counted."""
+        limit, last = self.config.max_tokens, self.tokenizer.token_to_id("[SEP]")
+        lists = [encoding.ids for encoding in self.tokenizer.encode_batch(list(texts))]
+        cut = sum(len(ids) > limit for ids in lists)
+        lists = [ids if len(ids) <= limit else [*ids[: limit - 1], last] for ids in lists]
+        shape = (len(lists), max((len(ids) for ids in lists), default=0))
+        ids = torch.full(shape, self.tokenizer.token_to_id("[PAD]"), dtype=torch.long)
+        mask = torch.zeros(shape, dtype=torch.long)
+        for row, numbers in enumerate(lists):
+            ids[row, : len(numbers)] = torch.tensor(numbers)
+            mask[row, : len(numbers)] = 1
+        return Tokens(ids=ids, mask=mask, cut=cut)
+
+    def forward(self, tokens: Tokens) -> Float[Tensor, "texts dim"]:
+        """One embedding a text, not normalised."""
+        hidden = self.bert(input_ids=tokens.ids, attention_mask=tokens.mask)
+        embedding: Tensor = self.project(hidden.pooler_output)
+        return embedding
+
+    def token_features(self, tokens: Tokens) -> Float[Tensor, "texts tokens dim"]:
+        """One embedding a token, through the same projection; padding's mean nothing."""
+        hidden = self.bert(input_ids=tokens.ids, attention_mask=tokens.mask)
+        features: Tensor = self.project(hidden.last_hidden_state)
+        return features
+
+    def encode(self, texts: Sequence[str], *, batch_size: int = 64) -> Float[Tensor, "texts dim"]:
+        """Embeds texts for good: eval mode, no gradient, each different text once.
+
+        Texts of like length go together, so that little is spent on padding. How many were
+        too long is logged as one warning.
+        """
+        different = sorted(set(texts), key=lambda text: (len(text), text))
+        training, device = self.training, self.project[0].weight.device
+        self.eval()
+        rows, cut = [torch.zeros(0, self.config.dim, device=device)], 0
+        with torch.no_grad():
+            for piece in _pieces(different, batch_size):
+                tokens = self.tokenize(piece)
+                cut += tokens.cut
+                rows.append(self(tokens.to(device)))
+        self.train(training)
+        if cut:
+            LOGGER.warning(
+                "%d of %d texts are longer than %d tokens; their ends were cut.",
+                cut,
+                len(different),
+                self.config.max_tokens,
+            )
+        places = {text: number for number, text in enumerate(different)}
+        order = torch.tensor([places[text] for text in texts], dtype=torch.long, device=device)
+        return torch.cat(rows)[order]
+
+
+def _pieces(texts: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+    for start in range(0, len(texts), size):
+        yield texts[start : start + size]
+
+
+def _bert_config(config: TextEncoderConfig) -> BertConfig:
+    return BertConfig(
+        vocab_size=config.vocabulary,
+        hidden_size=config.width,
+        num_hidden_layers=config.layers,
+        num_attention_heads=config.heads,
+        intermediate_size=config.hidden,
+        max_position_embeddings=config.positions,
+        hidden_dropout_prob=config.dropout,
+        attention_probs_dropout_prob=config.dropout,
+        attn_implementation="sdpa",
+    )
+
+
+def _config_of(bert: BertConfig, dim: int, max_tokens: int) -> TextEncoderConfig:
+    return TextEncoderConfig(
+        vocabulary=bert.vocab_size,
+        width=bert.hidden_size,
+        layers=bert.num_hidden_layers,
+        heads=bert.num_attention_heads,
+        hidden=bert.intermediate_size,
+        positions=bert.max_position_embeddings,
+        max_tokens=max_tokens,
+        dim=dim,
+        dropout=bert.hidden_dropout_prob,
+    )
