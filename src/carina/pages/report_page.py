@@ -5,6 +5,7 @@ Whoever measures fills a `ReportPage`; whatever is empty is left off the page.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from html import escape
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from jaxtyping import Bool, Float
 from numpy.typing import NDArray
 
 from carina.files import write_text
-from carina.pages.html import document, escape
+from carina.pages.html import document
 from carina.pages.measured import Measured
 
 

@@ -1,5 +1,7 @@
 """What a model answered: scores, maps, and how both are written to a folder."""
 
+import csv
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,9 +9,17 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import NDArray
 
+from carina.errors import OutputError
+from carina.files import atomic_folder, progress
 from carina.imaging.preprocessing import Placement
+from carina.pages.answer_page import AnsweredImage, render_answer_page
 from carina.zeroshot.images import read_pixels
 from carina.zeroshot.protocol import Query
+
+OVERLAY_SIDE = 1024  # pixels of the longer side; heat-maps are far coarser than radiographs
+THUMBNAIL_SIDE = 360
+EMBEDDED_MAPS = 120  # overlays that the page itself holds, about 3 MB; the others are linked
+FILES = frozenset({"scores.csv", "scores.json", "index.html", "overlays"})
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -53,8 +63,123 @@ class Answer:
         """The map of one query on the pixels of one image as read: float32 [height, width].
 
         What the model did not see (cut off by its preprocessing) is 0. None where the model
-        makes no maps.
+        makes no maps. Maps are made when asked for, so that none but this one is in memory.
         """
         if self.grids is None:
             return None
         return self.images[image].placement.to_original(self.grids[image, query])
+
+    def save(self, out: str | Path) -> None:
+        """Writes scores.csv, scores.json, index.html and overlays/, all of them or nothing.
+
+        An answer saved there before is replaced.
+
+        Raises:
+            OutputError: the folder holds something else, or cannot be written.
+        """
+        folder = Path(out).resolve()
+        check_replaceable(folder)
+        with atomic_folder(folder) as temporary:
+            write_scores_csv(self, temporary / "scores.csv")
+            (temporary / "scores.json").write_text(scores_json(self), encoding="utf-8")
+            images = write_overlays(self, temporary)
+            page = render_answer_page(images, self.unreadable)
+            (temporary / "index.html").write_text(page, encoding="utf-8")
+
+
+def check_replaceable(folder: Path) -> None:
+    """Refuses to put an answer where anything but an earlier answer is.
+
+    Raises:
+        OutputError: the path is a file, or a folder that holds other files.
+    """
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise OutputError(f"{folder}: is a file, expected a folder to write to. Name another.")
+    others = sorted(path.name for path in folder.iterdir() if path.name not in FILES)
+    if others:
+        raise OutputError(
+            f"{folder}: holds {others[0]!r}, which is no part of an answer, expected a new or "
+            "empty folder or an earlier answer. Nothing was written; name another folder."
+        )
+
+
+def write_scores_csv(answer: Answer, path: Path) -> None:
+    """Writes one row for each image and query: image, query, score."""
+    with path.open("w", encoding="utf-8", newline="") as handle:
+        writer = csv.writer(handle)
+        writer.writerow(("image", "query", "score"))
+        for image, scores in zip(answer.images, answer.scores, strict=True):
+            for query, score in zip(answer.queries, scores, strict=True):
+                writer.writerow((inert(image.name), inert(query.name), str(score)))
+
+
+def inert(cell: str) -> str:
+    """The cell with an apostrophe before anything that a spreadsheet would run as a formula."""
+    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
+
+
+def scores_json(answer: Answer) -> str:
+    """Everything but the maps, as JSON; scores keep all their digits."""
+    document = {
+        "images": [image.name for image in answer.images],
+        "queries": [{"name": q.name, "description": q.description} for q in answer.queries],
+        "scores": [[float(str(score)) for score in scores] for scores in answer.scores],
+        "unreadable": list(answer.unreadable),
+    }
+    return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+
+
+def write_overlays(answer: Answer, folder: Path) -> list[AnsweredImage]:
+    """Writes the overlays of all images, one radiograph in memory at a time."""
+    (folder / "overlays").mkdir()
+    stems = unique_slugs([Path(image.name).stem for image in answer.images])
+    slugs = unique_slugs([query.name for query in answer.queries])
+    embedded = max(1, EMBEDDED_MAPS // len(slugs))
+    answered = []
+    for i in progress(range(len(stems)), "Drawing overlays", len(stems)):
+        files = [f"overlays/{stems[i]}__{slug}.png" for slug in slugs]
+        queries = overlays_of(answer, i, folder, files, embedded=i < embedded)
+        answered.append(AnsweredImage(name=answer.images[i].name, queries=tuple(queries)))
+    return answered
+
+
+def overlays_of(
+    answer: Answer, image: int, folder: Path, files: Sequence[str], *, embedded: bool
+) -> Iterator[AnsweredQuery]:
+    """Writes the overlays of one radiograph and tells the page about each."""
+    pixels = None if answer.grids is None else answer.images[image].pixels()
+    for j, query in enumerate(answer.queries):
+        score = float(answer.scores[image, j])
+        heatmap = answer.heatmap(image, j)
+        if pixels is None or heatmap is None:
+            yield AnsweredQuery(query=query.name, score=score, picture=None, file=None)
+            continue
+        picture = overlay(pixels, heatmap, longest_side=OVERLAY_SIDE)
+        (folder / files[j]).write_bytes(png_bytes(with_colour_bar(picture)))
+        small = overlay(pixels, heatmap, longest_side=THUMBNAIL_SIDE) if embedded else None
+        yield AnsweredQuery(
+            query=query.name,
+            score=score,
+            picture=None if small is None else jpeg_data_uri(small),
+            file=files[j],
+        )
+
+
+def unique_slugs(names: Sequence[str]) -> list[str]:
+    """File names that any system takes, no two alike even where case makes no difference.
+
+    No slug holds two underscores in a row, so two slugs joined by "__" are unique as well.
+    """
+    slugs: list[str] = []
+    taken: set[str] = set()
+    for name in names:
+        plain = re.sub(r"[^A-Za-z0-9.-]+", "_", name).strip("._-")[:60].rstrip("._-") or "image"
+        slug, again = plain, 1
+        while slug.lower() in taken:
+            again += 1
+            slug = f"{plain}-{again}"
+        taken.add(slug.lower())
+        slugs.append(slug)
+    return slugs

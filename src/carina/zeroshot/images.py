@@ -7,13 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from carina.errors import RadiographError
-from carina.imaging.reader import probe, read_radiograph
+from carina.imaging.reader import probe, read_radiograph, require_frontal
 
 Pixels = np.ndarray
 """A radiograph as an array [height, width], bone bright: float in [0, 1], or uint8."""
 
 SUFFIXES = frozenset({".dcm", ".dicom", ".png", ".jpg", ".jpeg"})
-LATERAL_VIEWS = frozenset({"LATERAL", "LAT", "LL", "RL", "LLD", "RLD"})
 
 
 def gather_images(images: Iterable[str | Path | Pixels]) -> tuple[Path | Pixels, ...]:
@@ -76,12 +75,7 @@ def read_pixels(image: Path | Pixels) -> NDArray[np.float32]:
     """
     if isinstance(image, np.ndarray):
         return checked_pixels(image)
-    view = probe(image).view
-    if view is not None and view.strip().upper() in LATERAL_VIEWS:
-        raise RadiographError(
-            f"{image}: is a lateral view (its header says {view!r}), expected a frontal one: "
-            "models are trained on frontal views. Leave it out."
-        )
+    require_frontal(probe(image), image)
     return read_radiograph(image)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from jaxtyping import Float
 from torch import Tensor
@@ -52,6 +52,7 @@ class Answers:
     grids: Float[Tensor, "batch queries rows cols"] | None
 
 
+@runtime_checkable
 class ZeroShotModel(Protocol):
     """Query networks, prompt pairs and phrase grounding all fit this."""
 
