@@ -8,7 +8,7 @@ trains any stage the same way and never asks which system it is.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from torch import nn
 
@@ -27,6 +27,7 @@ class StageInputs:
     store: Callable[[int], ImageStore]  # side in pixels -> the store of that size, built if need be
     graph: ConceptGraph
     finished: Mapping[str, Path]  # name of an earlier stage -> its folder
+    load: Callable[[Path], nn.Module]  # the trained module of a finished stage's folder
     folder: Path  # of this stage
     seed: int
 
@@ -46,11 +47,19 @@ class PreparedStage:
     finish: Callable[[Path], None]
 
 
+@runtime_checkable
 class Stage(Protocol):
     """One stage of a recipe."""
 
-    name: str
-    training: TrainingSettings
+    @property
+    def name(self) -> str:
+        """The stage's folder in a run."""
+        ...
+
+    @property
+    def training(self) -> TrainingSettings:
+        """How it is trained."""
+        ...
 
     def prepare(self, inputs: StageInputs) -> PreparedStage:
         """Builds model, objective and batches."""

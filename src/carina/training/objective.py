@@ -6,7 +6,7 @@ their loss and gradient are exactly those of one process that saw the whole batc
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, Self, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -30,6 +30,7 @@ Losses = dict[str, Term]
 """The named terms of an objective."""
 
 
+@runtime_checkable
 class Batch(Protocol):
     """One process's share of a global batch."""
 
@@ -38,7 +39,7 @@ class Batch(Protocol):
         """What each row is called in an error message, such as its study."""
         ...
 
-    def to(self, device: torch.device) -> Self:
+    def to(self, device: torch.device) -> "Batch":
         """Copies the tensors to a device."""
         ...
 
@@ -47,6 +48,7 @@ BatchT_contra = TypeVar("BatchT_contra", bound=Batch, contravariant=True)
 MadeBatchT_co = TypeVar("MadeBatchT_co", bound=Batch, covariant=True)
 
 
+@runtime_checkable
 class Objective(Protocol[BatchT_contra]):
     """Anything that can be pre-trained or fine-tuned; also a `torch.nn.Module`."""
 
@@ -76,6 +78,7 @@ class Place:
         return range(self.rank * share, (self.rank + 1) * share)
 
 
+@runtime_checkable
 class Batches(Protocol[MadeBatchT_co]):
     """Makes the batch of any step: a pure function of its own seed, the step and the place."""
 

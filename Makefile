@@ -1,0 +1,42 @@
+# Two commands do everything, set-up included:
+#   make demo    the main job, once, on a synthetic cohort -> demo/index.html
+#   make test    format, lint, types, layers, tests
+
+PYTHON ?= python3
+BIN := .venv/bin
+SMALL := --train 240 --validate 60 --test 120 --set alignment.training.steps=30 --set knowledge.training.steps=20
+
+.PHONY: setup demo demo-small test test-all docs clean
+
+setup: .venv/installed
+
+.venv/installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "carina needs Python 3.11 or newer; name one with make PYTHON=/path/to/python"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[demo,dev,tensorboard]'
+	@touch $@
+
+demo: setup
+	$(BIN)/carina demo --out demo
+
+# The same commands on a handful of studies: shows that the path is whole, not what the model can do.
+demo-small: setup
+	rm -rf build/demo-small
+	$(BIN)/carina demo --out build/demo-small $(SMALL)
+
+test: setup
+	$(BIN)/ruff format --check src tests benchmarks docs
+	$(BIN)/ruff check src tests benchmarks docs
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -m "not slow"
+
+test-all: setup
+	$(BIN)/python -m pytest
+
+docs: setup
+	$(BIN)/python docs/build.py
+
+clean:
+	rm -rf build demo .venv

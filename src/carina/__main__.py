@@ -1,0 +1,5 @@
+"""Runs the command line as `python -m carina`."""
+
+from carina.cli.main import main
+
+main()

@@ -1,0 +1,264 @@
+"""Carries out a recipe: stage by stage, in one folder, which a killed run continues.
+
+run folder
+  run.json          what was run: recipe, seed, data and graph digests, versions, hardware
+  store/            the image store, unless one was given
+  <stage>/          checkpoint, metrics.csv, pictures, model/ (what the stage hands on)
+  model/            the last stage's model: what `carina.load` reads
+"""
+
+import functools
+import json
+import logging
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.fabric import Fabric
+
+from carina.errors import CheckpointError, ConfigError, OutputError
+from carina.files import atomic_folder, write_text
+from carina.knowledge.chest import chest_graph
+from carina.knowledge.graph import ConceptGraph
+from carina.models.codec import to_json
+from carina.models.folder import load_model, save_model
+from carina.pretraining.stage import PreparedStage, Stage, StageInputs
+from carina.recipes.recipe import Recipe
+from carina.runs.card import model_card
+from carina.runs.stores import opened_store
+from carina.studies.manifest import Manifest
+from carina.training.environment import environment
+from carina.training.loop import Training, train
+
+RECORD = "run.json"
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """What a run needs beside recipe and data.
+
+    `stores` are image stores to use instead of building one in the run folder. `start` maps the
+    name of a stage to the folder of another run whose stage of that name is used as it is.
+    `split` names the part of the manifest to train on; studies without a split are taken too.
+    """
+
+    seed: int = 0
+    stores: Sequence[Path] = ()
+    graph: Path | None = None
+    start: Mapping[str, Path] = field(default_factory=dict)
+    devices: int = 1
+    resume: bool = False
+    split: str = "train"
+    logs: tuple[type, ...] = ()
+
+
+def pretrain(
+    recipe: Recipe, manifest: Manifest, out: Path, options: RunOptions | None = None
+) -> Path:
+    """Runs all stages of a recipe that are not done yet.
+
+    Returns:
+        The model folder, `out/model`.
+
+    Raises:
+        OutputError: `out` holds a run already and `resume` was not asked for.
+        CheckpointError: the run in `out` was made with other settings or data.
+        ConfigError: `start` names no stage of the recipe, or the manifest has nothing to train on.
+        TrainingError: the loss is not finite.
+    """
+    options = options or RunOptions()
+    fabric = launched_fabric(recipe, options)
+    training_part = manifest.split(options.split)
+    graph = ConceptGraph.read(options.graph) if options.graph else chest_graph()
+    with fabric.rank_zero_first():
+        open_run(out, recipe, training_part, graph, options)
+    finished: dict[str, Path] = {}
+    for stage in recipe.stages:
+        finished[stage.name] = start_folder(stage, recipe, options) or out / stage.name
+        if not is_finished(finished[stage.name]):
+            inputs = StageInputs(
+                manifest=training_part,
+                store=functools.partial(opened_store, training_part, out, tuple(options.stores)),
+                graph=graph,
+                finished=dict(finished),
+                load=load_model,
+                folder=finished[stage.name],
+                seed=options.seed,
+            )
+            run_stage(stage, recipe, inputs, fabric_for(stage, options, fabric), options)
+    with fabric.rank_zero_first():
+        hand_over(finished[recipe.stages[-1].name] / "model", out / "model")
+    return out / "model"
+
+
+def launched_fabric(recipe: Recipe, options: RunOptions) -> Fabric:
+    """Starts the processes; with one device nothing is started."""
+    check_start(recipe, options)
+    fabric = fabric_of(recipe.stages[0], options)
+    fabric.launch()
+    return fabric
+
+
+def fabric_of(stage: Stage, options: RunOptions) -> Fabric:
+    """A Fabric with the stage's precision."""
+    accelerator = "cuda" if torch.cuda.is_available() else "cpu"
+    strategy = "ddp" if options.devices > 1 else "auto"
+    precision: Any = stage.training.precision.value
+    return Fabric(
+        accelerator=accelerator, devices=options.devices, strategy=strategy, precision=precision
+    )
+
+
+def fabric_for(stage: Stage, options: RunOptions, launched: Fabric) -> Fabric:
+    """A Fabric of the stage's own precision; with several processes, in the group that runs."""
+    fabric = fabric_of(stage, options)
+    if launched.world_size > 1:
+        fabric.launch()
+    return fabric
+
+
+def check_start(recipe: Recipe, options: RunOptions) -> None:
+    """Refuses a start for a stage that the recipe does not have."""
+    names = [stage.name for stage in recipe.stages]
+    for name in options.start:
+        if name not in names:
+            raise ConfigError(f"--from {name}=...: {recipe.name} has the stages {names}.")
+
+
+def start_folder(stage: Stage, recipe: Recipe, options: RunOptions) -> Path | None:
+    """The folder of another run's stage, if one is to be used.
+
+    Raises:
+        ConfigError: it holds no finished stage of that name.
+    """
+    if stage.name not in options.start:
+        return None
+    given = options.start[stage.name]
+    for folder in (given / stage.name, given):
+        if is_finished(folder):
+            return folder
+    raise ConfigError(
+        f"--from {stage.name}={given}: holds no finished stage {stage.name} of {recipe.name} "
+        "(expected a model folder in it). Name a finished run."
+    )
+
+
+def is_finished(folder: Path) -> bool:
+    """Whether a stage's folder holds what it hands on."""
+    return (folder / "model" / "config.json").is_file()
+
+
+def open_run(
+    out: Path, recipe: Recipe, manifest: Manifest, graph: ConceptGraph, options: RunOptions
+) -> None:
+    """Writes the run record, or checks that the one which is there says the same."""
+    identity = run_identity(recipe, manifest, graph, options)
+    path = out / RECORD
+    if path.exists():
+        if not options.resume:
+            raise OutputError(
+                f"{out}: holds a run already. Add --resume to go on with it, or choose another "
+                "folder."
+            )
+        check_identity(path, identity)
+        return
+    if not manifest.studies:
+        raise ConfigError(
+            f"{manifest.path}: has no studies in split {options.split!r}; expected some to train "
+            "on. See `carina check`."
+        )
+    record = {
+        **identity,
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "environment": environment(),
+    }
+    write_text(path, json.dumps(record, indent=1))
+
+
+def run_identity(
+    recipe: Recipe, manifest: Manifest, graph: ConceptGraph, options: RunOptions
+) -> dict[str, Any]:
+    """What must be equal for a run to be resumed."""
+    return {
+        "recipe": to_json(recipe.stages),
+        "recipe_name": recipe.name,
+        "seed": options.seed,
+        "devices": options.devices,
+        "split": options.split,
+        "studies": len(manifest.studies),
+        "data": manifest.digest,
+        "graph": graph.digest,
+    }
+
+
+def check_identity(path: Path, identity: dict[str, Any]) -> None:
+    """Refuses to resume a run that was made of something else.
+
+    Raises:
+        CheckpointError: names what differs.
+    """
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise CheckpointError(
+            f"{path}: cannot be read ({error}); remove the run folder."
+        ) from error
+    differing = [key for key, value in identity.items() if record.get(key) != value]
+    if differing:
+        raise CheckpointError(
+            f"{path}: this run was made with another {', '.join(differing)}. Resume with the same "
+            "recipe, data and settings, or choose another folder."
+        )
+    threads = record.get("environment", {}).get("threads")
+    if threads != torch.get_num_threads():
+        log.warning(
+            "the run was started with %s threads and goes on with %s: its weights will differ in "
+            "the last bits from a run that was not stopped",
+            threads,
+            torch.get_num_threads(),
+        )
+
+
+def run_stage(
+    stage: Stage, recipe: Recipe, inputs: StageInputs, fabric: Fabric, options: RunOptions
+) -> None:
+    """Trains one stage and writes what it hands on."""
+    torch.manual_seed(options.seed)
+    with fabric.rank_zero_first():
+        inputs.folder.mkdir(parents=True, exist_ok=True)
+        prepared = stage.prepare(inputs)
+    training = Training(
+        objective=prepared.objective,
+        batches=prepared.batches,
+        settings=stage.training,
+        folder=inputs.folder,
+        seed=options.seed,
+        title=stage.name,
+        logs=options.logs,
+    )
+    progress = train(training, fabric)
+    fabric.barrier()
+    if fabric.is_global_zero:
+        finish_stage(prepared, stage, recipe, inputs, progress.seconds)
+    fabric.barrier()
+
+
+def finish_stage(
+    prepared: PreparedStage, stage: Stage, recipe: Recipe, inputs: StageInputs, seconds: float
+) -> None:
+    """Pictures first, the model last: a stage counts as done once its model is there."""
+    prepared.trained.to("cpu").eval()
+    prepared.finish(inputs.folder)
+    card = model_card(recipe, stage, inputs, seconds)
+    save_model(prepared.trained, inputs.folder / "model", card)
+
+
+def hand_over(source: Path, target: Path) -> None:
+    """Copies the last stage's model to where a run's model is looked for."""
+    with atomic_folder(target) as temporary:
+        shutil.copytree(source, temporary, dirs_exist_ok=True)
