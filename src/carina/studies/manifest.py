@@ -248,18 +248,17 @@ def _check_rows(frame: pl.DataFrame, path: Path) -> None:
 
 def _wrong_words(frame: pl.DataFrame) -> Iterator[str]:
     """Columns that hold a word outside their list."""
+    yield from _outside("split", frame["split"].drop_nulls(), SPLITS)
     for (name, field), words in WORDS.items():
-        if name not in frame.columns:
-            continue
-        column = frame[name]
-        if field is not None:
-            column = column.explode().drop_nulls().struct.field(field)
-            if column.null_count():
-                yield f"{name}.{field} is empty in {column.null_count()} places"
-        wrong = sorted(set(column.drop_nulls().unique()) - set(words))
-        if wrong:
-            label = name if field is None else f"{name}.{field}"
-            yield f"{label} holds {', '.join(wrong[:5])}; expected one of {', '.join(words)}"
+        if name in frame.columns:
+            column = frame[name].drop_nulls().explode(empty_as_null=False).struct.field(field)
+            yield from _outside(f"{name}.{field}", column, tuple(words))
+
+
+def _outside(label: str, column: pl.Series, words: tuple[str, ...]) -> Iterator[str]:
+    wrong = sorted({str(word) for word in column.unique()} - set(words))
+    if wrong:
+        yield f"{label} holds {', '.join(wrong[:5])}; expected one of {', '.join(words)}"
 
 
 def frontal_images(manifest: Manifest) -> list[tuple[int, int]]:
