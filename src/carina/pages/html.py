@@ -3,6 +3,7 @@
 from html import escape
 
 from carina.pages.overlay import heat_table
+from carina.pages.svg import style_sheet
 
 RESEARCH_NOTE = (
     "For research only. carina is not a medical device: no score or heat-map on this page may be "
@@ -100,7 +101,7 @@ def document(title: str, body: str) -> str:
         '<!DOCTYPE html>\n<html lang="en-GB" xmlns="http://www.w3.org/1999/xhtml">\n<head>\n'
         '<meta charset="utf-8"/>\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1"/>\n'
-        f"<title>{escape(title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>\n"
+        f"<title>{escape(title)}</title>\n<style>{STYLE}{style_sheet()}</style>\n</head>\n<body>\n<main>\n"
         f"<h1>{escape(title)}</h1>\n{body}\n"
         f'<footer><p class="small">{RESEARCH_NOTE}</p></footer>\n</main>\n'
         f"<script>//<![CDATA[\n{SORT_SCRIPT}\n//]]></script>\n</body>\n</html>\n"
@@ -131,3 +132,8 @@ def heat_key(outline: bool) -> str:
         f'style="background:linear-gradient(90deg,{stops})"></span> the maximum of each map '
         f"(a map says where, not how likely). {truth}</p>"
     )
+
+
+def chart(svg: str) -> str:
+    """A chart within a page, which already holds the charts' style sheet."""
+    return f'<figure class="chart">{svg.replace(f"<style>{style_sheet()}</style>", "")}</figure>'

@@ -3,7 +3,7 @@
 Whoever measures fills a `ReportPage`; whatever is empty is left off the page.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
@@ -13,8 +13,29 @@ from jaxtyping import Bool, Float
 from numpy.typing import NDArray
 
 from carina.files import write_text
-from carina.pages.html import document
+from carina.pages.charts import (
+    Bar,
+    calibration_chart,
+    interval_chart,
+    precision_recall_chart,
+    roc_chart,
+    training_charts,
+)
+from carina.pages.html import (
+    RESEARCH_NOTE,
+    SYNTHETIC_NOTE,
+    chart,
+    document,
+    heat_key,
+    paragraph,
+    section,
+)
+from carina.pages.matrices import Confusion, confusion_chart, similarity_chart
 from carina.pages.measured import Measured
+from carina.pages.overlay import jpeg_data_uri, overlay
+from carina.pages.table import TableRow, score_table
+
+CASE_SIDE = 400  # pixels of a case's longer side: some 25 kB each
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,6 +167,7 @@ class ReportPage:
     grounding: tuple[GroundingRow, ...] = ()
     training: tuple[TrainingLog, ...] = ()
     similarity: SimilarityMap | None = None
+    confusions: tuple[Confusion, ...] = ()
     facts: tuple[RunFact, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -161,4 +183,231 @@ def write_report_page(page: ReportPage, path: Path) -> None:
 
 def render_report_page(page: ReportPage) -> str:
     """Builds the HTML of the page."""
-    return document(page.title, f"<p>{escape(page.summary)}</p>")
+    sections = [
+        section("scores", "Findings that occurred in training", *score_parts(page)),
+        section("unseen", "Findings that never occurred in training", *unseen_parts(page)),
+        section("cases", "Cases", *case_parts(page)),
+        section("grounding", "Do heat-maps point at the finding?", *grounding_parts(page)),
+        section("curves", "Curves", *curve_parts(page)),
+        section("confusion", "Right and wrong at the threshold", *confusion_parts(page)),
+        section("training", "Training", *training_parts(page)),
+        section("similarity", "What the text encoder learnt", *similarity_parts(page)),
+        section("made", "How this was made", facts_table(page.facts), *notes(page.notes)),
+    ]
+    opening = [
+        f'<p class="note small">{RESEARCH_NOTE}</p>',
+        f'<p class="note synthetic">{SYNTHETIC_NOTE}</p>' if page.synthetic else "",
+        paragraph(page.summary),
+        headline_cards(page.headlines),
+    ]
+    return document(page.title, "\n".join([*opening, *sections]))
+
+
+def headline_cards(headlines: Sequence[Headline]) -> str:
+    """The few numbers at the top."""
+    cards = []
+    for headline in headlines:
+        value, interval = headline_texts(headline.measured)
+        cards.append(
+            f'<div class="headline"><div>{escape(headline.label)}</div>'
+            f'<div class="value">{value}</div><div class="small soft">{interval}</div>'
+            f'<div class="small soft">{escape(headline.note)}</div></div>'
+        )
+    return f'<div class="headlines">{"".join(cards)}</div>' if cards else ""
+
+
+def headline_texts(measured: Measured) -> tuple[str, str]:
+    """The value in large letters, and its interval or the reason why there is no value."""
+    if measured.value is None or not measured.defined:
+        return "–", escape(measured.reason or "undefined")
+    if measured.low is None or measured.high is None:
+        return f"{measured.value:.3f}", ""
+    return f"{measured.value:.3f}", f"95% interval {measured.low:.3f} to {measured.high:.3f}"
+
+
+def score_parts(page: ReportPage) -> list[str]:
+    """Interval chart and table of the seen findings."""
+    if not page.scores:
+        return []
+    return [
+        auc_chart("AUC with 95% interval", page.scores),
+        table_of("Each value with its 95% interval below it.", page.scores, page.mean),
+    ]
+
+
+def unseen_parts(page: ReportPage) -> list[str]:
+    """The same for findings that no training report mentioned."""
+    if not page.unseen:
+        return []
+    return [
+        paragraph(
+            "These were named beforehand and occur in no training radiograph or report. The "
+            "model knows them only by name and description, so their scores are shown whatever "
+            "they are."
+        ),
+        auc_chart("AUC with 95% interval, findings never seen", page.unseen),
+        table_of("Findings never seen in training.", page.unseen, None),
+    ]
+
+
+def auc_chart(title: str, rows: Sequence[ScoreRow]) -> str:
+    """AUC of findings, the highest first; nothing where AUC was not measured."""
+    with_auc = [row for row in rows if "auc" in row.values]
+    if not with_auc:
+        return ""
+    with_auc.sort(key=lambda row: -(row.values["auc"].value or 0.0))
+    bars = [Bar(name=row.finding, measured=row.values["auc"]) for row in with_auc]
+    lowest = min(bound for bar in bars for bound in (bar.measured.low, 0.5) if bound is not None)
+    x_range = (0.4 if lowest >= 0.4 else 0.0, 1.0)
+    svg = interval_chart(title, bars, "AUC (dashed: chance)", x_range, reference=0.5)
+    return chart(svg)
+
+
+def table_of(caption: str, rows: Sequence[ScoreRow], mean: Mapping[str, Measured] | None) -> str:
+    """The score table."""
+    table_rows = [
+        TableRow(name=row.finding, counts=(row.positives, row.images), values=row.values)
+        for row in rows
+    ]
+    return score_table(caption, "finding", ("positive", "images"), table_rows, mean)
+
+
+def grounding_parts(page: ReportPage) -> list[str]:
+    """The grounding table with the two answers that need no model."""
+    if not page.grounding:
+        return []
+    rows = [
+        TableRow(
+            name=row.finding,
+            counts=(row.cases,),
+            values={
+                **row.values,
+                "pointing game by chance": row.chance,
+                "pointing game by usual position": row.position,
+            },
+        )
+        for row in page.grounding
+    ]
+    text = (
+        "The pointing game counts how often the peak of a heat-map lies inside the true outline. "
+        "By chance: a random pixel of the image. By usual position: the place where the finding "
+        "most often lies in the other cases, whatever the image shows. Only what beats both was "
+        "seen by the model."
+    )
+    return [
+        paragraph(text),
+        score_table("Grounding, with 95% intervals.", "finding", ("cases",), rows),
+    ]
+
+
+def curve_parts(page: ReportPage) -> list[str]:
+    """Three panels for each finding."""
+    if not page.curves:
+        return []
+    text = (
+        "Dashed: chance for ROC, the share of positives for precision-recall, and perfect "
+        "calibration."
+    )
+    return [paragraph(text), *(finding_curves(curves) for curves in page.curves)]
+
+
+def finding_curves(curves: FindingCurves) -> str:
+    """ROC, precision-recall and calibration of one finding."""
+    name = curves.finding
+    panels = [
+        chart(roc_chart(name, *curves.roc, curves.auc)),
+        chart(
+            precision_recall_chart(
+                name, *curves.precision_recall, curves.average_precision, curves.prevalence
+            )
+        ),
+    ]
+    if curves.calibration is not None:
+        panels.append(chart(calibration_chart(name, *curves.calibration)))
+    return f'<h3>{escape(name)}</h3><div class="curves">{"".join(panels)}</div>'
+
+
+def case_parts(page: ReportPage) -> list[str]:
+    """The best and worst cases."""
+    cases = (*page.best, *page.worst)
+    if not cases:
+        return []
+    outlined = any(case.mask is not None or case.boxes for case in cases)
+    parts = [heat_key(outlined)]
+    if page.best:
+        parts.append(f"<h3>Best cases</h3>{case_cards(page.best)}")
+    if page.worst:
+        parts.append(f"<h3>Worst cases</h3>{case_cards(page.worst)}")
+    return parts
+
+
+def case_cards(cases: Sequence[Case]) -> str:
+    """A grid of cases."""
+    return f'<div class="cases">{"".join(case_card(case) for case in cases)}</div>'
+
+
+def case_card(case: Case) -> str:
+    """The radiograph, the same under its heat-map and outline, and what was said."""
+    plain = overlay(case.image, longest_side=CASE_SIDE)
+    drawn = overlay(
+        case.image, case.heatmap, mask=case.mask, boxes=case.boxes, longest_side=CASE_SIDE
+    )
+    finding = escape(case.finding)
+    truth = {True: "present", False: "absent", None: "not known"}[case.truth]
+    said = f"score {case.score:.3f}, in truth {truth}"
+    return (
+        f'<figure class="case"><div class="pair"><img src="{jpeg_data_uri(plain)}" '
+        f'alt="Radiograph"/><img src="{jpeg_data_uri(drawn)}" '
+        f'alt="Heat-map of {finding} over the radiograph; {said}"/></div>'
+        f"<figcaption><strong>{finding}</strong> {said}"
+        f"{paragraph(case.caption, 'small')}</figcaption></figure>"
+    )
+
+
+def confusion_parts(page: ReportPage) -> list[str]:
+    """Two-by-two tables."""
+    if not page.confusions:
+        return []
+    text = "Thresholds were chosen on validation data. A darker cell holds more of its row."
+    return [paragraph(text), chart(confusion_chart(page.confusions))]
+
+
+def training_parts(page: ReportPage) -> list[str]:
+    """The losses of each stage."""
+    return [
+        "".join(
+            chart(svg)
+            for svg in training_charts(log.stage, log.steps, log.losses, log.learning_rate)
+        )
+        for log in page.training
+        if log.steps and log.losses
+    ]
+
+
+def similarity_parts(page: ReportPage) -> list[str]:
+    """The similarity map."""
+    if page.similarity is None:
+        return []
+    text = (
+        "How alike the text encoder finds the names of findings (cosine of their embeddings), "
+        "before and after it learnt the concept graph. Names that differ should lie apart."
+    )
+    similarity = page.similarity
+    svg = similarity_chart(similarity.names, similarity.before, similarity.after)
+    return [paragraph(text), chart(svg)]
+
+
+def facts_table(facts: Sequence[RunFact]) -> str:
+    """Recipe, versions, data, seed, hardware, time."""
+    if not facts:
+        return ""
+    rows = "".join(
+        f'<tr><th scope="row">{escape(fact.name)}</th><td>{escape(fact.value)}</td></tr>'
+        for fact in facts
+    )
+    return f'<div class="scroll"><table class="facts"><tbody>{rows}</tbody></table></div>'
+
+
+def notes(texts: Sequence[str]) -> list[str]:
+    """Remarks below the facts."""
+    return [paragraph(text, "small") for text in texts]

@@ -1,0 +1,91 @@
+"""Score tables as HTML: values with their intervals, sortable in the page."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+
+from carina.pages.measured import Measured
+
+METRIC_NAMES = {
+    "auc": "AUC",
+    "average_precision": "average precision",
+    "mcc": "MCC",
+    "f1": "F1",
+    "iou": "IoU",
+    "cnr": "CNR",
+    "dice": "Dice",
+    "brier": "Brier score",
+}
+
+
+def metric_name(metric: str) -> str:
+    """A metric's name as people write it."""
+    return METRIC_NAMES.get(metric, metric.replace("_", " "))
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableRow:
+    """One row: a name, counts, and measured values by column."""
+
+    name: str
+    counts: tuple[int, ...]
+    values: Mapping[str, Measured]
+
+
+def score_table(
+    caption: str,
+    name: str,
+    counts: Sequence[str],
+    rows: Sequence[TableRow],
+    mean: Mapping[str, Measured] | None = None,
+) -> str:
+    """A table of rows by metrics.
+
+    Args:
+        caption: what the table shows.
+        name: the heading of the first column.
+        counts: headings of the columns of counts.
+        rows: their `values` give the other columns: every metric of any row, in order.
+        mean: a last row, under all columns it has values for.
+    """
+    metrics = list(dict.fromkeys(metric for row in rows for metric in row.values))
+    heads = "".join(
+        f'<th scope="col"{" class=" + chr(34) + "name" + chr(34) if i == 0 else ""}>'
+        f"{escape(head)}</th>"
+        for i, head in enumerate((name, *counts, *map(metric_name, metrics)))
+    )
+    body = "\n".join(table_row(row, metrics) for row in rows)
+    foot = "" if not mean else mean_row(mean, metrics, len(counts))
+    return (
+        f'<div class="scroll"><table class="sortable"><caption>{escape(caption)}</caption>'
+        f"<thead><tr>{heads}</tr></thead>\n<tbody>\n{body}\n</tbody>{foot}</table></div>"
+    )
+
+
+def table_row(row: TableRow, metrics: Sequence[str]) -> str:
+    """One row of the body."""
+    counts = "".join(f'<td data-sort="{count}">{count:,}</td>' for count in row.counts)
+    cells = "".join(measured_cell(row.values.get(metric)) for metric in metrics)
+    return (
+        f'<tr><th scope="row" data-sort="{escape(row.name)}">{escape(row.name)}</th>'
+        f"{counts}{cells}</tr>"
+    )
+
+
+def mean_row(mean: Mapping[str, Measured], metrics: Sequence[str], counts: int) -> str:
+    """The row of means below the body."""
+    cells = "".join(measured_cell(mean.get(metric)) for metric in metrics)
+    return f'<tfoot><tr><th scope="row">mean</th>{"<td></td>" * counts}{cells}</tr></tfoot>'
+
+
+def measured_cell(measured: Measured | None) -> str:
+    """A value over its interval; a dash with the reason where it is undefined."""
+    if measured is None:
+        return '<td data-sort=""></td>'
+    if measured.value is None or not measured.defined:
+        reason = escape(measured.reason or "undefined")
+        return f'<td data-sort="">–<span class="interval">{reason}</span></td>'
+    interval = ""
+    if measured.low is not None and measured.high is not None:
+        interval = f'<span class="interval">{measured.low:.3f} to {measured.high:.3f}</span>'
+    return f'<td data-sort="{measured.value:.6g}">{measured.value:.3f}{interval}</td>'
