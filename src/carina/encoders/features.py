@@ -44,5 +44,6 @@ class ImageEncoderConfig(Protocol):
 def join_features(parts: Sequence[ImageFeatures]) -> ImageFeatures:
     """Puts the features of consecutive pieces of a batch together again."""
     return ImageFeatures(
-        grid=torch.cat([part.grid for part in parts]), pooled=torch.cat([part.pooled for part in parts])
+        grid=torch.cat([part.grid for part in parts]),
+        pooled=torch.cat([part.pooled for part in parts]),
     )

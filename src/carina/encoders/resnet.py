@@ -59,9 +59,7 @@ class BottleneckBlock(nn.Module):
 def _shortcut(inputs: int, outputs: int, stride: int) -> nn.Module:
     if stride == 1 and inputs == outputs:
         return nn.Identity()
-    return nn.Sequential(
-        nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs)
-    )
+    return nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,6 +124,10 @@ class ResNetConfig:
     def outputs(self) -> int:
         """Channels of the last stage, before the projection."""
         return self.block.outputs(self.widths[-1])
+
+    def build(self) -> "ResNetEncoder":
+        """An encoder with fresh weights."""
+        return ResNetEncoder(self)
 
 
 class ResNetEncoder(nn.Module):

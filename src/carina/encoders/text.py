@@ -12,6 +12,7 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 from transformers import BertConfig, BertModel
 
+from carina.encoders.modes import evaluating
 from carina.encoders.tokenizer import load_tokenizer
 from carina.errors import ConfigError, ModelError
 
@@ -148,15 +149,13 @@ class TextEncoder(nn.Module):
         too long is logged as one warning.
         """
         different = sorted(set(texts), key=lambda text: (len(text), text))
-        training, device = self.training, self.project[0].weight.device
-        self.eval()
+        device = self.project[0].weight.device
         rows, cut = [torch.zeros(0, self.config.dim, device=device)], 0
-        with torch.no_grad():
+        with torch.no_grad(), evaluating(self):
             for piece in _pieces(different, batch_size):
                 tokens = self.tokenize(piece)
                 cut += tokens.cut
                 rows.append(self(tokens.to(device)))
-        self.train(training)
         if cut:
             LOGGER.warning(
                 "%d of %d texts are longer than %d tokens; their ends were cut.",

@@ -47,6 +47,10 @@ class ViTConfig:
         """Pixels of the input per feature, down and across."""
         return self.patch
 
+    def build(self) -> "ViTEncoder":
+        """An encoder with fresh weights."""
+        return ViTEncoder(self)
+
 
 class SelfAttention(nn.Module):
     """Multi-head self-attention with one matrix for queries, keys and values."""
@@ -57,7 +61,9 @@ class SelfAttention(nn.Module):
         self.qkv = nn.Linear(dim, 3 * dim)
         self.proj = nn.Linear(dim, dim)
 
-    def forward(self, tokens: Float[Tensor, "batch tokens dim"]) -> Float[Tensor, "batch tokens dim"]:
+    def forward(
+        self, tokens: Float[Tensor, "batch tokens dim"]
+    ) -> Float[Tensor, "batch tokens dim"]:
         """Attends with the fused kernel, which keeps no weights."""
         query, key, value = self._heads(tokens)
         mixed = F.scaled_dot_product_attention(query, key, value)
@@ -86,7 +92,9 @@ class Perceptron(nn.Module):
         self.fc1 = nn.Linear(dim, hidden)
         self.fc2 = nn.Linear(hidden, dim)
 
-    def forward(self, tokens: Float[Tensor, "batch tokens dim"]) -> Float[Tensor, "batch tokens dim"]:
+    def forward(
+        self, tokens: Float[Tensor, "batch tokens dim"]
+    ) -> Float[Tensor, "batch tokens dim"]:
         """Each token on its own."""
         changed: Tensor = self.fc2(F.gelu(self.fc1(tokens)))
         return changed
@@ -103,7 +111,9 @@ class Block(nn.Module):
         self.mlp = Perceptron(config.dim, config.hidden)
         self.dropout = nn.Dropout(config.dropout)
 
-    def forward(self, tokens: Float[Tensor, "batch tokens dim"]) -> Float[Tensor, "batch tokens dim"]:
+    def forward(
+        self, tokens: Float[Tensor, "batch tokens dim"]
+    ) -> Float[Tensor, "batch tokens dim"]:
         """Attention, then the perceptron, each added to what came in."""
         tokens = tokens + self.dropout(self.attn(self.norm1(tokens)))
         changed: Tensor = tokens + self.dropout(self.mlp(self.norm2(tokens)))

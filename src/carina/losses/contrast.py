@@ -66,9 +66,7 @@ def scaled_dot_contrast(
     return total / 2, _count(image)
 
 
-def _summed_cross_entropy(
-    logits: Float[Tensor, "local all"], rows: Tensor
-) -> Float[Tensor, ""]:
+def _summed_cross_entropy(logits: Float[Tensor, "local all"], rows: Tensor) -> Float[Tensor, ""]:
     return F.cross_entropy(logits, rows, reduction="sum")
 
 

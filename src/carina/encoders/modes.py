@@ -1,0 +1,39 @@
+"""Modes of modules, changed for a while."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from torch import nn
+
+
+@contextmanager
+def evaluating(module: nn.Module) -> Iterator[None]:
+    """Eval mode inside; afterwards every submodule is in the mode that it was in."""
+    modes = [(part, part.training) for part in module.modules()]
+    module.eval()
+    try:
+        yield
+    finally:
+        for part, training in modes:
+            part.training = training
+
+
+def batch_norms(module: nn.Module) -> list[nn.modules.batchnorm._BatchNorm]:
+    """All batch norms inside a module."""
+    kind = nn.modules.batchnorm._BatchNorm
+    return [part for part in module.modules() if isinstance(part, kind)]
+
+
+@contextmanager
+def still_statistics(module: nn.Module) -> Iterator[None]:
+    """Batch norms use the batch's statistics inside, but do not count them a second time."""
+    norms = batch_norms(module)
+    flags = [norm.track_running_stats for norm in norms]
+    for norm in norms:
+        # In training mode a norm that does not track leaves its running statistics alone.
+        norm.track_running_stats = not norm.training
+    try:
+        yield
+    finally:
+        for norm, flag in zip(norms, flags, strict=True):
+            norm.track_running_stats = flag

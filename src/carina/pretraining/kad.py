@@ -1,0 +1,160 @@
+"""KAD: knowledge-enhanced auto diagnosis (Zhang et al., Nat Commun 2023), the model.
+
+A text encoder that has learnt a knowledge graph embeds the names of findings; a query network
+asks the tokens of a radiograph about each of them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Self
+
+import torch
+from jaxtyping import Float
+from tokenizers import Tokenizer
+from torch import Tensor, nn
+
+from carina.encoders.fusion import Fused
+from carina.encoders.modes import evaluating
+from carina.encoders.query_decoder import PreparedQueries, QueryDecoder, QueryDecoderConfig
+from carina.encoders.resnet import ResNetConfig
+from carina.encoders.text import TextEncoder, TextEncoderConfig
+from carina.encoders.vit import ViTConfig
+from carina.errors import ConfigError
+from carina.imaging.preprocessing import Preprocessing, Squash
+from carina.zeroshot.protocol import Answers, EncodedQueries, Query
+
+
+@dataclass(frozen=True, kw_only=True)
+class AllLayers:
+    """Heat-maps are the mean of all layers' cross attention: KAD's paper."""
+
+    def of(
+        self, attention: Float[Tensor, "layers batch queries tokens"]
+    ) -> Float[Tensor, "batch queries tokens"]:
+        """The attention that is shown."""
+        return attention.mean(0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LastLayer:
+    """Heat-maps are the last layer's cross attention: KAD's published code."""
+
+    def of(
+        self, attention: Float[Tensor, "layers batch queries tokens"]
+    ) -> Float[Tensor, "batch queries tokens"]:
+        """The attention that is shown."""
+        return attention[-1]
+
+
+IMAGENET_224 = Preprocessing(
+    size=224, resize=Squash(), mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class KADConfig:
+    """Settings of a KAD model. Defaults are those at true size with a ResNet-50 at 224 px."""
+
+    image: ResNetConfig | ViTConfig = field(default_factory=ResNetConfig)
+    text: TextEncoderConfig = field(default_factory=TextEncoderConfig)
+    decoder: QueryDecoderConfig = field(default_factory=QueryDecoderConfig)
+    preprocessing: Preprocessing = IMAGENET_224
+    maps: AllLayers | LastLayer = AllLayers()
+
+    def __post_init__(self) -> None:
+        """Checks that the parts fit one another."""
+        if not self.image.dim == self.text.dim == self.decoder.dim:
+            raise ConfigError(
+                "dim of the image encoder, the text encoder and the decoder must be equal, got "
+                f"{self.image.dim}, {self.text.dim} and {self.decoder.dim}."
+            )
+        check_image_side(self.image, self.preprocessing)
+
+
+def check_image_side(image: ResNetConfig | ViTConfig, preprocessing: Preprocessing) -> None:
+    """Checks that an image encoder takes what the preprocessing makes.
+
+    Raises:
+        ConfigError: the channels or the size differ.
+    """
+    if image.channels != preprocessing.channels:
+        raise ConfigError(
+            f"The image encoder takes {image.channels} channels, the preprocessing gives "
+            f"{preprocessing.channels}."
+        )
+    if isinstance(image, ViTConfig) and image.size != preprocessing.size:
+        raise ConfigError(
+            f"The ViT takes {image.size} pixels, the preprocessing gives {preprocessing.size}."
+        )
+
+
+class KADModel(nn.Module):
+    """Asks a radiograph about findings by name; fulfils `ZeroShotModel`."""
+
+    def __init__(self, config: KADConfig, text_encoder: TextEncoder) -> None:
+        super().__init__()
+        self.config = config
+        self.image_encoder = config.image.build()
+        self.text_encoder = text_encoder
+        self.decoder = QueryDecoder(config.decoder)
+        self.dropout = nn.Dropout(config.decoder.dropout)
+        self.head = nn.Linear(config.decoder.dim, 2)
+        nn.init.normal_(self.head.weight, std=0.02)
+        self._fused = Fused()
+
+    @classmethod
+    def from_config(cls, config: KADConfig, tokenizer: Tokenizer) -> Self:
+        """A model with fresh weights."""
+        return cls(config, TextEncoder(config.text, tokenizer))
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """What the image side wants."""
+        return self.config.preprocessing
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """The text encoder's tokenizer."""
+        return self.text_encoder.tokenizer
+
+    def logits(
+        self, memory: Float[Tensor, "batch tokens dim"], queries: Float[Tensor, "queries dim"]
+    ) -> Float[Tensor, "batch queries 2"]:
+        """Absent (0) and present (1) of each query, seen in tokens of images or reports."""
+        logits: Tensor = self.head(self.dropout(self.decoder(memory, queries).features))
+        return logits
+
+    @torch.no_grad()
+    def encode_queries(self, queries: Sequence[Query]) -> EncodedQueries:
+        """Embeds queries and does all of the decoder that no picture is needed for."""
+        features = self.text_encoder.encode([query.text for query in queries])
+        with evaluating(self.decoder):
+            prepared = self.decoder.prepare(features)
+        return EncodedQueries(
+            queries=tuple(queries),
+            features={
+                "text": features,
+                "states": prepared.states,
+                "folded": prepared.folded,
+                "self_attention": prepared.self_attention,
+            },
+        )
+
+    @torch.no_grad()
+    def answer(
+        self, radiographs: Float[Tensor, "batch channels height width"], queries: EncodedQueries
+    ) -> Answers:
+        """Probability that each finding is there, and where the decoder looked for it."""
+        with evaluating(self):
+            features = self._fused.of(self.image_encoder)(radiographs)
+            decoded = self.decoder.answer(features.tokens, _prepared(queries, radiographs.device))
+            scores = self.head(decoded.features).float().softmax(-1)[..., 1]
+        maps = self.config.maps.of(decoded.cross_attention).float()
+        return Answers(scores=scores, grids=maps.unflatten(-1, features.grid.shape[1:3]))
+
+
+def _prepared(queries: EncodedQueries, device: torch.device) -> PreparedQueries:
+    made = {name: value.to(device) for name, value in queries.features.items()}
+    return PreparedQueries(
+        states=made["states"], folded=made["folded"], self_attention=made["self_attention"]
+    )

@@ -1,0 +1,224 @@
+"""KAD's second stage as a stage of a recipe: what it needs of a run, made ready to train."""
+
+import csv
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int8
+from torch import Tensor
+
+from carina.encoders.text import TextEncoder
+from carina.errors import ConfigError, ManifestError
+from carina.files import atomic_path
+from carina.imaging.preprocessing import Preprocessing
+from carina.imaging.store import ImageStore
+from carina.pretraining.kad import KADConfig, KADModel
+from carina.pretraining.kad_objective import FrozenText, KADLosses, KADObjective, TrainedText
+from carina.pretraining.report_targets import (
+    AnnotatedEntities,
+    EntitySequence,
+    FrequentObservations,
+    Label,
+    LabelPolicy,
+    OfficialQueries,
+    PaperQueries,
+    RawReport,
+    RuleEntities,
+    SentenceRuleEntities,
+    label_table,
+)
+from carina.pretraining.stage import PreparedStage, StageInputs
+from carina.pretraining.text_source import FinishedStage, TextSource
+from carina.studies.batches import ImageBatches
+from carina.studies.manifest import Manifest
+from carina.study import Entity, Report, Study
+from carina.training.settings import TrainingSettings
+
+LOGGER = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pairs:
+    """Images and the report that each came with: one row an image."""
+
+    keys: tuple[str, ...]
+    names: tuple[str, ...]
+    reports: tuple[Report, ...]
+    entities: tuple[tuple[Entity, ...], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlignmentStage:
+    """Image-text contrast and the query network, guided by the knowledge stage's text encoder.
+
+    `store_size` is the short side of the stored pictures that are augmented. With
+    `measured_standardisation` mean and deviation are those of the store, as in the paper;
+    otherwise the model's preprocessing says. `positive_weight_power` p weighs the present
+    label of each finding by (absent / present) ** p; 0 weighs nothing. `reports` is how a
+    report becomes a text, `entities` where its entities come from.
+    """
+
+    name: str = "alignment"
+    training: TrainingSettings = field(default_factory=lambda: TrainingSettings(batch_size=64))
+    model: KADConfig = field(default_factory=KADConfig)
+    losses: KADLosses = field(default_factory=KADLosses)
+    text: TextSource = FinishedStage()
+    text_is_trained: bool = False
+    queries: PaperQueries | OfficialQueries | FrequentObservations = FrequentObservations()
+    labels: LabelPolicy = LabelPolicy()
+    entities: AnnotatedEntities | RuleEntities | SentenceRuleEntities = AnnotatedEntities()
+    reports: EntitySequence | RawReport = EntitySequence()
+    store_size: int = 256
+    measured_standardisation: bool = True
+    frontal_only: bool = True
+    positive_weight_power: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Checks sizes and weights."""
+        if self.store_size < self.model.preprocessing.size:
+            raise ConfigError(
+                f"store_size ({self.store_size}) must be at least the model's input size "
+                f"({self.model.preprocessing.size})."
+            )
+        if not self.positive_weight_power >= 0:
+            raise ConfigError(
+                f"positive_weight_power must be >= 0, got {self.positive_weight_power}."
+            )
+
+    def prepare(self, inputs: StageInputs) -> PreparedStage:
+        """Builds queries, labels, texts, model, objective and batches from the training split."""
+        store = inputs.store(self.store_size)
+        pairs = training_pairs(inputs.manifest, store, self.entities, self.frontal_only)
+        names = self.queries.names(pairs.entities)
+        texts = report_texts(pairs, self.reports)
+        labels = label_table(pairs.entities, names, self.labels)
+        encoder = self.text.build(self.model.text, inputs, [*dict.fromkeys(texts), *names])
+        model = KADModel(self._config(encoder, store), encoder)
+        objective = KADObjective(
+            model,
+            self._text_side(encoder, names, texts),
+            torch.from_numpy(labels),
+            self.losses,
+            positive_weights(labels, self.positive_weight_power),
+        )
+        batches = ImageBatches(
+            pairs.keys, pairs.names, store, self.training.batch_size, inputs.seed
+        )
+        return PreparedStage(
+            objective=objective,
+            batches=batches,
+            trained=model,
+            finish=partial(write_queries, names, labels),
+        )
+
+    def _config(self, encoder: TextEncoder, store: ImageStore) -> KADConfig:
+        preprocessing = self.model.preprocessing
+        if self.measured_standardisation:
+            preprocessing = measured(preprocessing, store)
+        return replace(self.model, text=encoder.config, preprocessing=preprocessing)
+
+    def _text_side(
+        self, encoder: TextEncoder, names: Sequence[str], texts: Sequence[str]
+    ) -> FrozenText | TrainedText:
+        if self.text_is_trained:
+            return TrainedText(names, texts)
+        return FrozenText.of(encoder, names, texts)
+
+
+def training_pairs(
+    manifest: Manifest,
+    store: ImageStore,
+    source: AnnotatedEntities | RuleEntities | SentenceRuleEntities,
+    frontal_only: bool,
+) -> Pairs:
+    """The images of the training split that are stored and have a report.
+
+    Raises:
+        ManifestError: there are none.
+    """
+    studies = training_studies(manifest)
+    told = [study for study in studies if study.report.text.strip() or study.report.entities]
+    entities = source.of([study.report for study in told])
+    stored = set(store.keys)
+    rows = [
+        (radiograph.path, study, found)
+        for study, found in zip(told, entities, strict=True)
+        for radiograph in study.radiographs
+        if radiograph.path in stored and not (frontal_only and is_lateral(radiograph.view))
+    ]
+    if not rows:
+        raise ManifestError(
+            f"{manifest.path}: no image to train on. Of {len(studies)} studies {len(told)} have a "
+            "report; expected some with a stored frontal radiograph. Index reports, or pack."
+        )
+    LOGGER.info("%d images of %d studies with a report", len(rows), len(told))
+    return Pairs(
+        keys=tuple(path for path, _, _ in rows),
+        names=tuple(study.study_id for _, study, _ in rows),
+        reports=tuple(study.report for _, study, _ in rows),
+        entities=tuple(found for _, _, found in rows),
+    )
+
+
+def training_studies(manifest: Manifest) -> tuple[Study, ...]:
+    """The studies of the split "train"; all of them where the manifest has no splits."""
+    if all(study.split is None for study in manifest.studies):
+        return manifest.studies
+    return manifest.split("train").studies
+
+
+def is_lateral(view: str | None) -> bool:
+    """Whether a view is taken from the side. A view that is not known counts as frontal."""
+    word = (view or "").strip().upper()
+    return "LAT" in word or word in ("L", "LL", "RL")
+
+
+def report_texts(pairs: Pairs, form: EntitySequence | RawReport) -> tuple[str, ...]:
+    """The text of each image's report; equal reports are read once."""
+    made: dict[int, str] = {}
+    texts = []
+    for report, entities in zip(pairs.reports, pairs.entities, strict=True):
+        if id(report) not in made:
+            made[id(report)] = form.of(report, entities)
+        texts.append(made[id(report)])
+    return tuple(texts)
+
+
+def positive_weights(
+    labels: Int8[np.ndarray, "images queries"], power: float
+) -> Float[Tensor, "queries"] | None:
+    """(absent / present) ** power for each finding; 1 where either never occurs."""
+    if power == 0:
+        return None
+    present = (labels == Label.PRESENT).sum(0)
+    absent = (labels == Label.ABSENT).sum(0)
+    both = (present > 0) & (absent > 0)
+    ratio = np.where(both, absent / np.maximum(present, 1), 1.0)
+    return torch.from_numpy((ratio**power).astype(np.float32))
+
+
+def measured(preprocessing: Preprocessing, store: ImageStore) -> Preprocessing:
+    """The same with mean and deviation of the stored pictures."""
+    channels = preprocessing.channels
+    return replace(
+        preprocessing,
+        mean=(float(store.mean),) * channels,
+        std=(max(float(store.std), 1e-3),) * channels,
+    )
+
+
+def write_queries(
+    names: Sequence[str], labels: Int8[np.ndarray, "images queries"], folder: Path
+) -> None:
+    """Writes which findings were asked in training, and how often each label occurred."""
+    with atomic_path(folder / "queries.csv") as temporary, temporary.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["query", *(label.name.lower() for label in Label)])
+        for column, name in enumerate(names):
+            counts = [int((labels[:, column] == label).sum()) for label in Label]
+            writer.writerow([name, *counts])

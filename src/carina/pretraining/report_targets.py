@@ -1,0 +1,298 @@
+"""What reports teach: which findings are asked about, their labels, and the report as a text.
+
+Each choice that the paper, its ablations or its code make is a class.
+"""
+
+import logging
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import IntEnum
+from typing import Protocol
+
+import numpy as np
+from jaxtyping import Int8
+from numpy.typing import NDArray
+
+from carina.errors import ConfigError, ReportError
+from carina.losses.query import IGNORED
+from carina.report.entities import Extractor, RuleExtractor
+from carina.report.findings import findings_from_entities, most_frequent_observations
+from carina.report.lexicon import Lexicon
+from carina.report.sentences import split_sentences
+from carina.report.sequence import entity_sequence
+from carina.study import Assertion, Entity, EntityKind, Report
+
+LOGGER = logging.getLogger(__name__)
+NORMAL = "normal"
+
+OFFICIAL_QUERIES = (
+    "normal",
+    "pleural effusion",
+    "opacity",
+    "pneumothorax",
+    "edema",
+    "atelectasis",
+    "tube",
+    "consolidation",
+    "enlarged cardiomediastinum",
+    "tip",
+    "pneumonia",
+    "line",
+    "cardiomegaly",
+    "fracture",
+    "calcification",
+    "device",
+    "engorgement",
+    "nodule",
+    "wire",
+    "pacemaker",
+    "pleural thicken",
+    "marking",
+    "scar",
+    "hyperinflate",
+    "blunt",
+    "collapse",
+    "emphysema",
+    "aerate",
+    "mass",
+    "infiltration",
+    "obscure",
+    "deformity",
+    "hernia",
+    "drainage",
+    "distention",
+    "shift",
+    "stent",
+    "lesion",
+    "hardware",
+    "dilation",
+    "aspiration",
+)
+"""The 41 prompts of KAD's published code, in the order of its labels."""
+
+PAPER_QUERIES = tuple(
+    {"device": "medical device"}.get(name, name)
+    for name in OFFICIAL_QUERIES
+    if name not in (NORMAL, "stent")
+)
+"""The 39 findings of the paper's list ("Entity extraction")."""
+
+
+class QuerySet(Protocol):
+    """Which findings a model is trained to answer."""
+
+    def names(self, reports: Sequence[Sequence[Entity]]) -> tuple[str, ...]:
+        """The findings, from a fixed list or from the reports' entities."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class PaperQueries:
+    """The 39 findings of KAD's paper."""
+
+    def names(self, reports: Sequence[Sequence[Entity]]) -> tuple[str, ...]:
+        """The list."""
+        return PAPER_QUERIES
+
+
+@dataclass(frozen=True, kw_only=True)
+class OfficialQueries:
+    """The 41 prompts of KAD's published code."""
+
+    def names(self, reports: Sequence[Sequence[Entity]]) -> tuple[str, ...]:
+        """The list."""
+        return OFFICIAL_QUERIES
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrequentObservations:
+    """The observations that the user's own reports name most often.
+
+    `held_out` are never asked in training, so that they can be asked as unseen afterwards.
+    """
+
+    count: int = 40
+    held_out: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Checks the count."""
+        if self.count < 1:
+            raise ConfigError(f"count of queries must be at least 1, got {self.count}.")
+
+    def names(self, reports: Sequence[Sequence[Entity]]) -> tuple[str, ...]:
+        """The most frequent ones, most frequent first.
+
+        Raises:
+            ReportError: the reports name no observation.
+        """
+        found = most_frequent_observations(reports, self.count + len(self.held_out))
+        names = tuple(name for name in found if name not in self.held_out)[: self.count]
+        if not names:
+            raise ReportError(
+                f"No observation was found in {len(reports)} reports; expected some. Check that "
+                "the manifest has reports in English, or extend the lexicon."
+            )
+        return names
+
+
+class Label(IntEnum):
+    """What a loss is told of a finding."""
+
+    IGNORED = IGNORED
+    ABSENT = 0
+    PRESENT = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelPolicy:
+    """What an uncertain finding, and one that is not mentioned, count as.
+
+    Missing is not absent; KAD trains it as absent nevertheless, and so do the defaults.
+    """
+
+    uncertain: Label = Label.ABSENT
+    unmentioned: Label = Label.ABSENT
+
+    def label(self, assertion: Assertion | None) -> Label:
+        """The label of one finding of one report."""
+        if assertion is None:
+            return self.unmentioned
+        meaning = {
+            Assertion.PRESENT: Label.PRESENT,
+            Assertion.ABSENT: Label.ABSENT,
+            Assertion.UNCERTAIN: self.uncertain,
+        }
+        return meaning[assertion]
+
+
+class EntitySource(Protocol):
+    """Where the entities of a report come from."""
+
+    def of(self, reports: Sequence[Report]) -> tuple[tuple[Entity, ...], ...]:
+        """The entities of each report."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnnotatedEntities:
+    """The manifest's entities; reports that were not annotated are read by the rules now."""
+
+    def of(self, reports: Sequence[Report]) -> tuple[tuple[Entity, ...], ...]:
+        """The entities of each report."""
+        missing = sum(report.entities is None for report in reports)
+        if missing:
+            LOGGER.info("reading the entities of %d reports without annotation", missing)
+        extractor = default_extractor()
+        return tuple(
+            extractor.extract(report.text) if report.entities is None else report.entities
+            for report in reports
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RuleEntities:
+    """Our rules, whatever the manifest holds."""
+
+    def of(self, reports: Sequence[Report]) -> tuple[tuple[Entity, ...], ...]:
+        """The entities of each report."""
+        extractor = default_extractor()
+        return tuple(extractor.extract(report.text) for report in reports)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SentenceRuleEntities:
+    """The paper's first attempt: a sentence with "no", "none" or "normal" denies all it names.
+
+    Source: Zhang et al., Nat Commun 2023, "Entity extraction", with our lexicon in UMLS's place.
+    """
+
+    def of(self, reports: Sequence[Report]) -> tuple[tuple[Entity, ...], ...]:
+        """The entities of each report, their assertion by the rule."""
+        extractor = default_extractor()
+        return tuple(_by_sentence(extractor, report.text) for report in reports)
+
+
+DENIAL = re.compile(r"\b(no|none|normal)\b", re.IGNORECASE)
+
+
+def _by_sentence(extractor: Extractor, text: str) -> tuple[Entity, ...]:
+    spans = [(span.start, span.end) for span in split_sentences(text)]
+    denied = [(start, end) for start, end in spans if DENIAL.search(text[start:end])]
+    return tuple(
+        replace(
+            entity,
+            assertion=Assertion.ABSENT
+            if any(start <= entity.start < end for start, end in denied)
+            else Assertion.PRESENT,
+        )
+        if entity.kind is EntityKind.OBSERVATION
+        else entity
+        for entity in extractor.extract(text)
+    )
+
+
+def default_extractor() -> RuleExtractor:
+    """Our rules over the shipped lexicon."""
+    return RuleExtractor(Lexicon.default())
+
+
+class ReportText(Protocol):
+    """How a report becomes the text that is contrasted with its image."""
+
+    def of(self, report: Report, entities: Sequence[Entity]) -> str:
+        """The text."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class EntitySequence:
+    """Entities and their assertions, as in KAD's paper."""
+
+    def of(self, report: Report, entities: Sequence[Entity]) -> str:
+        """The text; a report without entities gives its own words."""
+        return entity_sequence(entities, report.text) or report.text
+
+
+@dataclass(frozen=True, kw_only=True)
+class RawReport:
+    """The report itself: the paper's ablation without entity extraction."""
+
+    def of(self, report: Report, entities: Sequence[Entity]) -> str:
+        """The text, its white space made single."""
+        return " ".join(report.text.split())
+
+
+def label_table(
+    entities: Sequence[Sequence[Entity]], names: Sequence[str], policy: LabelPolicy
+) -> Int8[np.ndarray, "reports queries"]:
+    """The label of every finding in every report.
+
+    "normal" is present where no observation is, as in the paper. A query whose words the
+    lexicon knows under another name ("pleural thicken") is looked up by that name, too.
+    """
+    known = [(name, _standard_name(name)) for name in names]
+    table: NDArray[np.int8] = np.empty((len(entities), len(names)), dtype=np.int8)
+    for row, found in enumerate(entities):
+        findings = findings_from_entities(found)
+        table[row] = [_label(name, standard, findings, policy) for name, standard in known]
+    return table
+
+
+def _label(
+    name: str, standard: str, findings: Mapping[str, Assertion], policy: LabelPolicy
+) -> Label:
+    if name == NORMAL:
+        ill = Assertion.PRESENT in findings.values()
+        return Label.ABSENT if ill else Label.PRESENT
+    return policy.label(findings.get(name, findings.get(standard)))
+
+
+def _standard_name(name: str) -> str:
+    """The lexicon's name of the one observation that a query names, or the query itself."""
+    observations = {
+        entity.name
+        for entity in default_extractor().extract(name)
+        if entity.kind is EntityKind.OBSERVATION
+    }
+    return observations.pop() if len(observations) == 1 else name
