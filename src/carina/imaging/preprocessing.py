@@ -6,6 +6,13 @@ of the picture in the input, so that a heat-map can be put back on the original 
 
 from dataclasses import dataclass
 
+import numpy as np
+import torch
+from jaxtyping import Float, Float32
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
 from carina.errors import ConfigError
 
 
@@ -55,3 +62,140 @@ class Preprocessing:
     def channels(self) -> int:
         """Channels of the input."""
         return len(self.mean)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Placement:
+    """Where a radiograph lies in the square input of a model.
+
+    The whole picture, `height` x `width` pixels as read, covers `scaled_height` x `scaled_width`
+    pixels of the input's plane, its upper left corner at (`left`, `top`). A negative corner means
+    that the picture reaches beyond the input: that part was cropped.
+    """
+
+    height: int
+    width: int
+    size: int
+    scaled_height: int
+    scaled_width: int
+    top: int
+    left: int
+
+    def to_original(self, grid: Float32[np.ndarray, "rows cols"]) -> NDArray[np.float32]:
+        """Puts a map over the input back on the pixels of the radiograph.
+
+        Args:
+            grid: a map whose cells tile the whole input, [rows, cols].
+
+        Returns:
+            float32 [height, width]: bilinear between the centres of the cells, held beyond the
+            outermost centres, 0 where the radiograph was cropped away.
+        """
+        rows, cols = grid.shape
+        across = _cells(self.height, self.scaled_height, self.top, self.size, rows)
+        along = _cells(self.width, self.scaled_width, self.left, self.size, cols)
+        tall = _blend(grid, across)
+        return np.ascontiguousarray(_blend(tall.T, along).T, dtype=np.float32)
+
+
+def place(height: int, width: int, preprocessing: Preprocessing) -> Placement:
+    """Works out where a radiograph of this size will lie, without any pixels."""
+    size = preprocessing.size
+    match preprocessing.resize:
+        case Squash():
+            scaled_height = scaled_width = size
+        case CentreCrop():
+            scaled_height, scaled_width = shorter_side_to(size, height, width)
+        case Letterbox():
+            scaled_height, scaled_width = _longer_side_to(size, height, width)
+    return Placement(
+        height=height,
+        width=width,
+        size=size,
+        scaled_height=scaled_height,
+        scaled_width=scaled_width,
+        # Rounded as torchvision's CenterCrop does: halves to even.
+        top=-round((scaled_height - size) / 2),
+        left=-round((scaled_width - size) / 2),
+    )
+
+
+def prepare(
+    image: Float32[np.ndarray, "height width"], preprocessing: Preprocessing
+) -> tuple[Float[Tensor, "channels size size"], Placement]:
+    """Turns a radiograph as read into the standardised input of a model.
+
+    Pixels are rounded to 256 levels and resized with Pillow's antialiased bicubic filter, as the
+    official KAD transforms do and as the image store holds them.
+
+    Args:
+        image: grey values in [0, 1], bone bright.
+        preprocessing: what the model wants.
+
+    Returns:
+        The input, standardised, and where the radiograph lies in it.
+    """
+    placement = place(image.shape[0], image.shape[1], preprocessing)
+    grey = Image.fromarray(np.rint(image * 255).astype(np.uint8))
+    scaled = grey.resize(
+        (placement.scaled_width, placement.scaled_height), Image.Resampling.BICUBIC
+    )
+    square = Image.new("L", (preprocessing.size, preprocessing.size))
+    square.paste(scaled, (placement.left, placement.top))
+    levels = torch.from_numpy(np.array(square))
+    return standardise(levels[None, None].float() / 255, preprocessing)[0], placement
+
+
+def standardise(
+    images: Float[Tensor, "batch 1 height width"], preprocessing: Preprocessing
+) -> Float[Tensor, "batch channels height width"]:
+    """Gives grey values in [0, 1] the model's mean and deviation, one copy for each channel."""
+    mean = images.new_tensor(preprocessing.mean)[:, None, None]
+    std = images.new_tensor(preprocessing.std)[:, None, None]
+    return (images - mean) / std
+
+
+def shorter_side_to(size: int, height: int, width: int) -> tuple[int, int]:
+    """Height and width after the shorter side became `size`; fractions are cut off.
+
+    Source: torchvision's Resize(int), which KAD uses for ChestX-ray14.
+    """
+    short = min(height, width)
+    return size * height // short, size * width // short
+
+
+def _longer_side_to(size: int, height: int, width: int) -> tuple[int, int]:
+    """Height and width after the longer side became `size`, never below one pixel."""
+    longest = max(height, width)
+    return max(1, round(size * height / longest)), max(1, round(size * width / longest))
+
+
+@dataclass(frozen=True)
+class _Cells:
+    """For each original pixel along one axis: its two cells, their blend, and if it was seen."""
+
+    before: NDArray[np.int64]
+    after: NDArray[np.int64]
+    share: NDArray[np.float32]
+    seen: NDArray[np.bool_]
+
+
+def _cells(pixels: int, scaled: int, start: int, size: int, cells: int) -> _Cells:
+    """Finds the cells between whose centres each pixel of an axis lies."""
+    place_in_input = (np.arange(pixels) + 0.5) * scaled / pixels + start
+    position = np.clip(place_in_input * cells / size - 0.5, 0, cells - 1)
+    before = np.floor(position).astype(np.int64)
+    return _Cells(
+        before,
+        np.minimum(before + 1, cells - 1),
+        (position - before).astype(np.float32),
+        (place_in_input >= 0) & (place_in_input < size),
+    )
+
+
+def _blend(grid: NDArray[np.float32], cells: _Cells) -> NDArray[np.float32]:
+    """Interpolates the rows of a grid; rows that were not seen are 0."""
+    share = (cells.share)[:, None]
+    rows: NDArray[np.float32] = grid[cells.before] * (1 - share) + grid[cells.after] * share
+    rows[~cells.seen] = 0
+    return rows

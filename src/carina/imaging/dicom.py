@@ -1,0 +1,334 @@
+"""DICOM files as stored levels and the table that turns a level into grey.
+
+The grey chain is the standard's (PS3.3 C.11.1 Modality LUT, C.11.2 VOI LUT, C.7.6.3.1.2
+photometric interpretation). All of it acts on single values, so it is worked out once for each of
+the at most 65,536 levels that a file can store, and looked up for the pixels: a SIGMOID window on a
+large detector costs milliseconds.
+"""
+
+import logging
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pydicom
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset
+from pydicom.pixels import pixel_array
+
+from carina.errors import RadiographError
+
+logger = logging.getLogger(__name__)
+
+LATERAL_VIEWS = frozenset(
+    {"LL", "RL", "LLAT", "RLAT", "LAT", "LATERAL", "LEFT LATERAL", "RIGHT LATERAL", "ML", "LM"}
+)
+CROSS_SECTIONAL = frozenset({"CT", "MR", "PT", "NM", "US", "MG", "SEG", "RTDOSE", "OPT", "SM"})
+LARGEST_BITS = 16
+HEADER_TAGS = [
+    "Rows",
+    "Columns",
+    "SamplesPerPixel",
+    "PhotometricInterpretation",
+    "NumberOfFrames",
+    "Modality",
+    "ViewPosition",
+    "PatientOrientation",
+    "SeriesDescription",
+    "ProtocolName",
+]
+
+
+def starts_without_preamble(head: bytes) -> bool:
+    """Whether a file starts with a DICOM element at once, as old archives write it."""
+    if len(head) < 8:
+        return False
+    little, big = struct.unpack("<HH", head[:4]), struct.unpack(">HH", head[:4])
+    known_groups = (0x0002, 0x0008)
+    return (little[0] in known_groups and little[1] <= 0x0100) or (
+        big[0] in known_groups and big[1] <= 0x0100 and head[4:6].isalpha()
+    )
+
+
+def read_header(path: Path) -> tuple[int, int, str | None]:
+    """Width, height and view, pixels unread.
+
+    Raises:
+        RadiographError: the header is damaged, or says that the file holds no radiograph.
+    """
+    dataset = _read(path, tags=HEADER_TAGS)
+    _check_picture(path, dataset)
+    return int(dataset.Columns), int(dataset.Rows), view_of(dataset)
+
+
+def read_levels(
+    path: Path,
+    short_side: int | None,
+) -> tuple[NDArray[np.unsignedinteger], NDArray[np.float32]]:
+    """Decodes the pixels to levels counted from the lowest storable value, and their grey table.
+
+    Raises:
+        RadiographError: pixels are missing or damaged, or the file holds no radiograph.
+    """
+    dataset = _read(path, tags=None)
+    _check_picture(path, dataset)
+    stored = _stored_range(path, dataset)
+    levels = stored.levels(_decode_pixels(path, dataset))
+    return levels, grey_table(path, dataset, stored)
+
+
+def view_of(dataset: Dataset) -> str | None:
+    """The view: ViewPosition if filled in, else what orientation or description give away."""
+    position = str(dataset.get("ViewPosition") or "").strip().upper()
+    if position in LATERAL_VIEWS:
+        return "LATERAL"
+    if position:
+        return position
+    orientation = [str(axis).upper()[:1] for axis in dataset.get("PatientOrientation") or ()]
+    # Rows that run from front to back (A/P) are seen from the side.
+    if orientation and orientation[0] in ("A", "P"):
+        return "LATERAL"
+    words = f"{dataset.get('SeriesDescription', '')} {dataset.get('ProtocolName', '')}".upper()
+    tokens = {word.strip(".,:;()") for word in words.replace("_", " ").split()}
+    if tokens & {"LAT", "LATERAL", "LLAT", "RLAT"}:
+        return "LATERAL"
+    return next((view for view in ("PA", "AP") if view in tokens), None)
+
+
+@dataclass(frozen=True)
+class StoredRange:
+    """The values that BitsStored and PixelRepresentation allow."""
+
+    bits: int
+    allocated: int
+    signed: bool
+
+    @property
+    def lowest(self) -> int:
+        """The lowest value that can be stored."""
+        return -(1 << (self.bits - 1)) if self.signed else 0
+
+    @property
+    def values(self) -> NDArray[np.float64]:
+        """Every value that can be stored, ascending."""
+        return np.arange(self.lowest, self.lowest + (1 << self.bits), dtype=np.float64)
+
+    def levels(self, pixels: NDArray[np.integer]) -> NDArray[np.unsignedinteger]:
+        """Counts pixels from the lowest storable value.
+
+        Bits above BitsStored (old files keep overlays there) are cut off. Adding half the range
+        to two's complement modulo 2^bits turns signed values into ascending levels.
+        """
+        mask = (1 << self.bits) - 1
+        kind = np.uint8 if self.bits <= 8 else np.uint16
+        unsigned = pixels.astype(np.uint16) if pixels.dtype.itemsize <= 2 else pixels
+        if self.signed:
+            unsigned = unsigned + unsigned.dtype.type(1 << (self.bits - 1))
+        levels: NDArray[np.unsignedinteger] = (unsigned & unsigned.dtype.type(mask)).astype(kind)
+        return levels
+
+
+def grey_table(path: Path, dataset: Dataset, stored: StoredRange) -> NDArray[np.float32]:
+    """Grey in [0, 1], bone bright, of every value that can be stored.
+
+    Raises:
+        RadiographError: a lookup table or rescale of the file cannot be used.
+    """
+    values, ends = _modality(path, dataset, stored.values)
+    grey = _value_of_interest(path, dataset, values, ends)
+    if dataset.PhotometricInterpretation == "MONOCHROME1":
+        # MONOCHROME1 stores bright tissue as low values; invert, so that bone is always bright.
+        grey = 1 - grey
+    grey = np.clip(grey, 0, 1)
+    padding = dataset.get("PixelPaddingValue")
+    if isinstance(padding, int):
+        # Pixels that the detector never exposed are air, whatever the inversion makes of them.
+        limit = dataset.get("PixelPaddingRangeLimit")
+        low, high = sorted((padding, limit if isinstance(limit, int) else padding))
+        grey[(stored.values >= low) & (stored.values <= high)] = 0
+    return grey.astype(np.float32)
+
+
+def _read(path: Path, tags: list[str] | None) -> Dataset:
+    """The dataset; without pixels where only some tags are asked for."""
+    try:
+        # force: files without the 128 byte preamble; their first bytes have been looked at.
+        return pydicom.dcmread(
+            path, force=True, stop_before_pixels=tags is not None, specific_tags=tags
+        )
+    except Exception as error:  # pydicom lets errors of many kinds through for damaged files
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: Exception) -> RadiographError:
+    reason = str(error).split("\n")[0].rstrip(".") or type(error).__name__
+    return RadiographError(
+        f"{path}: the DICOM file is damaged or cut off ({reason}), expected complete pixel data. "
+        "Export it again from the archive."
+    )
+
+
+def _check_picture(path: Path, dataset: Dataset) -> None:
+    """Refuses what is no single grey two-dimensional picture."""
+    modality = str(dataset.get("Modality") or "")
+    if "Rows" not in dataset or "Columns" not in dataset:
+        raise RadiographError(
+            f"{path}: this DICOM file holds no picture (Modality {modality or 'unknown'}, no Rows "
+            "and Columns), expected a radiograph. Leave it out; reports and structured documents "
+            "of a study lie beside its pictures."
+        )
+    frames = int(dataset.get("NumberOfFrames") or 1)
+    if frames != 1:
+        raise RadiographError(
+            f"{path}: the file holds {frames} frames, expected one two-dimensional radiograph. "
+            "Export the frame that you mean as a file of its own."
+        )
+    if modality in CROSS_SECTIONAL:
+        raise RadiographError(
+            f"{path}: Modality is {modality}, expected a projection radiograph (CR, DX, RG, ...). "
+            "Leave this file out."
+        )
+    photometric = str(dataset.get("PhotometricInterpretation", ""))
+    if photometric not in ("MONOCHROME1", "MONOCHROME2") or dataset.get("SamplesPerPixel", 1) != 1:
+        raise RadiographError(
+            f"{path}: PhotometricInterpretation is {photometric!r}, expected MONOCHROME1 or "
+            "MONOCHROME2. Colour pictures are not radiographs; remove this one from the study."
+        )
+
+
+def _stored_range(path: Path, dataset: Dataset) -> StoredRange:
+    """How many bits a value has, by what the file says."""
+    if "PixelData" not in dataset:
+        raise RadiographError(
+            f"{path}: the DICOM file has a header but no pixel data. It was cut off or stripped; "
+            "export it again from the archive."
+        )
+    allocated = int(dataset.get("BitsAllocated") or 0)
+    bits = int(dataset.get("BitsStored") or allocated)
+    if not 1 < bits <= min(allocated, LARGEST_BITS):
+        raise RadiographError(
+            f"{path}: BitsStored is {bits} of {allocated} allocated, expected 2 to "
+            f"{LARGEST_BITS} bits. The header is damaged or this is no radiograph; leave it out."
+        )
+    return StoredRange(bits, allocated, bool(dataset.get("PixelRepresentation", 0)))
+
+
+def _decode_pixels(path: Path, dataset: Dataset) -> NDArray[np.integer]:
+    """The stored values [height, width]."""
+    try:
+        pixels: NDArray[np.integer] = pixel_array(dataset, raw=True)
+    except Exception as error:  # five decoders, each with errors of its own
+        raise _damaged(path, error) from error
+    if pixels.shape != (dataset.Rows, dataset.Columns):
+        raise RadiographError(
+            f"{path}: the pixel data have the shape {pixels.shape}, expected "
+            f"{(dataset.Rows, dataset.Columns)} as the header says. Export the file again."
+        )
+    return pixels
+
+
+def _modality(
+    path: Path, dataset: Dataset, values: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], tuple[float, float]]:
+    """Applies the Modality LUT or the rescale; also gives the ends of what can come out."""
+    if dataset.get("ModalityLUTSequence"):
+        table = _LookupTable.read(path, dataset, dataset.ModalityLUTSequence[0])
+        return table.apply(values), table.ends
+    slope, intercept = dataset.get("RescaleSlope"), dataset.get("RescaleIntercept")
+    rescaled = values * float(1 if slope is None else slope) + float(intercept or 0)
+    ends = float(rescaled.min()), float(rescaled.max())
+    if not (np.isfinite(ends).all() and ends[1] > ends[0]):
+        raise RadiographError(
+            f"{path}: RescaleSlope is {slope} and RescaleIntercept {intercept}, expected finite "
+            "numbers and a slope other than 0. The header is damaged; export the file again."
+        )
+    return rescaled, ends
+
+
+def _value_of_interest(
+    path: Path, dataset: Dataset, values: NDArray[np.float64], ends: tuple[float, float]
+) -> NDArray[np.float64]:
+    """Applies the VOI LUT, else the first window, else the whole range that the file allows."""
+    if dataset.get("VOILUTSequence"):
+        table = _LookupTable.read(path, dataset, dataset.VOILUTSequence[0])
+        return (table.apply(values) - table.ends[0]) / (table.ends[1] - table.ends[0])
+    centre, width = _first(dataset.get("WindowCenter")), _first(dataset.get("WindowWidth"))
+    window = WINDOWS.get(str(dataset.get("VOILUTFunction") or "LINEAR").upper(), linear_window)
+    if centre is None or width is None:
+        return (values - ends[0]) / (ends[1] - ends[0])
+    if not width >= (1 if window is linear_window else 1e-9):
+        logger.warning("a window of width %g says nothing; the whole range is shown", width)
+        return (values - ends[0]) / (ends[1] - ends[0])
+    return window(values, centre, width)
+
+
+def linear_window(values: NDArray[np.float64], centre: float, width: float) -> NDArray[np.float64]:
+    """The LINEAR window of PS3.3 C.11.2.1.2.1, which counts whole levels, to [0, 1]."""
+    if width == 1:
+        return (values > centre - 0.5).astype(np.float64)
+    return np.clip((values - (centre - 0.5)) / (width - 1) + 0.5, 0, 1)
+
+
+def exact_window(values: NDArray[np.float64], centre: float, width: float) -> NDArray[np.float64]:
+    """The LINEAR_EXACT window of PS3.3 C.11.2.1.3.2, to [0, 1]."""
+    return np.clip((values - centre) / width + 0.5, 0, 1)
+
+
+def sigmoid_window(values: NDArray[np.float64], centre: float, width: float) -> NDArray[np.float64]:
+    """The SIGMOID window of PS3.3 C.11.2.1.3.1, to [0, 1]."""
+    return 1 / (1 + np.exp(np.clip(-4 * (values - centre) / width, -700, 700)))
+
+
+WINDOWS = {"LINEAR": linear_window, "LINEAR_EXACT": exact_window, "SIGMOID": sigmoid_window}
+
+
+def _first(value: object) -> float | None:
+    """The first of one or several numbers of an element; None where it is empty."""
+    if value is None or value == "":
+        return None
+    if isinstance(value, (str, bytes)) or not hasattr(value, "__len__"):
+        return float(value)  # type: ignore[arg-type]
+    return float(value[0]) if len(value) else None  # type: ignore[index]
+
+
+@dataclass(frozen=True)
+class _LookupTable:
+    """A table of a Modality or VOI LUT sequence."""
+
+    first: int
+    outputs: NDArray[np.float64]
+    bits: int
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """The range that the table's bits allow."""
+        return 0.0, float((1 << self.bits) - 1)
+
+    @staticmethod
+    def read(path: Path, dataset: Dataset, item: Dataset) -> "_LookupTable":
+        """Reads LUTDescriptor and LUTData."""
+        descriptor, data = item.get("LUTDescriptor"), item.get("LUTData")
+        if descriptor is None or len(descriptor) != 3 or data is None:
+            raise RadiographError(
+                f"{path}: a lookup table lacks its descriptor or data. Export the file again."
+            )
+        count, first, bits = (int(value) for value in descriptor)
+        if isinstance(data, bytes):
+            order = "<" if dataset.is_little_endian is not False else ">"
+            data = np.frombuffer(data, dtype=f"{order}u2")
+        outputs = np.asarray(data, dtype=np.float64)
+        if len(outputs) != (count or 65536) or not 1 < bits <= LARGEST_BITS:
+            raise RadiographError(
+                f"{path}: a lookup table has {len(outputs)} entries of {bits} bits, its "
+                f"descriptor says {count or 65536}. The header is damaged; export the file again."
+            )
+        signed = bool(dataset.get("PixelRepresentation", 0))
+        first = first - 65536 if signed and first > 32767 else first
+        return _LookupTable(first, outputs, bits)
+
+    def apply(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Looks values up; those beyond the table take its first or last entry."""
+        places = np.clip(np.rint(values) - self.first, 0, len(self.outputs) - 1)
+        grey: NDArray[np.float64] = self.outputs[places.astype(np.int64)]
+        return grey

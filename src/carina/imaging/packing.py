@@ -1,0 +1,209 @@
+"""Packs radiographs into shards, with all cores.
+
+The workers are processes of their own that read tasks as JSON lines and answer in kind. They are
+not forked (torch's threads would not survive that) and need no guard in the caller's script, and a
+decoder that crashes on one file takes a worker down, not the build: that file is named.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from multiprocessing.connection import wait
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from carina.errors import OutputError, RadiographError
+from carina.imaging.reader import probe, read_grey8
+from carina.imaging.shards import CODECS, Entry, Picture, write_shard
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """Some radiographs, as (key, path), that become one shard."""
+
+    shard: str
+    size: int
+    codec: str
+    items: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Packed:
+    """What became of a task; `failed` says why the shard could not be written."""
+
+    entries: tuple[Entry, ...]
+    unreadable: tuple[tuple[str, str], ...]
+    failed: str | None = None
+
+
+def pack(task: Task) -> Packed:
+    """Reads and shrinks the radiographs of a task and writes their shard."""
+    unreadable: list[tuple[str, str]] = []
+    try:
+        entries = write_shard(Path(task.shard), _pictures(task, unreadable), CODECS[task.codec])
+    except OutputError as error:
+        return Packed(entries=(), unreadable=(), failed=str(error))
+    return Packed(entries=tuple(entries), unreadable=tuple(unreadable))
+
+
+def pack_all(tasks: Sequence[Task], processes: int) -> Iterator[Packed]:
+    """Packs tasks, in any order, and yields what became of each as it is done."""
+    if processes == 1:
+        yield from map(pack, tasks)
+        return
+    waiting, workers = deque(tasks), [_Worker() for _ in range(min(processes, len(tasks)))]
+    try:
+        while waiting or any(worker.task for worker in workers):
+            for worker in workers:
+                if worker.task is None and waiting:
+                    worker.send(waiting.popleft())
+            busy = {worker.answers.fileno(): worker for worker in workers if worker.task}
+            for answers in wait(list(busy)):
+                worker = busy[cast(int, answers)]
+                task, packed = worker.receive()
+                if packed is not None:
+                    yield packed
+                elif len(task.items) > 1:
+                    waiting.extend(_one_by_one(task))
+                else:
+                    yield _crashed(task)
+    finally:
+        for worker in workers:
+            worker.stop()
+
+
+def shrink(path: Path, size: int) -> tuple[NDArray[np.uint8], int, int]:
+    """Reads a radiograph and brings its shorter side to `size` pixels, aspect kept.
+
+    Returns:
+        uint8 [height, width], and height and width of the source.
+
+    Raises:
+        RadiographError: the file cannot be read as a radiograph.
+    """
+    header = probe(path)
+    levels = read_grey8(path, short_side=size)
+    short = min(header.height, header.width)
+    shape = (round(header.width * size / short), round(header.height * size / short))
+    # Box averages to at least three times the wanted size come first: far faster on a whole
+    # detector image, and within a grey level of the single bicubic pass.
+    small = Image.fromarray(levels).resize(shape, Image.Resampling.BICUBIC, reducing_gap=3.0)
+    return np.asarray(small), header.height, header.width
+
+
+def _pictures(task: Task, unreadable: list[tuple[str, str]]) -> Iterator[Picture]:
+    """Yields the radiographs that can be read; the others are noted."""
+    for key, path in task.items:
+        try:
+            pixels, height, width = shrink(Path(path), task.size)
+        except RadiographError as error:
+            unreadable.append((key, str(error)))
+        else:
+            yield Picture(key=key, pixels=pixels, source_height=height, source_width=width)
+
+
+def _one_by_one(task: Task) -> list[Task]:
+    """Splits a task during which a worker died, to find the file that it died of."""
+    stem = task.shard.removesuffix(".shard")
+    return [
+        Task(shard=f"{stem}-{i:03d}.shard", size=task.size, codec=task.codec, items=(item,))
+        for i, item in enumerate(task.items)
+    ]
+
+
+def _crashed(task: Task) -> Packed:
+    """Names the one file on which a decoder crashed."""
+    key, path = task.items[0]
+    message = (
+        f"{path}: the process that decoded this file crashed, expected a picture. "
+        "The file is damaged, or memory ran out; export it again or pack with fewer processes."
+    )
+    return Packed(entries=(), unreadable=((key, message),))
+
+
+class _Worker:
+    """A process that packs one task at a time."""
+
+    def __init__(self) -> None:
+        self.task: Task | None = None
+        self._start()
+
+    def _start(self) -> None:
+        package_home = str(Path(__file__).parents[2])
+        paths = [package_home, *filter(None, [os.environ.get("PYTHONPATH")])]
+        self._process = subprocess.Popen(
+            [sys.executable, "-W", "ignore", "-m", "carina.imaging.packing"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1"},
+            start_new_session=True,  # Ctrl-C reaches the parent alone, which ends the workers
+        )
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._questions, self.answers = self._process.stdin, self._process.stdout
+
+    def send(self, task: Task) -> None:
+        """Hands over a task."""
+        self.task = task
+        try:
+            self._questions.write(json.dumps(asdict(task)).encode() + b"\n")
+            self._questions.flush()
+        except BrokenPipeError:
+            pass  # it died; `receive` finds out
+
+    def receive(self) -> tuple[Task, Packed | None]:
+        """Takes the answer to the task; None if the process died, which is then replaced."""
+        assert self.task
+        task, self.task = self.task, None
+        line = self.answers.readline()
+        if not line:
+            self.stop()
+            self._start()
+            return task, None
+        answer = json.loads(line)
+        return task, Packed(
+            entries=tuple(Entry(**row) for row in answer["entries"]),
+            unreadable=tuple((key, message) for key, message in answer["unreadable"]),
+            failed=answer["failed"],
+        )
+
+    def stop(self) -> None:
+        """Ends the process."""
+        self._process.kill()
+        self._process.wait()
+        self._questions.close()
+        self.answers.close()
+
+
+def _serve() -> None:
+    """Answers tasks from standard input until it closes."""
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # what a decoder prints must not get between the answers
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+    for line in sys.stdin:
+        row = json.loads(line)
+        row["items"] = tuple((key, path) for key, path in row["items"])
+        packed = pack(Task(**row))
+        answers.write(json.dumps(asdict(packed)) + "\n")
+        answers.flush()
+
+
+def _end_with(parent: int) -> None:
+    """Ends this process soon after its parent: a killed build leaves nobody behind."""
+    while os.getppid() == parent:
+        time.sleep(0.2)
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    _serve()
