@@ -26,20 +26,21 @@ from carina.pages.svg import (
     tick_text,
 )
 
-UNIT_TICKS = (0, 0.25, 0.5, 0.75, 1)
-PANEL = Frame(left=52, top=34, width=226, height=190)
-PANEL_SIZE = (300, 266)
+UNIT_TICKS = (0, 0.5, 1)
+PANEL = Frame(left=44, top=44, width=156, height=140)
+PANEL_SIZE = (212, 224)
 
 
 def roc_chart(finding: str, false_rate: ArrayLike, true_rate: ArrayLike, auc: Measured) -> str:
     """The receiver operating characteristic of one finding; the dashed diagonal is chance."""
-    chance = polyline(PANEL, (0, 1), (0, 1), "axis dash")
-    curve = polyline(PANEL, false_rate, true_rate, "s0")
     return unit_panel(
-        f"ROC curve of {finding}: AUC {format_measured(auc)}",
+        finding,
         f"AUC {format_measured(auc, 2)}",
         ("1 − specificity", "sensitivity"),
-        [chance, curve],
+        [
+            polyline(PANEL, (0, 1), (0, 1), "axis dash"),
+            polyline(PANEL, false_rate, true_rate, "s0"),
+        ],
     )
 
 
@@ -51,14 +52,14 @@ def precision_recall_chart(
     prevalence: float,
 ) -> str:
     """Precision against recall of one finding; the dashed line is the share of positives."""
-    chance = polyline(PANEL, (0, 1), (prevalence, prevalence), "axis dash")
-    curve = polyline(PANEL, recall, precision, "s1")
     return unit_panel(
-        f"Precision-recall curve of {finding}: average precision "
-        f"{format_measured(average_precision)}, share of positives {prevalence:.3f}",
+        finding,
         f"AP {format_measured(average_precision, 2)}",
         ("recall (sensitivity)", "precision"),
-        [chance, curve],
+        [
+            polyline(PANEL, (0, 1), (prevalence, prevalence), "axis dash"),
+            polyline(PANEL, recall, precision, "s1"),
+        ],
     )
 
 
@@ -66,11 +67,11 @@ def calibration_chart(finding: str, mean_score: ArrayLike, share: ArrayLike) -> 
     """Share of positives against mean score of each bin; on the diagonal, scores are honest."""
     across, down = PANEL.across(mean_score), PANEL.down(share)
     dots = [
-        f'<circle cx="{number(x)}" cy="{number(y)}" r="3" class="f2"/>'
+        f'<circle cx="{number(x)}" cy="{number(y)}" r="2.5" class="f2"/>'
         for x, y in zip(across.tolist(), down.tolist(), strict=True)
     ]
     return unit_panel(
-        f"Calibration of {finding}: share of positives against mean score",
+        finding,
         "calibration",
         ("mean score of bin", "share of positives"),
         [
@@ -81,13 +82,15 @@ def calibration_chart(finding: str, mean_score: ArrayLike, share: ArrayLike) -> 
     )
 
 
-def unit_panel(title: str, heading: str, names: tuple[str, str], marks: Sequence[str]) -> str:
-    """A small square chart whose axes go from 0 to 1."""
+def unit_panel(finding: str, result: str, names: tuple[str, str], marks: Sequence[str]) -> str:
+    """A small chart of one finding whose axes go from 0 to 1."""
+    shown = shortened(finding, PANEL_SIZE[0] - 12)
     return svg_document(
         *PANEL_SIZE,
-        title,
+        f"{finding}: {names[1]} against {names[0]}; {result}",
         [
-            label(PANEL.left, 20, heading, "ink"),
+            f'<g font-weight="600">{label(8, 16, shown, "ink")}</g>',
+            label(8, 33, result, "soft"),
             *axes(PANEL, *names, UNIT_TICKS, UNIT_TICKS),
             *marks,
         ],
@@ -141,10 +144,10 @@ def end_labels(frame: Frame, lines: Sequence[Line]) -> list[str]:
     """The names of lines beside their last values, moved apart where they would overlap."""
     places = []
     for i, line in enumerate(lines):
-        y = np.asarray(line.y, dtype=float)
-        y = y[np.isfinite(y)]
-        if len(y):
-            places.append((float(frame.down(y[-1])), i))
+        values = np.asarray(line.y, dtype=float)
+        values = values[np.isfinite(values)]
+        if len(values):
+            places.append((float(frame.down(values[-1])), i))
     places.sort()
     labels: list[str] = []
     lowest = -math.inf

@@ -1,5 +1,7 @@
 """The shell of every page: one file, readable in light and dark, printable, no libraries."""
 
+import re
+from collections.abc import Sequence
 from html import escape
 
 from carina.pages.overlay import heat_table
@@ -42,7 +44,7 @@ caption{text-align:left;color:var(--soft);padding-bottom:.4em;max-width:75ch}
 th,td{padding:.35em .8em;text-align:right;border-bottom:1px solid var(--line);
 vertical-align:baseline}
 th{font-weight:600}thead th{border-bottom:2px solid var(--line);white-space:nowrap}
-th[scope=row],th.name{text-align:left;font-weight:500}
+th[scope=row],th.name{text-align:left}th[scope=row]{font-weight:500}
 tbody tr:hover{background:var(--card)}tfoot th,tfoot td{border-top:2px solid var(--line);
 font-weight:600}
 td .interval{display:block;color:var(--soft);font-size:.82em;font-weight:400;white-space:nowrap}
@@ -52,10 +54,11 @@ th[aria-sort=ascending] button::after{content:" \\2191"}
 th[aria-sort=descending] button::after{content:" \\2193"}
 .facts th{text-align:left}.facts td{text-align:left;overflow-wrap:anywhere}
 .panels{display:grid;grid-template-columns:repeat(auto-fill,minmax(300px,1fr));gap:16px}
-.curves{display:grid;grid-template-columns:repeat(3,minmax(0,1fr));gap:10px;max-width:1000px}
+.curves{display:grid;grid-template-columns:repeat(auto-fill,minmax(205px,1fr));gap:4px 8px}
+.curves .chart{margin:0}
 figure{margin:0;break-inside:avoid}figure svg{max-width:100%;height:auto}
 .chart{margin:.8em 0}.chart svg{max-width:100%;height:auto}
-.cases{display:grid;grid-template-columns:repeat(auto-fill,minmax(340px,1fr));gap:16px}
+.cases{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,460px),1fr));gap:16px}
 .case{background:var(--card);border:1px solid var(--line);border-radius:8px;overflow:hidden;
 break-inside:avoid}
 .case .pair{display:flex;background:#000}.case .pair img{width:50%;object-fit:contain;
@@ -68,7 +71,6 @@ margin:0 .4em}
 .line{display:inline-block;width:1.6em;height:0;border-top:3px solid #00b8d4;vertical-align:middle;
 margin:0 .4em}
 footer{margin-top:3em;border-top:1px solid var(--line);padding-top:1em}
-@media (max-width:640px){.curves{grid-template-columns:1fr}}
 @media print{body{font-size:11pt}nav{display:none}a{color:inherit}h2{break-after:avoid}
 .headline,.note,.case{background:none}th button::after{content:""}
 *{-webkit-print-color-adjust:exact;print-color-adjust:exact}}
@@ -115,6 +117,13 @@ def section(anchor: str, heading: str, *parts: str) -> str:
         return ""
     body = "\n".join(shown)
     return f'<section id="{anchor}">\n<h2>{escape(heading)}</h2>\n{body}\n</section>'
+
+
+def contents(sections: Sequence[str]) -> str:
+    """Links to the sections that are there."""
+    found = [re.match(r'<section id="(\w+)">\n<h2>(.*)</h2>', one) for one in sections]
+    links = "".join(f'<a href="#{one[1]}">{one[2]}</a>' for one in found if one)
+    return f'<nav aria-label="Contents">{links}</nav>'
 
 
 def paragraph(text: str, classes: str = "") -> str:

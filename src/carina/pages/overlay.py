@@ -94,7 +94,7 @@ def overlay(
         opacity = HEAT_OPACITY * heat[..., None]
         picture = picture * (1 - opacity) + heat_colours(heat) * opacity
     painted = np.round(picture).astype(np.uint8)
-    thickness = max(1, round(max(rows, cols) / 320))
+    thickness = max(1, round(max(rows, cols) / 200))
     if mask is not None:
         painted = draw_mask(painted, resized(mask.astype(np.float32), rows, cols) >= 0.5, thickness)
     for box in boxes:

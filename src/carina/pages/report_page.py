@@ -25,6 +25,7 @@ from carina.pages.html import (
     RESEARCH_NOTE,
     SYNTHETIC_NOTE,
     chart,
+    contents,
     document,
     heat_key,
     paragraph,
@@ -35,19 +36,21 @@ from carina.pages.measured import Measured
 from carina.pages.overlay import jpeg_data_uri, overlay
 from carina.pages.table import TableRow, score_table
 
-CASE_SIDE = 400  # pixels of a case's longer side: some 25 kB each
+CASE_SIDE = 480  # pixels of a case's longer side: some 30 kB each
 
 
 @dataclass(frozen=True, kw_only=True)
 class Headline:
     """One of the few numbers at the top of the page.
 
-    `label` names it ("Mean AUC, 22 findings"); `note` says what it means in a short sentence.
+    `label` names it ("Mean AUC, 22 findings"); `note` says what it means in a short sentence;
+    `digits` are shown after the point.
     """
 
     label: str
     measured: Measured
     note: str = ""
+    digits: int = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -200,14 +203,14 @@ def render_report_page(page: ReportPage) -> str:
         paragraph(page.summary),
         headline_cards(page.headlines),
     ]
-    return document(page.title, "\n".join([*opening, *sections]))
+    return document(page.title, "\n".join([*opening, contents(sections), *sections]))
 
 
 def headline_cards(headlines: Sequence[Headline]) -> str:
     """The few numbers at the top."""
     cards = []
     for headline in headlines:
-        value, interval = headline_texts(headline.measured)
+        value, interval = headline_texts(headline)
         cards.append(
             f'<div class="headline"><div>{escape(headline.label)}</div>'
             f'<div class="value">{value}</div><div class="small soft">{interval}</div>'
@@ -216,13 +219,15 @@ def headline_cards(headlines: Sequence[Headline]) -> str:
     return f'<div class="headlines">{"".join(cards)}</div>' if cards else ""
 
 
-def headline_texts(measured: Measured) -> tuple[str, str]:
+def headline_texts(headline: Headline) -> tuple[str, str]:
     """The value in large letters, and its interval or the reason why there is no value."""
+    measured, digits = headline.measured, headline.digits
     if measured.value is None or not measured.defined:
         return "–", escape(measured.reason or "undefined")
+    value = f"{measured.value:,.{digits}f}"
     if measured.low is None or measured.high is None:
-        return f"{measured.value:.3f}", ""
-    return f"{measured.value:.3f}", f"95% interval {measured.low:.3f} to {measured.high:.3f}"
+        return value, ""
+    return value, f"95% interval {measured.low:,.{digits}f} to {measured.high:,.{digits}f}"
 
 
 def score_parts(page: ReportPage) -> list[str]:
@@ -282,8 +287,8 @@ def grounding_parts(page: ReportPage) -> list[str]:
             counts=(row.cases,),
             values={
                 **row.values,
-                "pointing game by chance": row.chance,
-                "pointing game by usual position": row.position,
+                "by chance": row.chance,
+                "by usual position": row.position,
             },
         )
         for row in page.grounding
@@ -301,30 +306,34 @@ def grounding_parts(page: ReportPage) -> list[str]:
 
 
 def curve_parts(page: ReportPage) -> list[str]:
-    """Three panels for each finding."""
+    """Small panels, one for each finding: first all ROC curves, then the other two kinds."""
     if not page.curves:
         return []
-    text = (
-        "Dashed: chance for ROC, the share of positives for precision-recall, and perfect "
-        "calibration."
-    )
-    return [paragraph(text), *(finding_curves(curves) for curves in page.curves)]
-
-
-def finding_curves(curves: FindingCurves) -> str:
-    """ROC, precision-recall and calibration of one finding."""
-    name = curves.finding
-    panels = [
-        chart(roc_chart(name, *curves.roc, curves.auc)),
-        chart(
-            precision_recall_chart(
-                name, *curves.precision_recall, curves.average_precision, curves.prevalence
-            )
-        ),
+    roc = [roc_chart(one.finding, *one.roc, one.auc) for one in page.curves]
+    precision_recall = [
+        precision_recall_chart(
+            one.finding, *one.precision_recall, one.average_precision, one.prevalence
+        )
+        for one in page.curves
     ]
-    if curves.calibration is not None:
-        panels.append(chart(calibration_chart(name, *curves.calibration)))
-    return f'<h3>{escape(name)}</h3><div class="curves">{"".join(panels)}</div>'
+    calibration = [
+        calibration_chart(one.finding, *one.calibration)
+        for one in page.curves
+        if one.calibration is not None
+    ]
+    return [
+        panels("ROC (dashed: chance)", roc),
+        panels("Precision and recall (dashed: the share of positives)", precision_recall),
+        panels("Calibration (dashed: scores that are true probabilities)", calibration),
+    ]
+
+
+def panels(heading: str, charts: Sequence[str]) -> str:
+    """A grid of small charts."""
+    if not charts:
+        return ""
+    grid = "".join(chart(svg) for svg in charts)
+    return f'<h3>{escape(heading)}</h3><div class="curves">{grid}</div>'
 
 
 def case_parts(page: ReportPage) -> list[str]:
@@ -354,7 +363,7 @@ def case_card(case: Case) -> str:
     )
     finding = escape(case.finding)
     truth = {True: "present", False: "absent", None: "not known"}[case.truth]
-    said = f"score {case.score:.3f}, in truth {truth}"
+    said = f"score {case.score:.3f}; truth: {truth}"
     return (
         f'<figure class="case"><div class="pair"><img src="{jpeg_data_uri(plain)}" '
         f'alt="Radiograph"/><img src="{jpeg_data_uri(drawn)}" '
