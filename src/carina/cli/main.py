@@ -23,6 +23,8 @@ COMMANDS = {
     "compare": "Test the difference between two evaluations.",
 }
 
+INTERRUPTED = 130  # what typer makes of Ctrl-C
+
 USAGE = """carina: chest-radiograph vision-language models, pre-trained, asked, measured.
 
 Usage: carina [--debug] COMMAND ...
@@ -83,7 +85,13 @@ def run(name: str, words: Sequence[str], debug: bool) -> None:
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     app.command(name, epilog=examples)(function)
     try:
-        app(list(words), prog_name=f"carina {name}")
+        code = app(list(words), prog_name=f"carina {name}", standalone_mode=False)
+        if code == INTERRUPTED:
+            raise KeyboardInterrupt
+        sys.exit(code or 0)
+    except typer.TyperException as error:
+        message: str = getattr(error, "format_message", error.__str__)()
+        fail(f"{message.rstrip('.')}. See `carina {name} --help`.", 2)
     except CarinaError as error:
         if debug:
             raise

@@ -73,7 +73,7 @@ def pretrain(
     """
     options = options or RunOptions()
     fabric = launched_fabric(recipe, options)
-    training_part = manifest.split(options.split)
+    training_part = part_to_train_on(manifest, options.split)
     graph = ConceptGraph.read(options.graph) if options.graph else chest_graph()
     with fabric.rank_zero_first():
         open_run(out, recipe, training_part, graph, options)
@@ -94,6 +94,17 @@ def pretrain(
     with fabric.rank_zero_first():
         hand_over(finished[recipe.stages[-1].name] / "model", out / "model")
     return out / "model"
+
+
+def part_to_train_on(manifest: Manifest, split: str) -> Manifest:
+    """The studies of a split; all of them where no study has one.
+
+    Raises:
+        ManifestError: no study is in that split.
+    """
+    if all(study.split is None for study in manifest.studies):
+        return manifest
+    return manifest.split(split)
 
 
 def launched_fabric(recipe: Recipe, options: RunOptions) -> Fabric:
@@ -167,11 +178,6 @@ def open_run(
             )
         check_identity(path, identity)
         return
-    if not manifest.studies:
-        raise ConfigError(
-            f"{manifest.path}: has no studies in split {options.split!r}; expected some to train "
-            "on. See `carina check`."
-        )
     record = {
         **identity,
         "started": datetime.now(UTC).isoformat(timespec="seconds"),

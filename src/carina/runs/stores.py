@@ -4,8 +4,8 @@ from pathlib import Path
 
 from carina.errors import StoreError
 from carina.imaging.store import ImageStore, build_store
-from carina.studies.batches import frontal_images
 from carina.studies.manifest import Manifest
+from carina.studies.views import frontal_images
 
 
 def opened_store(manifest: Manifest, out: Path, given: tuple[Path, ...], size: int) -> ImageStore:

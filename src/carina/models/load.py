@@ -1,0 +1,34 @@
+"""`carina.load`: a model folder, ready to be asked."""
+
+from pathlib import Path
+from typing import cast
+
+import torch
+
+from carina.errors import ModelError
+from carina.models.folder import load_model, model_folder
+from carina.zeroshot.ask import LoadedModel
+from carina.zeroshot.protocol import ZeroShotModel
+
+
+def load(folder: str | Path, device: str | None = None) -> LoadedModel:
+    """Loads a model that can be asked about findings.
+
+    Args:
+        folder: a model folder, or the folder of a finished run.
+        device: such as "cpu" or "cuda:1"; by default the first GPU where there is one.
+
+    Raises:
+        ModelError: the folder is incomplete, damaged, of another version, or its model answers
+            no queries.
+    """
+    path = model_folder(Path(folder))
+    module = load_model(path)
+    if not isinstance(module, ZeroShotModel):
+        raise ModelError(
+            f"{path}: holds a {type(module).__name__}, which answers no queries. Name the folder "
+            "of a whole run, not of one of its stages."
+        )
+    chosen = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    module.to(torch.device(chosen))
+    return LoadedModel(cast(ZeroShotModel, module), path)

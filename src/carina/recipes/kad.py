@@ -1,0 +1,243 @@
+"""Recipes of KAD: as the paper, as the published code, small, and the paper's ablations."""
+
+from dataclasses import replace
+
+from carina.encoders.query_decoder import QueryDecoderConfig
+from carina.encoders.resnet import Basic, ResNetConfig
+from carina.encoders.text import TextEncoderConfig
+from carina.encoders.vit import ViTConfig
+from carina.imaging.augmentation import RandomAugmentOfficial, WarpAugmentation
+from carina.imaging.preprocessing import Preprocessing, Squash
+from carina.knowledge.pairs import AppearancePairs, OfficialPairs, PaperPairs
+from carina.pretraining.kad import KADConfig, LastLayer
+from carina.pretraining.kad_objective import (
+    BothMemories,
+    CosineContrast,
+    KADLosses,
+    RandomSelect,
+    ScaledDotContrast,
+)
+from carina.pretraining.kad_stage import AlignmentStage
+from carina.pretraining.knowledge_encoder import (
+    BertNoise,
+    FreshText,
+    KinshipContrast,
+    KnowledgeStage,
+    OfficialContrast,
+    PaperContrast,
+)
+from carina.pretraining.report_targets import (
+    FrequentObservations,
+    OfficialQueries,
+    PaperQueries,
+)
+from carina.recipes.recipe import Recipe
+from carina.training.optimiser import AdamW, DecayAllButVectors
+from carina.training.schedule import StaircaseEpochCosine, WarmupCosine, WarmupStepsCosine
+from carina.training.settings import TrainingSettings
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+RESNET50_TO_LAYER4 = ResNetConfig(depths=(3, 4, 6, 3), widths=(64, 128, 256, 512))
+
+
+def preprocessing(size: int) -> Preprocessing:
+    """KAD's evaluation transform: squashed to a square, standardised as ImageNet."""
+    return Preprocessing(size=size, resize=Squash(), mean=IMAGENET_MEAN, std=IMAGENET_STD)
+
+
+def kad_paper() -> Recipe:
+    """KAD as the paper describes it: ResNet-50 at 224 px, both stages."""
+    knowledge = KnowledgeStage(
+        text=FreshText(encoder=TextEncoderConfig()),
+        pairs=PaperPairs(),
+        contrast=PaperContrast(),
+        training=TrainingSettings(
+            batch_size=128,
+            steps=100_000,
+            optimiser=AdamW(rate=1e-4),
+            schedule=WarmupCosine(warmup_share=0.1, start_rate=1e-5),
+        ),
+    )
+    alignment = AlignmentStage(
+        model=KADConfig(preprocessing=preprocessing(224)),
+        losses=KADLosses(
+            # "Random grayscale (brightness, sharpness and contrast)"; the paper gives no ranges.
+            augmentation=WarpAugmentation(
+                scale=(0.2, 1.0),
+                aspect=(0.75, 1.33),
+                flip=0.5,
+                rotation_degrees=10.0,
+                brightness=0.2,
+                contrast=0.2,
+                sharpness=0.5,
+            ),
+            memory=RandomSelect(),
+            contrast=CosineContrast(),
+        ),
+        queries=PaperQueries(),
+        training=TrainingSettings(
+            batch_size=64,
+            epochs=50,
+            optimiser=AdamW(rate=1e-4),
+            schedule=WarmupCosine(warmup_share=0.1, start_rate=1e-5),
+        ),
+    )
+    return Recipe(
+        name="kad_paper",
+        summary="KAD as the paper describes it, ResNet-50 at 224 px; flips images as it does.",
+        stages=(knowledge, alignment),
+    )
+
+
+def kad_official() -> Recipe:
+    """KAD as the published code computes it, its proven bugs apart: ResNet-50 at 224 px."""
+    knowledge = KnowledgeStage(
+        text=FreshText(encoder=TextEncoderConfig(max_tokens=128)),
+        pairs=OfficialPairs(),
+        contrast=OfficialContrast(),
+        noise=BertNoise(),
+        training=TrainingSettings(
+            batch_size=64,
+            epochs=100,
+            optimiser=AdamW(rate=5e-5, weight_decay=0.2),
+            schedule=WarmupStepsCosine(warmup_steps=10_000),
+        ),
+    )
+    alignment = AlignmentStage(
+        model=KADConfig(preprocessing=preprocessing(224), maps=LastLayer()),
+        losses=KADLosses(
+            augmentation=RandomAugmentOfficial(),
+            memory=BothMemories(),
+            contrast=ScaledDotContrast(),
+        ),
+        queries=OfficialQueries(),
+        measured_standardisation=False,
+        training=TrainingSettings(
+            batch_size=64,
+            epochs=100,
+            optimiser=AdamW(rate=5e-5, weight_decay=0.02, decay=DecayAllButVectors()),
+            schedule=StaircaseEpochCosine(floor=1e-6, stairs=20, stair=100),
+        ),
+    )
+    return Recipe(
+        name="kad_official",
+        summary="KAD as the published code computes it, its proven bugs apart.",
+        stages=(knowledge, alignment),
+    )
+
+
+def with_image(base: Recipe, name: str, summary: str, image: ResNetConfig | ViTConfig) -> Recipe:
+    """A recipe with another image encoder; the ViT's own size decides the input."""
+    knowledge, alignment = base.stages
+    assert isinstance(alignment, AlignmentStage)
+    size = image.size if isinstance(image, ViTConfig) else alignment.model.preprocessing.size
+    model = replace(alignment.model, image=image, preprocessing=preprocessing(size))
+    changed = replace(alignment, model=model, store_size=size + size // 8)
+    return Recipe(name=name, summary=summary, stages=(knowledge, changed))
+
+
+def at_size(base: Recipe, name: str, summary: str, size: int) -> Recipe:
+    """A recipe at another input size with a ResNet-50 up to layer 4, as KAD-512 and KAD-1024."""
+    knowledge, alignment = base.stages
+    assert isinstance(alignment, AlignmentStage)
+    model = replace(alignment.model, image=RESNET50_TO_LAYER4, preprocessing=preprocessing(size))
+    changed = replace(alignment, model=model, store_size=size + size // 8)
+    return Recipe(name=name, summary=summary, stages=(knowledge, changed))
+
+
+def kad_paper_512() -> Recipe:
+    """KAD-512: ResNet-50 up to layer 4."""
+    return at_size(kad_paper(), "kad_paper_512", "kad_paper at 512 px, up to layer 4.", 512)
+
+
+def kad_paper_1024() -> Recipe:
+    """KAD-1024: ResNet-50 up to layer 4."""
+    return at_size(kad_paper(), "kad_paper_1024", "kad_paper at 1024 px, up to layer 4.", 1024)
+
+
+def kad_paper_vit() -> Recipe:
+    """KAD with a ViT-B/16 at 224 px, as the paper's table 2 says."""
+    image = ViTConfig(size=224)
+    return with_image(kad_paper(), "kad_paper_vit", "kad_paper with ViT-B/16 at 224 px.", image)
+
+
+def kad_official_vit() -> Recipe:
+    """KAD with the published code's ViT-B/16, which was built for 384 px."""
+    image = ViTConfig(size=384)
+    return with_image(
+        kad_official(), "kad_official_vit", "kad_official with ViT-B/16, 384 px.", image
+    )
+
+
+SMALL_DIM = 128
+
+
+def kad_small() -> Recipe:
+    """The same code at a size that learns the phantom cohort on two CPU cores in minutes."""
+    text = TextEncoderConfig(
+        vocabulary=4000,
+        width=SMALL_DIM,
+        layers=2,
+        heads=4,
+        hidden=256,
+        positions=256,
+        max_tokens=192,
+        dim=SMALL_DIM,
+        dropout=0.1,
+    )
+    knowledge = KnowledgeStage(
+        text=FreshText(encoder=text),
+        pairs=AppearancePairs(),
+        contrast=KinshipContrast(),
+        training=TrainingSettings(
+            batch_size=64,
+            steps=300,
+            optimiser=AdamW(rate=1e-3),
+            schedule=WarmupCosine(warmup_share=0.1),
+            checkpoint_every=100,
+        ),
+    )
+    grey = Preprocessing(size=112, resize=Squash(), mean=(0.5,), std=(0.25,))
+    image = ResNetConfig(
+        block=Basic(),
+        depths=(1, 1, 1),
+        widths=(32, 64, 128),
+        stem_width=16,
+        channels=1,
+        dim=SMALL_DIM,
+    )
+    alignment = AlignmentStage(
+        model=KADConfig(
+            image=image,
+            text=text,
+            decoder=QueryDecoderConfig(dim=SMALL_DIM, layers=2, heads=4, hidden=256, dropout=0.0),
+            preprocessing=grey,
+        ),
+        losses=KADLosses(
+            augmentation=WarpAugmentation(
+                scale=(0.85, 1.0),
+                aspect=(0.95, 1.05),
+                rotation_degrees=4.0,
+                brightness=0.15,
+                contrast=0.15,
+                gamma=0.2,
+                noise=0.01,
+            ),
+        ),
+        queries=FrequentObservations(count=40),
+        store_size=112,
+        positive_weight_power=0.5,
+        training=TrainingSettings(
+            batch_size=64,
+            steps=1500,
+            optimiser=AdamW(rate=2e-3),
+            schedule=WarmupCosine(warmup_share=0.03),
+            checkpoint_every=250,
+        ),
+    )
+    return Recipe(
+        name="kad_small",
+        summary="KAD small enough for two CPU cores: ResNet of 0.3 M weights at 112 px; no flips.",
+        stages=(knowledge, alignment),
+    )

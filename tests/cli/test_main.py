@@ -1,0 +1,75 @@
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from carina.cli import main as cli
+from carina.errors import QueryError, RadiographError
+
+
+def carina(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "carina", *words], capture_output=True, text=True, check=False
+    )
+
+
+def test_help_lists_every_command_and_imports_no_torch() -> None:
+    script = "import sys, carina.cli.main as m; print(m.usage()); assert 'torch' not in sys.modules"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert all(name in done.stdout for name in cli.COMMANDS)
+
+
+def test_every_command_has_help_with_examples() -> None:
+    for name in cli.COMMANDS:
+        done = carina(name, "--help")
+        assert done.returncode == 0, done.stderr
+        assert f"carina {name}" in done.stdout
+        assert "Examples" in done.stdout
+
+
+def test_unknown_command_names_the_one_that_was_meant() -> None:
+    done = carina("evalute")
+    assert done.returncode == 2
+    assert "Did you mean `carina evaluate`" in done.stderr
+
+
+def test_unknown_recipe_is_wrong_usage_and_named(tmp_path: Path) -> None:
+    done = carina("pretrain", "kad_smal", "--data", "m.parquet", "--out", str(tmp_path))
+    assert done.returncode == 2
+    assert "kad_small" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "message"),
+    [
+        (RadiographError("x.dcm: no pixels."), 1, "x.dcm: no pixels."),
+        (QueryError("empty"), 2, "empty"),
+        (KeyboardInterrupt(), 1, "goes on with it"),
+        (OSError(28, "No space left on device", "out.bin"), 1, "disk is full"),
+        (RuntimeError("odd"), 1, "an error in carina itself: RuntimeError: odd"),
+    ],
+)
+def test_every_error_is_one_message_and_a_code(
+    error: BaseException,
+    code: int,
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def index() -> None:
+        raise error
+
+    module = SimpleNamespace(EXAMPLES=("carina index",), index=index)
+    monkeypatch.setitem(sys.modules, "carina.cli.index", module)
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(["index"])
+    assert stopped.value.code == code
+    assert message in capsys.readouterr().err
+    if isinstance(error, Exception):
+        with pytest.raises(type(error)):
+            cli.main(["--debug", "index"])
