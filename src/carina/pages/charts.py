@@ -27,7 +27,7 @@ from carina.pages.svg import (
 )
 
 UNIT_TICKS = (0, 0.5, 1)
-PANEL = Frame(left=44, top=44, width=156, height=140)
+PANEL = Frame(left=46, top=44, width=154, height=140)
 PANEL_SIZE = (212, 224)
 
 
@@ -118,7 +118,7 @@ def line_chart(
     finite = values[np.isfinite(values)]
     y_range = nice_range(float(finite.min()), float(finite.max())) if len(finite) else (0.0, 1.0)
     x_range = (float(x[0]), float(x[-1])) if x[-1] > x[0] else nice_range(x[0], x[0])
-    room = max(text_width(line.name) for line in lines) + 14
+    room = max(110.0, *(text_width(line.name) + 14 for line in lines))
     frame = Frame(left=64, top=30, width=700 - 64 - room, height=height - 78, x=x_range, y=y_range)
     marks = []
     for i, line in enumerate(lines):
@@ -177,7 +177,7 @@ def training_charts(
     if learning_rate:
         rate = [Line(name="learning rate", y=thinned(learning_rate, every))]
         title = f"{stage}: learning rate"
-        charts.append(line_chart(title, x, rate, "step", "learning rate", height=190))
+        charts.append(line_chart(title, x, rate, "step", "", height=190))
     return charts
 
 

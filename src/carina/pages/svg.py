@@ -89,7 +89,8 @@ def axes(
     shapes.append(segment(frame.left, bottom, frame.left + frame.width, bottom, "axis"))
     shapes.append(segment(frame.left, frame.top, frame.left, bottom, "axis"))
     shapes.append(label(frame.left + frame.width / 2, bottom + 32, x_label, "ink", "middle"))
-    x, y = frame.left - 36, frame.top + frame.height / 2
+    widest = max((text_width(tick_text(value)) for value in y_ticks), default=0.0)
+    x, y = frame.left - 14 - widest, frame.top + frame.height / 2
     shapes.append(
         f'<text x="{number(x)}" y="{number(y)}" class="ink" text-anchor="middle" '
         f'transform="rotate(-90 {number(x)} {number(y)})">{escape(y_label)}</text>'

@@ -2,6 +2,8 @@
 
 import csv
 import json
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +14,8 @@ from numpy.typing import NDArray
 from carina.errors import OutputError
 from carina.files import atomic_folder, progress
 from carina.imaging.preprocessing import Placement
-from carina.pages.answer_page import AnsweredImage, render_answer_page
+from carina.pages.answer_page import AnsweredImage, AnsweredQuery, render_answer_page
+from carina.pages.overlay import jpeg_data_uri, overlay, png_bytes, with_colour_bar
 from carina.zeroshot.images import read_pixels
 from carina.zeroshot.protocol import Query
 
