@@ -1,0 +1,125 @@
+"""Is a manifest fit for use: files that can be read, annotations that fit, no leaks."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from carina.studies.check_report import CheckReport, Problem
+from carina.studies.counts import count
+from carina.studies.examination import Examined, examine_all
+from carina.studies.leaks import place_of, shared_patients, shared_pictures
+from carina.studies.manifest import Manifest
+from carina.study import Mask, Radiograph, Study
+
+
+@dataclass
+class _Found:
+    missing: list[Problem] = field(default_factory=list)
+    unreadable: list[Problem] = field(default_factory=list)
+    annotations: list[Problem] = field(default_factory=list)
+
+
+def check(manifests: Sequence[Manifest], processes: int | None = None) -> CheckReport:
+    """Reads every file of the manifests and looks for what would spoil a run.
+
+    A leak is a patient, or a picture (equal bytes), on two sides: in two splits, or in two
+    manifests where one has no splits. Patients of two manifests are compared where their source
+    is the same too.
+
+    Args:
+        manifests: one or more; pictures and patients are compared across all of them.
+        processes: how many read files; by default one a core.
+    """
+    pictures = {
+        manifest.absolute(radiograph.path)
+        for manifest in manifests
+        for study in manifest.studies
+        for radiograph in study.radiographs
+    }
+    masks = {
+        manifest.absolute(mask.path)
+        for manifest in manifests
+        for study in manifest.studies
+        for mask in study.masks
+    }
+    examined = examine_all([*sorted(pictures), *sorted(masks - pictures)], processes)
+    found = _Found()
+    for manifest in manifests:
+        for study in manifest.studies:
+            _check_study(manifest, study, examined, found)
+    return CheckReport(
+        counts=tuple(map(count, manifests)),
+        missing=tuple(found.missing),
+        unreadable=tuple(found.unreadable),
+        annotations=tuple(found.annotations),
+        patients=tuple(shared_patients(manifests)),
+        pictures=tuple(shared_pictures(manifests, examined)),
+    )
+
+
+def _check_study(
+    manifest: Manifest, study: Study, examined: Mapping[Path, Examined], found: _Found
+) -> None:
+    """Sorts what is wrong with the files and annotations of one study into `found`."""
+    items: tuple[Radiograph | Mask, ...] = (*study.radiographs, *study.masks)
+    for item in items:
+        place = place_of(manifest, study, item.path)
+        file = examined[manifest.absolute(item.path)]
+        if file.missing:
+            found.missing.append(Problem(place=place, message="there is no such file"))
+        elif file.error:
+            found.unreadable.append(Problem(place=place, message=file.error))
+        else:
+            found.annotations += [
+                Problem(place=place, message=message)
+                for message in _wrong_size(manifest, study, item, file, examined)
+            ]
+    for message in _wrong_boxes(manifest, study, examined):
+        place = place_of(manifest, study)
+        found.annotations.append(Problem(place=place, message=message))
+
+
+def _wrong_size(
+    manifest: Manifest,
+    study: Study,
+    item: Radiograph | Mask,
+    file: Examined,
+    examined: Mapping[Path, Examined],
+) -> Iterator[str]:
+    """A radiograph of another size than the manifest says, a mask of another than its picture."""
+    size = (file.width, file.height)
+    if isinstance(item, Radiograph):
+        stated = (item.width, item.height)
+        if None not in stated and stated != size:
+            yield f"is {_by(size)} pixels, the manifest says {_by(stated)}"
+        return
+    picture = _picture_size(manifest, study, item.radiograph, examined)
+    if picture is None:
+        yield f"belongs to radiograph {item.radiograph}, of which there is none that can be read"
+    elif picture != size:
+        yield f"is a mask of {_by(size)} pixels, its radiograph has {_by(picture)}"
+
+
+def _wrong_boxes(
+    manifest: Manifest, study: Study, examined: Mapping[Path, Examined]
+) -> Iterator[str]:
+    for box in study.boxes:
+        size = _picture_size(manifest, study, box.radiograph, examined)
+        if size is None:
+            yield f"a box ({box.label}) lies on radiograph {box.radiograph}, which cannot be read"
+        elif box.x1 < -1 or box.y1 < -1 or box.x2 > size[0] + 1 or box.y2 > size[1] + 1:
+            corners = ", ".join(f"{value:g}" for value in (box.x1, box.y1, box.x2, box.y2))
+            yield f"a box ({box.label}: {corners}) lies outside of its {_by(size)} pixels"
+
+
+def _picture_size(
+    manifest: Manifest, study: Study, place: int, examined: Mapping[Path, Examined]
+) -> tuple[int, int] | None:
+    if not 0 <= place < len(study.radiographs):
+        return None
+    file = examined[manifest.absolute(study.radiographs[place].path)]
+    return (file.width, file.height) if file.digest else None
+
+
+def _by(size: tuple[int | None, int | None]) -> str:
+    return f"{size[0]} x {size[1]}"
