@@ -14,7 +14,20 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from carina.errors import ConfigError
-from carina.imaging.preprocessing import Preprocessing, ResizeRule, place
+from carina.imaging import random_augment
+from carina.imaging.geometry import resize_bicubic, smooth, warp
+from carina.imaging.preprocessing import Preprocessing, ResizeRule, place, standardise
+
+__all__ = [
+    "Augmentation",
+    "NoAugmentation",
+    "RandomAugmentOfficial",
+    "WarpAugmentation",
+    "standardise",  # the last step of every batch, offered here beside the first
+]
+
+DRAWS = 16
+"""Random numbers an image: 9 for the warp, 4 for intensity, 3 for noise."""
 
 
 class Augmentation(Protocol):
@@ -144,10 +157,15 @@ class WarpAugmentation:
         batch_size: int,
     ) -> Float[Tensor, "batch 1 size size"]:
         """Warps and changes intensity; see `Augmentation`."""
-        uniform = _uniform(batch_size, 13, seed, step)[list(rows)]
-        warps = self._warps(uniform, sizes.cpu(), size)
-        images = warp(pixels.float() / 255, warps, size)
-        return self._change_intensity(images, uniform.to(images.device), seed, step)
+        uniform = _uniform(batch_size, seed, step)[list(rows)]
+        sizes = sizes.cpu()
+        warps = self._warps(uniform, sizes, size)
+        images = pixels.float() / 255
+        factor = self._shrinkage(sizes, size)
+        if factor > 1:
+            images, warps = F.avg_pool2d(images, factor), warps / factor
+        images = self._change_intensity(warp(images, warps, (size, size)), uniform)
+        return self._add_noise(images, uniform, seed, step) if self.noise else images
 
     def warps(
         self,
@@ -165,7 +183,16 @@ class WarpAugmentation:
             One matrix an image. It takes (x, y, 1) in pixels of the result to (x, y) in pixels of
             the stored radiograph; the centre of the first pixel is (0.5, 0.5) in both.
         """
-        return self._warps(_uniform(batch_size, 13, seed, step)[list(rows)], sizes.cpu(), size)
+        return self._warps(_uniform(batch_size, seed, step)[list(rows)], sizes.cpu(), size)
+
+    def _shrinkage(self, sizes: Int[Tensor, "batch 2"], size: int) -> int:
+        """By how much pictures are averaged down before the warp, so that it does not skip pixels.
+
+        All images of a store have the same shorter side, so this is the same for every batch. A
+        crop of middling size decides: a larger factor would blur the small crops.
+        """
+        middle = float(np.sqrt(sum(self.scale) / 2))
+        return int(sizes.min().item() * middle / size) if len(sizes) else 1
 
     def _warps(
         self, uniform: Float[Tensor, "batch draws"], sizes: Int[Tensor, "batch 2"], size: int
@@ -203,13 +230,10 @@ class WarpAugmentation:
         self,
         images: Float[Tensor, "batch 1 size size"],
         uniform: Float[Tensor, "batch draws"],
-        seed: int,
-        step: int,
     ) -> Float[Tensor, "batch 1 size size"]:
-        """Sharpness, gamma, contrast and brightness, noise, in this order, in place."""
-        sharp, gamma, contrast, bright = (
-            (2 * uniform[:, 9 + i] - 1).view(-1, 1, 1, 1) for i in range(4)
-        )
+        """Sharpness, gamma, contrast and brightness, in this order, in place."""
+        changes = (2 * uniform[:, 9:13] - 1).to(images.device)[:, :, None, None, None]
+        sharp, gamma, contrast, bright = changes.unbind(1)
         if self.sharpness:
             images.add_((images - smooth(images)).mul_(sharp * self.sharpness)).clamp_(0, 1)
         if self.gamma:
@@ -221,55 +245,60 @@ class WarpAugmentation:
             images.mul_(factor * light).add_(mean * (1 - factor) * light)
         return images.clamp_(0, 1)
 
+    def _add_noise(
+        self,
+        images: Float[Tensor, "batch 1 size size"],
+        uniform: Float[Tensor, "batch draws"],
+        seed: int,
+        step: int,
+    ) -> Float[Tensor, "batch 1 size size"]:
+        """Adds noise of a random strength, in place.
 
-def warp(
-    images: Float[Tensor, "batch 1 height width"],
-    warps: Float[Tensor, "batch 2 3"],
-    size: int,
-) -> Float[Tensor, "batch 1 size size"]:
-    """Samples pictures along their warps, bilinear, 0 outside.
+        One field of noise is drawn for a step and shifted for each image: to draw a field for
+        every image of the global batch in every process would cost more than all the rest.
+        """
+        size = images.shape[-1]
+        generator = np.random.default_rng([seed, step, 1])
+        field = torch.from_numpy(generator.standard_normal((size, size), dtype=np.float32))
+        field = field.to(images.device)
+        for image, draws in zip(images, uniform[:, 13:].tolist(), strict=True):
+            shift = (int(draws[1] * size), int(draws[2] * size))
+            image[0].add_(field.roll(shift, (0, 1)), alpha=draws[0] * self.noise)
+        return images.clamp_(0, 1)
 
-    Masks go the same way as 0 and 1; halve the result to get a mask again.
+
+@dataclass(frozen=True, kw_only=True)
+class RandomAugmentOfficial:
+    """The augmentation of KAD's official code: crop, flip, and two operations out of ten.
+
+    A crop of 20 to 100 % of the area is resized (bicubic), flipped half the time, then two of ten
+    operations, drawn with replacement, are each applied half the time. Two defects of the
+    official code are left out (`random_augment`), and crops are cut from the stored picture
+    instead of the original. Slower than `WarpAugmentation`: picture by picture, on the CPU.
     """
-    height, width = images.shape[2:]
-    half = images.new_tensor([2 / width, 2 / height])[:, None]
-    matrix = warps.to(images) * half
-    shift = matrix[:, :, 2] - 1
-    centres = torch.arange(size, device=images.device, dtype=images.dtype) + 0.5
-    grid = torch.empty(len(images), size, size, 2, device=images.device, dtype=images.dtype)
-    for axis in range(2):
-        along = matrix[:, axis, 0, None] * centres
-        down = matrix[:, axis, 1, None] * centres + shift[:, axis, None]
-        torch.add(along[:, None, :], down[:, :, None], out=grid[..., axis])
-    sampled: Tensor = F.grid_sample(
-        images, grid, mode="bilinear", padding_mode="zeros", align_corners=False
-    )
-    return sampled
 
-
-def warp_points(
-    points: Float[Tensor, "batch points 2"], warps: Float[Tensor, "batch 2 3"]
-) -> Float[Tensor, "batch points 2"]:
-    """Takes points (x, y) of the stored radiographs to where they are in the warped ones."""
-    moved = points - warps[:, None, :, 2]
-    return torch.linalg.solve(warps[:, None, :, :2], moved[..., None])[..., 0]
-
-
-def smooth(images: Float[Tensor, "batch 1 height width"]) -> Float[Tensor, "batch 1 height width"]:
-    """Pillow's SMOOTH filter: 3 x 3, the centre weighs 5 of 13. Edges are repeated."""
-    padded = F.pad(images, (1, 1, 1, 1), mode="replicate")
-    total = F.avg_pool2d(padded, 3, stride=1, divisor_override=1)
-    return (total + 4 * images) / 13
-
-
-def resize_bicubic(
-    images: Float[Tensor, "batch 1 height width"], height: int, width: int
-) -> Float[Tensor, "batch 1 rows cols"]:
-    """Antialiased bicubic resize, held within [0, 1]; Pillow's filter to within rounding."""
-    scaled: Tensor = F.interpolate(
-        images, (height, width), mode="bicubic", align_corners=False, antialias=True
-    )
-    return scaled.clamp_(0, 1)
+    def __call__(
+        self,
+        pixels: UInt8[Tensor, "batch 1 height width"],
+        sizes: Int[Tensor, "batch 2"],
+        *,
+        size: int,
+        seed: int,
+        step: int,
+        rows: range,
+        batch_size: int,
+    ) -> Float[Tensor, "batch 1 size size"]:
+        """Augments; see `Augmentation`."""
+        stored, shapes = pixels[:, 0].cpu().numpy(), sizes.tolist()
+        result = np.empty((len(stored), 1, size, size), dtype=np.uint8)
+        for i, place_in_batch in enumerate(rows):
+            generator = np.random.default_rng([seed, step, place_in_batch])
+            height, width = shapes[i]
+            image = random_augment.random_resized_crop(stored[i, :height, :width], size, generator)
+            if generator.random() < 0.5:
+                image = image[:, ::-1]
+            result[i, 0] = random_augment.two_of_ten(np.ascontiguousarray(image), generator)
+        return torch.from_numpy(result).to(pixels.device).float() / 255
 
 
 def _cut(
@@ -280,7 +309,7 @@ def _cut(
     return F.pad(images, (left, size - left - width, top, size - top - height))
 
 
-def _uniform(count: int, draws: int, seed: int, step: int) -> Float[Tensor, "count draws"]:
+def _uniform(count: int, seed: int, step: int) -> Float[Tensor, "count draws"]:
     """Numbers in [0, 1) for the whole global batch, a function of (seed, step) alone."""
     generator = np.random.default_rng([seed, step])
-    return torch.from_numpy(generator.random((count, draws), dtype=np.float32))
+    return torch.from_numpy(generator.random((count, DRAWS), dtype=np.float32))
