@@ -66,22 +66,22 @@ def sharpen(image: Grey) -> Grey:
 
 def shear_across(image: Grey, sign: int) -> Grey:
     """Shifts rows to the right by `sign` * 0.21 pixels for each row down."""
-    return _move(image, [[1, sign * SHEAR, 0], [0, 1, 0]])
+    return _move(image, [[1.0, sign * SHEAR, 0.0], [0.0, 1.0, 0.0]])
 
 
 def shear_down(image: Grey, sign: int) -> Grey:
     """Shifts columns down by `sign` * 0.21 pixels for each column to the right."""
-    return _move(image, [[1, 0, 0], [sign * SHEAR, 1, 0]])
+    return _move(image, [[1.0, 0.0, 0.0], [sign * SHEAR, 1.0, 0.0]])
 
 
 def translate_across(image: Grey, sign: int) -> Grey:
-    """Shifts the picture 7 pixels to the right (`sign` 1) or left (-1)."""
-    return _move(image, [[1, 0, sign * TRANSLATION_PIXELS], [0, 1, 0]])
+    """Shifts the picture 7 pixels to the left (`sign` 1) or right (-1)."""
+    return _move(image, [[1.0, 0.0, -sign * TRANSLATION_PIXELS], [0.0, 1.0, 0.0]])
 
 
 def translate_down(image: Grey, sign: int) -> Grey:
-    """Shifts the picture 7 pixels down (`sign` 1) or up (-1)."""
-    return _move(image, [[1, 0, 0], [0, 1, sign * TRANSLATION_PIXELS]])
+    """Shifts the picture 7 pixels up (`sign` 1) or down (-1)."""
+    return _move(image, [[1.0, 0.0, 0.0], [0.0, 1.0, -sign * TRANSLATION_PIXELS]])
 
 
 def rotate(image: Grey, sign: int) -> Grey:
