@@ -55,9 +55,18 @@ class CheckReport:
         """Whether a patient or a picture stands on both sides of a line."""
         return any(shared.leak for shared in (*self.patients, *self.pictures))
 
+    @property
+    def healthy(self) -> bool:
+        """Whether there are no leaks, and every file and annotation can be used."""
+        return not (self.leaks or self.missing or self.unreadable or self.annotations)
+
     def to_json(self) -> str:
         """Everything as JSON."""
-        return json.dumps({"leaks": self.leaks, **asdict(self)}, indent=1, ensure_ascii=False)
+        return json.dumps(
+            {"healthy": self.healthy, "leaks": self.leaks, **asdict(self)},
+            indent=1,
+            ensure_ascii=False,
+        )
 
     def summary(self) -> str:
         """A few lines of plain text on what is wrong, or that nothing is."""
@@ -91,7 +100,7 @@ def _summary(report: CheckReport) -> Iterator[str]:
             yield from _first(_shared_line(item) for item in shared)
     if report.leaks:
         yield "A model tested on what it has seen looks better than it is: take the leaks out."
-    elif not (report.missing or report.unreadable or report.annotations):
+    elif report.healthy:
         yield "No leaks, and every file can be read."
     else:
         yield "No leaks."

@@ -1,9 +1,11 @@
 """What a manifest holds, counted; no file is opened."""
 
 from collections import Counter, defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from carina.studies.manifest import Manifest
+from carina.studies.schema import SPLITS
 from carina.studies.views import unknown_views
 
 NO_SPLIT = "no split"
@@ -49,7 +51,7 @@ def count(manifest: Manifest) -> Counts:
         radiographs=len(views),
         empty_reports=sum(not study.report.text.strip() for study in studies),
         unknown_views=unknown_views(manifest),
-        splits=dict(Counter(study.split or NO_SPLIT for study in studies)),
+        splits=_in_order(Counter(study.split or NO_SPLIT for study in studies)),
         patients_by_split=dict(Counter(split for split, _ in patients)),
         reports=dict(
             Counter(study.split or NO_SPLIT for study in studies if study.report.text.strip())
@@ -62,3 +64,8 @@ def count(manifest: Manifest) -> Counts:
         boxes=dict(Counter(box.label for study in studies for box in study.boxes)),
         masks=dict(Counter(mask.label for study in studies for mask in study.masks)),
     )
+
+
+def _in_order(splits: Mapping[str, int]) -> dict[str, int]:
+    """The splits that there are: train, validate, test, then what has none."""
+    return {name: splits[name] for name in (*SPLITS, NO_SPLIT) if name in splits}

@@ -1,0 +1,95 @@
+"""`carina index`: a release on disk becomes a manifest."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from carina.studies.counts import Counts
+
+EXAMPLES = (
+    "carina index csv my_films --out films.parquet",
+    "carina index csv my_films --table list.csv --column image=file --column report=text "
+    "--out films.parquet",
+    "carina index phantom cohort --out cohort.parquet",
+)
+
+
+def index(
+    dataset: Annotated[str, typer.Argument(help="Name of a dataset; `list` prints them all.")],
+    root: Annotated[
+        Path | None, typer.Argument(help="Folder of the release; paths start here.")
+    ] = None,
+    root2: Annotated[
+        Path | None, typer.Argument(help="Second folder, of a release in two downloads.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="The manifest to write.")] = None,
+    column: Annotated[
+        list[str] | None, typer.Option(help="OURS=THEIRS: a column's name in the table; csv only.")
+    ] = None,
+    table: Annotated[
+        str | None, typer.Option(help="Name of the table below ROOT; csv only.")
+    ] = None,
+    split_seed: Annotated[
+        int | None, typer.Option(help="Split by patient, from this seed, what has no split.")
+    ] = None,
+) -> None:
+    """Turns a release on disk into a manifest."""
+    from carina.datasets.registry import DATASETS, dataset_named
+
+    if dataset == "list":
+        for each in DATASETS.values():
+            typer.echo(f"{each.name:<12} {each.source}")
+        return
+    if root is None or out is None:
+        raise typer.BadParameter("give the folder of the release, and --out MANIFEST.")
+
+    from carina.datasets.declaration import Release
+    from carina.datasets.indexing import index_release
+    from carina.studies.counts import count
+
+    release = Release(
+        root=root, second_root=root2, table=table, columns=renamed_columns(column or [])
+    )
+    manifest = index_release(dataset_named(dataset), release, out, split_seed)
+    print_counts(count(manifest))
+    typer.echo(f"Written: {out}")
+
+
+def renamed_columns(texts: list[str]) -> dict[str, str]:
+    """OURS=THEIRS words as a dictionary."""
+    for text in texts:
+        if not all(part.strip() for part in text.partition("=")):
+            raise typer.BadParameter(f"--column {text}: expected OURS=THEIRS.")
+    return {ours.strip(): theirs.strip() for ours, theirs in (text.split("=", 1) for text in texts)}
+
+
+def print_counts(counts: "Counts") -> None:
+    """Prints how many studies, patients and findings each split holds."""
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(soft_wrap=True)
+    console.print(
+        f"{counts.studies} studies of {counts.patients} patients, "
+        f"{counts.radiographs} radiographs ({_listed(counts.views)})"
+    )
+    splits = list(counts.splits)
+    table = Table("", *splits, box=None, pad_edge=False)
+    table.add_row("studies", *(str(counts.splits[split]) for split in splits))
+    table.add_row("patients", *(str(counts.patients_by_split.get(split, 0)) for split in splits))
+    table.add_row("with a report", *(str(counts.reports.get(split, 0)) for split in splits))
+    for name, found in sorted(counts.findings.items()):
+        present = [found.get(split, {}).get("present", 0) for split in splits]
+        table.add_row(name, *map(str, present))
+    console.print(table)
+    if counts.boxes:
+        console.print(f"boxes: {_listed(counts.boxes)}")
+    if counts.masks:
+        console.print(f"masks: {_listed(counts.masks)}")
+
+
+def _listed(counts: dict[str, int]) -> str:
+    ordered = sorted(counts.items(), key=lambda item: -item[1])
+    return ", ".join(f"{number} {name}" for name, number in ordered)

@@ -1,0 +1,97 @@
+"""`carina pack`: radiographs, decoded once, in an image store."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from carina.imaging.store import StoreSummary
+
+EXAMPLES = (
+    "carina pack films.parquet --size 256 --out store",
+    "carina pack films.parquet --out store --verify",
+    "carina pack films.parquet --out store --repair",
+)
+SHOWN_FILES = 10
+
+
+def pack(
+    manifest: Annotated[Path, typer.Argument(help="Manifest whose frontal radiographs to pack.")],
+    out: Annotated[Path, typer.Option(help="Folder of the store.")],
+    size: Annotated[
+        int | None, typer.Option(min=16, help="Short side of the stored images, in pixels.")
+    ] = None,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Read every byte of the store; changes nothing.")
+    ] = False,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Pack damaged and missing images again.")
+    ] = False,
+    root: Annotated[Path | None, typer.Option(help="Folder that image paths start at.")] = None,
+    processes: Annotated[
+        int | None, typer.Option(min=1, help="How many decode images; default: one a core.")
+    ] = None,
+    compressed: Annotated[
+        bool, typer.Option("--compressed", help="Store JPEG data, for sets that outgrow the disk.")
+    ] = False,
+) -> None:
+    """Builds an image store or completes one; --verify or --repair an existing one."""
+    if verify and repair:
+        raise typer.BadParameter("--verify and --repair exclude one another; repairing verifies.")
+    if size is None and not (verify or repair):
+        raise typer.BadParameter("give --size PX, the short side of the stored images.")
+    if verify:
+        verify_store(manifest, root, out)
+        return
+
+    from carina.imaging.store import ImageStore, build_store, repair_store
+    from carina.studies.manifest import Manifest
+    from carina.studies.packing import images_to_pack
+
+    items = images_to_pack(Manifest.read(manifest, root))
+    if repair:
+        summary = repair_store(items, out, processes)
+    else:
+        assert size is not None
+        summary = build_store(items, out, size, processes, compressed=compressed)
+    print_summary(summary)
+    store = ImageStore.open(out)
+    typer.echo(
+        f"{out}: {len(store)} images of {store.size} px, mean {store.mean:.4f}, std {store.std:.4f}"
+    )
+    if summary.unreadable:
+        raise typer.Exit(1)
+
+
+def verify_store(manifest: Path, root: Path | None, out: Path) -> None:
+    """Prints which images of a store are damaged, and which of the manifest it lacks."""
+    from carina.imaging.store import ImageStore
+    from carina.studies.manifest import Manifest
+    from carina.studies.packing import images_to_pack
+
+    store = ImageStore.open(out)
+    damaged = store.verify()
+    missing = [key for key, _ in images_to_pack(Manifest.read(manifest, root)) if key not in store]
+    print_some("damaged", damaged)
+    print_some("not in the store", missing)
+    if damaged or missing:
+        typer.echo("Pack again with --repair.")
+        raise typer.Exit(1)
+    typer.echo(f"{out}: {len(store)} images of {store.size} px, all whole.")
+
+
+def print_summary(summary: "StoreSummary") -> None:
+    """Prints what a build did, and which files could not be read."""
+    typer.echo(f"{summary.written} images packed, {summary.kept} kept.")
+    print_some("could not be read", [message for _, message in summary.unreadable])
+
+
+def print_some(what: str, lines: list[str]) -> None:
+    """Prints how many there are, and the first of them."""
+    if lines:
+        typer.echo(f"{len(lines)} {what}:")
+    for line in lines[:SHOWN_FILES]:
+        typer.echo(f"  {line}")
+    if len(lines) > SHOWN_FILES:
+        typer.echo(f"  ... and {len(lines) - SHOWN_FILES} more")

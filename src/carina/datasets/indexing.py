@@ -1,0 +1,70 @@
+"""From a release on disk to a manifest."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from carina.datasets.declaration import Dataset, Release, read_studies
+from carina.errors import DatasetError, RadiographError
+from carina.files import progress
+from carina.imaging.reader import probe
+from carina.studies.manifest import Manifest
+from carina.studies.splits import split_by_patient
+from carina.study import Radiograph, Study
+
+_log = logging.getLogger(__name__)
+
+
+def index_release(
+    dataset: Dataset, release: Release, out: Path, split_seed: int | None = None
+) -> Manifest:
+    """Reads a release and writes its manifest.
+
+    Sizes and views that the release does not tell are read from the heads of the files. Files
+    that cannot be read stay in the manifest, without a size: `carina check` names them.
+
+    Args:
+        dataset: how the release is read.
+        release: where it is.
+        out: the manifest to write.
+        split_seed: where given, studies without a split get one, by patient.
+
+    Raises:
+        DatasetError: the release is not as declared, or holds no studies.
+        ManifestError: two studies have the same id.
+        OutputError: the manifest cannot be written.
+    """
+    studies = list(progress(read_studies(dataset, release), f"Indexing {dataset.name}"))
+    if not studies:
+        raise DatasetError(f"{release.root}: no study was found; expected at least one.")
+    studies = list(measured(studies, release.root))
+    if split_seed is not None:
+        studies = list(split_by_patient(studies, split_seed))
+    return Manifest.write(studies, out, release.root)
+
+
+def measured(studies: Sequence[Study], root: Path) -> Iterator[Study]:
+    """Fills in sizes and views from the files where the release is silent."""
+    failed = 0
+    for study in progress(studies, "Reading sizes", len(studies)):
+        radiographs = tuple(_measured(radiograph, root) for radiograph in study.radiographs)
+        failed += sum(radiograph.width is None for radiograph in radiographs)
+        yield study if radiographs == study.radiographs else replace(study, radiographs=radiographs)
+    if failed:
+        _log.warning("%d files are missing or cannot be read: `carina check` names them.", failed)
+
+
+def _measured(radiograph: Radiograph, root: Path) -> Radiograph:
+    if radiograph.width is not None and radiograph.height is not None:
+        return radiograph
+    try:
+        header = probe(root / radiograph.path)
+    except RadiographError:
+        return radiograph
+    return replace(
+        radiograph,
+        width=header.width,
+        height=header.height,
+        view=radiograph.view or header.view,
+    )
