@@ -10,7 +10,8 @@ from jaxtyping import Float
 from carina.errors import EvaluationError
 from carina.files import progress
 from carina.imaging.store import ImageStore
-from carina.studies.manifest import Manifest, frontal_images
+from carina.studies.manifest import Manifest
+from carina.studies.views import frontal_images
 from carina.study import Study
 from carina.zeroshot.ask import Answered, Unreadable, answer_in_batches
 from carina.zeroshot.protocol import EncodedQueries, ZeroShotModel
@@ -83,11 +84,10 @@ def answers_of(
 
     Images come from the store where it has them, else from their files.
     """
-    kept = frozenset(store.keys) if store is not None else frozenset()
 
     def pixels() -> Iterator[Path | np.ndarray]:
         for frontal in frontals:
-            if store is not None and frontal.path in kept:
+            if store is not None and frontal.path in store:
                 yield store[frontal.path]
             else:
                 yield manifest.absolute(frontal.path)

@@ -1,0 +1,80 @@
+"""`carina evaluate`: a model measured on a manifest, with intervals."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+EXAMPLES = (
+    "carina evaluate runs/kad cohort.parquet --out eval/kad",
+    "carina evaluate runs/kad nih.parquet --out eval/nih --query pneumonia --query infiltration",
+    "carina evaluate runs/kad cohort.parquet --task grounding --out eval/where",
+)
+
+
+def evaluate(
+    model: Annotated[Path, typer.Argument(help="Model folder, or the folder of a run.")],
+    manifest: Annotated[Path, typer.Argument(help="Manifest with findings, boxes or masks.")],
+    out: Annotated[Path, typer.Option(help="Folder of evaluation.json, predictions and page.")],
+    task: Annotated[str, typer.Option(help="zero-shot or grounding.")] = "zero-shot",
+    query: Annotated[
+        list[str] | None,
+        typer.Option(help="NAME or NAME=DESCRIPTION; else every finding of the manifest."),
+    ] = None,
+    split: Annotated[str, typer.Option(help="Part to score; `all` for every study.")] = "test",
+    threshold_split: Annotated[
+        str, typer.Option(help="Part to choose thresholds on; `none` for no thresholds.")
+    ] = "validate",
+    root: Annotated[Path | None, typer.Option(help="Folder that image paths start at.")] = None,
+    store: Annotated[Path | None, typer.Option(help="Image store to read (zero-shot).")] = None,
+    per: Annotated[
+        str, typer.Option(help="What counts once: image, study-mean or study-max (zero-shot).")
+    ] = "image",
+    unmentioned: Annotated[
+        str, typer.Option(help="Findings not listed are: auto, absent or unknown (zero-shot).")
+    ] = "auto",
+    margin: Annotated[
+        float, typer.Option(help="Tolerance of the pointing game, share of the shorter side.")
+    ] = 0.0,
+    replicates: Annotated[int, typer.Option(help="Bootstrap resamples.")] = 1000,
+    by_image: Annotated[
+        bool, typer.Option("--by-image", help="Resample images, not whole patients.")
+    ] = False,
+    seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
+) -> None:
+    """Measures a model: scores with 95% intervals, predictions, and a page to look at."""
+    from rich.console import Console
+
+    import carina
+    from carina.evaluation.page import evaluation_page
+    from carina.evaluation.result import check_replaceable
+    from carina.evaluation.run import EvaluationRequest, evaluate
+    from carina.evaluation.table import evaluation_table, remarks
+    from carina.pages.report_page import render_report_page
+    from carina.studies.manifest import Manifest
+    from carina.zeroshot.queries import parse_query
+
+    request = EvaluationRequest(
+        task=task,
+        queries=tuple(parse_query(text) for text in query or ()) or None,
+        split=None if split == "all" else split,
+        threshold_split=None if threshold_split == "none" else threshold_split,
+        per=per,
+        unmentioned=unmentioned,
+        margin=margin,
+        replicates=replicates,
+        whole_patients=not by_image,
+        seed=seed,
+        store=store,
+    )
+    check_replaceable(out)
+    studies = Manifest.read(manifest, root)
+    network = carina.load(model).model
+    result = evaluate(network, studies, request, model_name=model.as_posix())
+    page = evaluation_page(result, network, studies)
+    result.save(out, render_report_page(page))
+    console = Console()
+    console.print(evaluation_table(result))
+    for line in remarks(result):
+        console.print(line, markup=False, highlight=False)
+    typer.echo(f"Written: {out / 'evaluation.json'}, {out / 'index.html'}")

@@ -1,0 +1,93 @@
+"""The true outline of a finding on a radiograph: the union of its boxes and masks."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Bool
+from PIL import Image, UnidentifiedImageError
+
+from carina.errors import EvaluationError
+from carina.evaluation.scoring import Frontal
+from carina.evaluation.truth import canonical
+from carina.metrics.grounding import box_mask
+from carina.studies.manifest import Manifest
+
+
+def outlined(frontal: Frontal) -> frozenset[str]:
+    """The findings, in canonical form, that have a box or a mask on a radiograph."""
+    study, place = frontal.study, frontal.radiograph
+    boxes = {canonical(box.label) for box in study.boxes if box.radiograph == place}
+    return frozenset(boxes | {canonical(m.label) for m in study.masks if m.radiograph == place})
+
+
+def boxes_of(frontal: Frontal, finding: str) -> tuple[tuple[float, float, float, float], ...]:
+    """The boxes (x1, y1, x2, y2) of one finding on a radiograph, of all readers."""
+    return tuple(
+        (box.x1, box.y1, box.x2, box.y2)
+        for box in frontal.study.boxes
+        if box.radiograph == frontal.radiograph and canonical(box.label) == canonical(finding)
+    )
+
+
+def outline_of(
+    manifest: Manifest, frontal: Frontal, finding: str, height: int, width: int
+) -> Bool[np.ndarray, "height width"]:
+    """The pixels of a radiograph that belong to a finding, all readers together.
+
+    Where a finding has masks they are its outline, and its boxes, which only enclose them, are
+    not added; otherwise the boxes are.
+
+    Raises:
+        EvaluationError: a mask cannot be read, or is of another size than the radiograph.
+    """
+    paths = [
+        mask.path
+        for mask in frontal.study.masks
+        if mask.radiograph == frontal.radiograph and canonical(mask.label) == canonical(finding)
+    ]
+    if paths:
+        return union_of([read_mask(manifest.absolute(path), height, width) for path in paths])
+    return box_mask(boxes_of(frontal, finding), height, width)
+
+
+def outline_or_nothing(
+    manifest: Manifest, frontal: Frontal, finding: str, height: int, width: int
+) -> Bool[np.ndarray, "height width"] | None:
+    """The outline of a finding that has masks; None where it has none, or none of use."""
+    if not any(canonical(mask.label) == canonical(finding) for mask in frontal.study.masks):
+        return None
+    try:
+        return outline_of(manifest, frontal, finding, height, width)
+    except EvaluationError:
+        return None
+
+
+def union_of(masks: Sequence[Bool[np.ndarray, "height width"]]) -> Bool[np.ndarray, "height width"]:
+    """Pixels inside any of the masks."""
+    union: Bool[np.ndarray, "height width"] = np.logical_or.reduce(list(masks))
+    return union
+
+
+def read_mask(path: Path, height: int, width: int) -> Bool[np.ndarray, "height width"]:
+    """Reads a mask: pixels above half of 255 are inside.
+
+    Raises:
+        EvaluationError: it cannot be read, or is of another size than the radiograph.
+    """
+    try:
+        with Image.open(path) as picture:
+            # A picture of two levels holds True or 1, not 255: convert("L") makes both 255.
+            levels = np.asarray(picture if picture.mode == "L" else picture.convert("L"))
+    except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
+        raise EvaluationError(
+            f"{path}: cannot be read as a mask ({error}). Expected a PNG of the radiograph's "
+            "size; copy the file again or take the mask out of the manifest."
+        ) from error
+    if levels.shape != (height, width):
+        raise EvaluationError(
+            f"{path}: the mask is {levels.shape[1]} x {levels.shape[0]} pixels, its radiograph "
+            f"{width} x {height}; expected the same size. Resize the mask to its radiograph."
+        )
+    inside: Bool[np.ndarray, "height width"] = levels > 127
+    return inside

@@ -1,0 +1,412 @@
+"""An evaluation as the input of the report page."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from jaxtyping import Float
+
+from carina.evaluation.outlines import boxes_of, outline_or_nothing, outlined
+from carina.evaluation.result import Evaluation, Score, Scores
+from carina.evaluation.rows import Rows, rows_of_evaluation
+from carina.evaluation.scoring import Frontal, frontals_of
+from carina.evaluation.table import remarks
+from carina.evaluation.truth import canonical
+from carina.imaging.reader import read_radiograph
+from carina.metrics.calibration import EqualMassBins, reliability_curve
+from carina.metrics.curves import precision_recall_points, roc_points
+from carina.pages.matrices import Confusion
+from carina.pages.measured import Measured
+from carina.pages.report_page import (
+    Case,
+    FindingCurves,
+    GroundingRow,
+    Headline,
+    ReportPage,
+    RunFact,
+    ScoreRow,
+    write_report_page,
+)
+from carina.studies.manifest import Manifest
+from carina.zeroshot.ask import Answered, answer_in_batches, encode
+from carina.zeroshot.protocol import Query, ZeroShotModel
+
+SHOWN_CASES = 4
+CURVE_POINTS = 200
+TABLE_METRICS = (
+    *("auc", "average_precision", "mcc", "f1", "accuracy"),
+    *("sensitivity", "specificity", "brier", "calibration_error"),
+)
+GROUNDING_METRICS = ("pointing_game", "iou", "dice", "cnr")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """A case worth showing: an image, a finding, and why it was chosen."""
+
+    image: str
+    finding: str
+    score: float
+    truth: bool
+    caption: str
+
+
+def evaluation_page(
+    evaluation: Evaluation,
+    model: ZeroShotModel,
+    manifest: Manifest,
+    *,
+    grounding: Evaluation | None = None,
+    unseen: Collection[str] = (),
+    title: str | None = None,
+) -> ReportPage:
+    """Fills a report page; whoever has more to show adds it with `dataclasses.replace`.
+
+    Args:
+        evaluation: of either task.
+        model: asked again for the heat-maps of the few cases that are shown.
+        manifest: the one that was evaluated.
+        grounding: a grounding evaluation to show beside a zero-shot one.
+        unseen: findings that never occurred in training, shown in a table of their own.
+        title: of the page.
+    """
+    pointing = evaluation if evaluation.task == "grounding" else grounding
+    classified = evaluation if evaluation.task == "zero-shot" else None
+    best, worst = case_choices(evaluation, manifest)
+    seen = [name for name in evaluation.findings if name not in unseen]
+    return ReportPage(
+        title=title or f"{evaluation.task.capitalize()} evaluation",
+        summary=summary_of(evaluation),
+        synthetic=any(source.startswith("phantom") for source in evaluation.settings["sources"]),
+        headlines=(*headlines_of(classified), *headlines_of(pointing)),
+        scores=score_rows(classified, seen) if classified else (),
+        mean=mean_row(classified) if classified and not unseen else {},
+        unseen=score_rows(classified, list(unseen)) if classified else (),
+        curves=finding_curves(classified) if classified else (),
+        best=drawn(model, manifest, evaluation, best),
+        worst=drawn(model, manifest, evaluation, worst),
+        grounding=grounding_rows(pointing) if pointing else (),
+        confusions=confusions_of(classified) if classified else (),
+        facts=facts_of(evaluation),
+        notes=notes_of(evaluation, grounding),
+    )
+
+
+def write_evaluation_page(
+    evaluation: Evaluation, model: ZeroShotModel, manifest: Manifest, path: Path
+) -> None:
+    """Writes the page of one evaluation as a self-contained index.html.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    write_report_page(evaluation_page(evaluation, model, manifest), path)
+
+
+def measured_of(score: Score) -> Measured:
+    """A score as pages show it."""
+    return Measured(value=score.value, low=score.low, high=score.high, reason=score.reason)
+
+
+def score_rows(evaluation: Evaluation, names: Sequence[str]) -> tuple[ScoreRow, ...]:
+    """One row a finding."""
+    known = evaluation.settings["known_truth"]
+    return tuple(
+        ScoreRow(
+            finding=name,
+            positives=evaluation.positives[name],
+            images=known[name],
+            values=chosen(evaluation.findings[name], TABLE_METRICS),
+        )
+        for name in names
+        if name in evaluation.findings
+    )
+
+
+def mean_row(evaluation: Evaluation) -> dict[str, Measured]:
+    """The mean over findings."""
+    return chosen(evaluation.mean, TABLE_METRICS)
+
+
+def grounding_rows(evaluation: Evaluation) -> tuple[GroundingRow, ...]:
+    """One row a finding, with both answers that need no model."""
+    return tuple(
+        GroundingRow(
+            finding=name,
+            cases=evaluation.positives[name],
+            values=chosen(scores, GROUNDING_METRICS),
+            chance=measured_of(scores["chance"]),
+            position=measured_of(scores["position_baseline"]),
+        )
+        for name, scores in evaluation.findings.items()
+    )
+
+
+def chosen(scores: Scores, metrics: Sequence[str]) -> dict[str, Measured]:
+    """Some of the metrics."""
+    return {metric: measured_of(scores[metric]) for metric in metrics if metric in scores}
+
+
+def headlines_of(evaluation: Evaluation | None) -> tuple[Headline, ...]:
+    """The numbers at the top: mean AUC, or the pointing game of focal findings."""
+    if evaluation is None:
+        return ()
+    if evaluation.task == "zero-shot":
+        defined = sum(scores["auc"].value is not None for scores in evaluation.findings.values())
+        return (
+            Headline(
+                label=f"Mean AUC, {defined} findings",
+                measured=measured_of(evaluation.mean["auc"]),
+                note="how often a radiograph with the finding outscores one without",
+            ),
+        )
+    return (
+        Headline(
+            label=f"Pointing game, {len(evaluation.settings['focal'])} focal findings",
+            measured=measured_of(evaluation.mean["pointing_game_focal"]),
+            note="how often the peak of the heat-map lies inside the true outline",
+        ),
+        Headline(
+            label="Pointing at the usual place instead",
+            measured=measured_of(evaluation.mean["position_baseline_focal"]),
+            note="what one reaches without looking at the image",
+        ),
+    )
+
+
+def finding_curves(evaluation: Evaluation) -> tuple[FindingCurves, ...]:
+    """ROC, precision-recall and calibration of every finding that has both kinds of images."""
+    rows = rows_of_evaluation(evaluation)
+    curves = []
+    for i, (name, values) in enumerate(evaluation.findings.items()):
+        scores, truth = rows.scores[:, i], rows.truth[:, i]
+        roc = roc_points(scores, truth)
+        if not len(roc[0]):
+            continue
+        reliability = reliability_curve(scores, truth, EqualMassBins())
+        curves.append(
+            FindingCurves(
+                finding=name,
+                auc=measured_of(values["auc"]),
+                average_precision=measured_of(values["average_precision"]),
+                prevalence=float(np.nanmean(truth)),
+                roc=thinned(*roc),
+                precision_recall=thinned(*precision_recall_points(scores, truth)),
+                calibration=(reliability.mean_score, reliability.share_positive),
+            )
+        )
+    return tuple(curves)
+
+
+def thinned(
+    x: Float[np.ndarray, " points"], y: Float[np.ndarray, " points"]
+) -> tuple[Float[np.ndarray, " fewer"], Float[np.ndarray, " fewer"]]:
+    """At most `CURVE_POINTS` of the points, both ends among them."""
+    kept = np.unique(np.linspace(0, len(x) - 1, min(len(x), CURVE_POINTS)).round().astype(np.int64))
+    return x[kept], y[kept]
+
+
+def confusions_of(evaluation: Evaluation) -> tuple[Confusion, ...]:
+    """Counts at the thresholds from validation data, where there are any."""
+    rows = rows_of_evaluation(evaluation)
+    confusions = []
+    for i, name in enumerate(evaluation.findings):
+        threshold = evaluation.thresholds[name].value
+        if threshold is None:
+            continue
+        called, truth = rows.scores[:, i] >= threshold, rows.truth[:, i]
+        confusions.append(
+            Confusion(
+                finding=name,
+                threshold=threshold,
+                true_positive=int((called & (truth == 1)).sum()),
+                false_positive=int((called & (truth == 0)).sum()),
+                false_negative=int((~called & (truth == 1)).sum()),
+                true_negative=int((~called & (truth == 0)).sum()),
+            )
+        )
+    return tuple(confusions)
+
+
+def case_choices(
+    evaluation: Evaluation, manifest: Manifest
+) -> tuple[tuple[Choice, ...], tuple[Choice, ...]]:
+    """The best and the worst cases, no two of one finding or image among either."""
+    if evaluation.task == "grounding":
+        return grounding_choices(evaluation)
+    known = {
+        (frontal.path, finding)
+        for frontal in frontals_of(manifest)
+        for finding in outlined(frontal)
+    }
+    return zero_shot_choices(evaluation, known)
+
+
+def zero_shot_choices(
+    evaluation: Evaluation, known_outlines: Collection[tuple[str, str]]
+) -> tuple[tuple[Choice, ...], tuple[Choice, ...]]:
+    """Best: positives that outscore all but few images. Worst: misses and false alarms.
+
+    Scores are compared as ranks within their finding, since scores of two findings cannot be.
+    Among the best, images with a known outline come first: there one can see whether the map is
+    right.
+    """
+    rows = rows_of_evaluation(evaluation)
+    best, misses, alarms = [], [], []
+    for i, name in enumerate(map(canonical, evaluation.findings)):
+        truth = rows.truth[:, i]
+        if not (truth == 1).any() or not (truth == 0).any():
+            continue
+        rank = ranks(rows.scores[:, i])
+        positives, negatives = np.flatnonzero(truth == 1), np.flatnonzero(truth == 0)
+        shown = [row for row in positives if (rows.images[row], name) in known_outlines]
+        candidates = np.array(shown) if shown else positives
+        top = int(candidates[rank[candidates].argmax()])
+        miss, alarm = positives[rank[positives].argmin()], negatives[rank[negatives].argmax()]
+        best.append((1 - rank[top], choice_of(rows, evaluation, i, top, rank[top])))
+        misses.append((rank[miss], choice_of(rows, evaluation, i, int(miss), rank[miss])))
+        alarms.append((1 - rank[alarm], choice_of(rows, evaluation, i, int(alarm), rank[alarm])))
+    half = SHOWN_CASES // 2
+    missed = distinct(misses, half, ())
+    return distinct(best, SHOWN_CASES, ()), (*missed, *distinct(alarms, half, missed))
+
+
+def grounding_choices(
+    evaluation: Evaluation,
+) -> tuple[tuple[Choice, ...], tuple[Choice, ...]]:
+    """Best: maps that stand out most inside the outline. Worst: those that avoid it most."""
+    cases = evaluation.predictions.filter(pl.col("cnr").is_not_null())
+    ordered = [
+        (
+            row["cnr"],
+            Choice(
+                image=row["image"],
+                finding=row["query"],
+                score=row["score"],
+                truth=True,
+                caption=f"Contrast-to-noise ratio {row['cnr']:+.2f}; "
+                f"peak {'inside' if row['pointing_game'] > 0.5 else 'outside'} the outline.",
+            ),
+        )
+        for row in cases.iter_rows(named=True)
+    ]
+    best = distinct([(-cnr, choice) for cnr, choice in ordered], SHOWN_CASES, ())
+    return best, distinct(ordered, SHOWN_CASES, best)
+
+
+def choice_of(rows: Rows, evaluation: Evaluation, finding: int, row: int, rank: float) -> Choice:
+    """A row as a choice."""
+    return Choice(
+        image=rows.images[row],
+        finding=list(evaluation.findings)[finding],
+        score=float(rows.scores[row, finding]),
+        truth=bool(rows.truth[row, finding] == 1),
+        caption=f"Higher than {rank:.0%} of the radiographs for this finding.",
+    )
+
+
+def ranks(scores: Float[np.ndarray, " rows"]) -> Float[np.ndarray, " rows"]:
+    """The share of rows with a lower score, in [0, 1)."""
+    shares: Float[np.ndarray, " rows"] = np.searchsorted(np.sort(scores), scores) / len(scores)
+    return shares
+
+
+def distinct(
+    ordered: Sequence[tuple[float, Choice]], most: int, taken: Sequence[Choice]
+) -> tuple[Choice, ...]:
+    """The first few by key, no two of one finding or image, none of an image taken before."""
+    kept: list[Choice] = []
+    for _, choice in sorted(ordered, key=lambda pair: pair[0]):
+        images = {one.image for one in (*kept, *taken)}
+        if choice.image not in images and choice.finding not in {one.finding for one in kept}:
+            kept.append(choice)
+        if len(kept) == most:
+            break
+    return tuple(kept)
+
+
+def drawn(
+    model: ZeroShotModel, manifest: Manifest, evaluation: Evaluation, choices: Sequence[Choice]
+) -> tuple[Case, ...]:
+    """Asks the model about the chosen cases once more and lays map and outline on each."""
+    place = {frontal.path: frontal for frontal in frontals_of(manifest)}
+    encoded = encode(model, queries_again(evaluation))
+    names = list(evaluation.findings)
+    paths = [manifest.absolute(choice.image) for choice in choices]
+    answers = answer_in_batches(model, paths, encoded, batch_size=SHOWN_CASES)
+    cases = []
+    for choice, path, answer in zip(choices, paths, answers, strict=True):
+        # The files were read a moment ago; one that has gone since is left off the page.
+        if isinstance(answer, Answered):
+            finding = names.index(choice.finding)
+            cases.append(case_of(manifest, choice, place[choice.image], path, answer, finding))
+    return tuple(cases)
+
+
+def case_of(
+    manifest: Manifest, choice: Choice, frontal: Frontal, path: Path, answer: Answered, finding: int
+) -> Case:
+    """One case with map and outline."""
+    image = read_radiograph(path)
+    heatmap = None
+    if answer.grids is not None:
+        grid = np.asarray(answer.grids[finding], dtype=np.float32)
+        heatmap = answer.placement.to_original(grid)
+    mask = outline_or_nothing(manifest, frontal, choice.finding, *image.shape)
+    return Case(
+        image=image,
+        finding=choice.finding,
+        score=choice.score,
+        truth=choice.truth,
+        heatmap=heatmap,
+        mask=mask,
+        boxes=boxes_of(frontal, choice.finding) if mask is None else (),
+        caption=choice.caption,
+    )
+
+
+def queries_again(evaluation: Evaluation) -> tuple[Query, ...]:
+    """The queries of an evaluation, as they were asked."""
+    return tuple(
+        Query(name, None if text == name else text.removeprefix(f"{name}: "))
+        for name, text in evaluation.settings["queries"].items()
+    )
+
+
+def summary_of(evaluation: Evaluation) -> str:
+    """One paragraph: what was done, with what, on whom."""
+    done = {
+        "zero-shot": "asked by name about findings that it was given no labels of",
+        "grounding": "asked where findings are that it was given no outlines of",
+    }[evaluation.task]
+    return (
+        f"A model ({evaluation.model or 'unnamed'}) was {done}: {len(evaluation.findings)} "
+        f"findings on {evaluation.images} radiographs of {evaluation.studies} studies "
+        f"({evaluation.split}). Intervals are 95%, from resampling "
+        f"{evaluation.settings['resampled']} {evaluation.settings['replicates']} times."
+    )
+
+
+def facts_of(evaluation: Evaluation) -> tuple[RunFact, ...]:
+    """How the evaluation was made: the settings that fit a line."""
+    facts = {
+        "carina": version("carina"),
+        "task": evaluation.task,
+        "model": evaluation.model,
+        "data": evaluation.data,
+        "part": evaluation.split,
+        **{
+            name.replace("_", " "): str(value)
+            for name, value in evaluation.settings.items()
+            if isinstance(value, str | int | float) or value is None
+        },
+    }
+    return tuple(RunFact(name=name, value=value) for name, value in facts.items())
+
+
+def notes_of(*evaluations: Evaluation | None) -> tuple[str, ...]:
+    """What was left out, merged or undefined."""
+    return tuple(line for one in evaluations if one is not None for line in remarks(one))

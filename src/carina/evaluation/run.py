@@ -1,0 +1,112 @@
+"""An evaluation as it is asked for by name: what the command line and the demo call."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from carina.errors import ConfigError
+from carina.evaluation.grounding import GroundingSettings, evaluate_grounding
+from carina.evaluation.result import Evaluation
+from carina.evaluation.scoring import AGGREGATIONS, Aggregation
+from carina.evaluation.truth import (
+    Unmentioned,
+    absent_where_only_presence_is_listed,
+    always_absent,
+    always_unknown,
+)
+from carina.evaluation.zero_shot import ZeroShotSettings, evaluate_zero_shot
+from carina.imaging.store import ImageStore
+from carina.studies.manifest import Manifest
+from carina.zeroshot.protocol import Query, ZeroShotModel
+
+UNMENTIONED: dict[str, Unmentioned] = {
+    "auto": absent_where_only_presence_is_listed,
+    "absent": always_absent,
+    "unknown": always_unknown,
+}
+"""What a finding is that a study does not list, by the name on the command line."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationRequest:
+    """Everything that a task may be told, in plain values; tasks take what concerns them.
+
+    See `ZeroShotSettings` and `GroundingSettings` for what each means.
+
+    Raises:
+        ConfigError: a name is unknown.
+    """
+
+    task: str = "zero-shot"
+    queries: tuple[Query, ...] | None = None
+    split: str | None = "test"
+    threshold_split: str | None = "validate"
+    per: str = "image"
+    unmentioned: str = "auto"
+    margin: float = 0.0
+    replicates: int = 1000
+    whole_patients: bool = True
+    seed: int = 0
+    store: Path | None = None
+
+    def __post_init__(self) -> None:
+        """Checks the names before any image is read."""
+        for what, name, known in (
+            ("task", self.task, TASKS),
+            ("per", self.per, AGGREGATIONS),
+            ("unmentioned", self.unmentioned, UNMENTIONED),
+        ):
+            if name not in known:
+                raise ConfigError(f"{what} is {name!r}, expected one of {', '.join(known)}.")
+
+    @property
+    def aggregation(self) -> Aggregation:
+        """What counts as one row."""
+        return AGGREGATIONS[self.per]
+
+
+def zero_shot_task(
+    model: ZeroShotModel, manifest: Manifest, request: EvaluationRequest, model_name: str
+) -> Evaluation:
+    """Zero-shot classification."""
+    settings = ZeroShotSettings(
+        split=request.split,
+        threshold_split=request.threshold_split,
+        aggregation=request.aggregation,
+        unmentioned=UNMENTIONED[request.unmentioned],
+        replicates=request.replicates,
+        whole_patients=request.whole_patients,
+        seed=request.seed,
+    )
+    store = None if request.store is None else ImageStore.open(request.store)
+    return evaluate_zero_shot(
+        model, manifest, request.queries, settings, model_name=model_name, store=store
+    )
+
+
+def grounding_task(
+    model: ZeroShotModel, manifest: Manifest, request: EvaluationRequest, model_name: str
+) -> Evaluation:
+    """Grounding of outlined findings."""
+    settings = GroundingSettings(
+        split=request.split,
+        threshold_split=request.threshold_split,
+        margin=request.margin,
+        replicates=request.replicates,
+        whole_patients=request.whole_patients,
+        seed=request.seed,
+    )
+    return evaluate_grounding(model, manifest, request.queries, settings, model_name=model_name)
+
+
+Task = Callable[[ZeroShotModel, Manifest, EvaluationRequest, str], Evaluation]
+
+TASKS: dict[str, Task] = {"zero-shot": zero_shot_task, "grounding": grounding_task}
+"""Every task by its name on the command line."""
+
+
+def evaluate(
+    model: ZeroShotModel, manifest: Manifest, request: EvaluationRequest, model_name: str = ""
+) -> Evaluation:
+    """Carries out one task."""
+    return TASKS[request.task](model, manifest, request, model_name)

@@ -1,0 +1,131 @@
+"""Evaluations and comparisons as tables for the terminal."""
+
+from collections.abc import Mapping, Sequence
+
+from rich.table import Table
+from rich.text import Text
+
+from carina.evaluation.compare import DELONG, ComparedEvaluations, Comparison
+from carina.evaluation.result import Evaluation, Score
+from carina.pages.table import metric_name
+
+COLUMNS: Mapping[str, Sequence[str]] = {
+    "zero-shot": ("auc", "average_precision", "mcc", "f1", "accuracy"),
+    "grounding": ("pointing_game", "chance", "position_baseline", "iou", "dice", "cnr"),
+}
+"""The metrics that fit a terminal; evaluation.json and the page have all."""
+
+
+def evaluation_table(evaluation: Evaluation) -> Table:
+    """Findings by metrics, each value with its interval, the mean below."""
+    metrics = COLUMNS[evaluation.task]
+    table = Table(title=title_of(evaluation), title_justify="left", box=None, pad_edge=False)
+    table.add_column("finding")
+    table.add_column("positive", justify="right")
+    for metric in metrics:
+        table.add_column(metric_name(metric), justify="right")
+    for name, scores in evaluation.findings.items():
+        positives = str(evaluation.positives[name])
+        table.add_row(Text(name), positives, *(score_text(scores[m]) for m in metrics))
+    table.add_section()
+    table.add_row("mean", "", *(score_text(evaluation.mean[m]) for m in metrics), style="bold")
+    return table
+
+
+def title_of(evaluation: Evaluation) -> str:
+    """What was measured on what, in a line."""
+    unreadable = len(evaluation.settings.get("unreadable", ()))
+    left_out = f", {unreadable} unreadable left out" if unreadable else ""
+    return (
+        f"{evaluation.task}, {evaluation.split}: {evaluation.images} radiographs of "
+        f"{evaluation.studies} studies{left_out}; 95% intervals"
+    )
+
+
+def remarks(evaluation: Evaluation) -> list[str]:
+    """What a reader of the table must know: names taken for others, images left out, reasons."""
+    lines = []
+    for query, sources in evaluation.settings.get("names_in_the_data", {}).items():
+        if not sources:
+            lines.append(f"{query}: the data list no such finding.")
+        elif list(sources) != [query]:
+            lines.append(f"{query}: called {', '.join(sources)} in the data.")
+    for name, threshold in evaluation.thresholds.items():
+        if threshold.value is None:
+            lines.append(f"{name}: no threshold ({threshold.reason}).")
+    for kind in ("unreadable", "unusable_outlines"):
+        for item in evaluation.settings.get(kind, ()):
+            lines.append(f"left out: {item['message']}")
+    shared = evaluation.settings.get("patients_in_both_parts", 0)
+    if shared:
+        lines.append(f"{shared} patients are in both the scored and the validation part.")
+    return lines
+
+
+def comparison_table(compared: ComparedEvaluations, metrics: Sequence[str]) -> Table:
+    """First, second, difference with interval and p values, one row a finding and metric."""
+    table = Table(
+        title=f"{compared.first or 'first'} minus {compared.second or 'second'}: "
+        f"{compared.images} radiographs, 95% intervals",
+        title_justify="left",
+        box=None,
+        pad_edge=False,
+    )
+    table.add_column("finding")
+    table.add_column("metric")
+    for heading in ("first", "second", "difference", "p", "p (Holm)"):
+        table.add_column(heading, justify="right")
+    for name, rows in (*compared.findings.items(), ("mean", compared.mean)):
+        shown = [metric for metric in metrics if metric in rows]
+        for place, metric in enumerate(shown):
+            cells = comparison_cells(rows[metric])
+            table.add_row(Text(name if place == 0 else ""), metric_label(metric), *cells)
+    return table
+
+
+def shown_metrics(compared: ComparedEvaluations) -> tuple[str, ...]:
+    """The metrics that fit a terminal, DeLong's test among them."""
+    shown = COLUMNS[compared.task]
+    return ("auc", DELONG, *shown[1:]) if "auc" in shown else tuple(shown)
+
+
+def metric_label(metric: str) -> str:
+    """A metric's name as people write it."""
+    return "AUC (DeLong)" if metric == DELONG else metric_name(metric)
+
+
+def comparison_cells(row: Comparison) -> list[str]:
+    """Both values, the difference and the p values as text."""
+    difference = score_text(
+        Score(value=row.difference, low=row.low, high=row.high, reason="undefined"), sign=True
+    )
+    return [
+        number_text(row.first),
+        number_text(row.second),
+        difference,
+        p_text(row.p_value),
+        p_text(row.p_value_holm),
+    ]
+
+
+def score_text(score: Score, sign: bool = False) -> str:
+    """Such as "0.912 (0.884 to 0.935)", or a dash where there is no value."""
+    if score.value is None:
+        return "–"
+    form = "+.3f" if sign else ".3f"
+    text = format(score.value, form)
+    if score.low is None or score.high is None:
+        return text
+    return f"{text} ({format(score.low, form)} to {format(score.high, form)})"
+
+
+def number_text(value: float | None) -> str:
+    """Three digits, or nothing."""
+    return "" if value is None else f"{value:.3f}"
+
+
+def p_text(p_value: float | None) -> str:
+    """Three digits, small ones as a bound."""
+    if p_value is None:
+        return ""
+    return "<0.001" if p_value < 0.001 else f"{p_value:.3f}"
