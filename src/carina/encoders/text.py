@@ -4,7 +4,6 @@ import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
 
 import torch
 from jaxtyping import Float, Int
@@ -93,12 +92,14 @@ class TextEncoder(nn.Module):
             nn.init.normal_(layer.weight, std=config.width**-0.5)
 
     @classmethod
-    def from_config(cls, config: TextEncoderConfig, tokenizer: Tokenizer) -> Self:
+    def from_config(cls, config: TextEncoderConfig, tokenizer: Tokenizer) -> "TextEncoder":
         """An encoder with fresh weights."""
         return cls(config, tokenizer)
 
     @classmethod
-    def from_bert(cls, source: str | Path, *, dim: int = 768, max_tokens: int = 256) -> Self:
+    def from_bert(
+        cls, source: str | Path, *, dim: int = 768, max_tokens: int = 256
+    ) -> "TextEncoder":
         """A published BERT from a local folder or a hub, with a fresh projection.
 
         Raises:

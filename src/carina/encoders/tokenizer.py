@@ -106,7 +106,7 @@ def _bert_like(tokenizer: Tokenizer) -> Tokenizer:
 
 def _framed(tokenizer: Tokenizer) -> Tokenizer:
     """Puts [CLS] before and [SEP] after every text; a [SEP] in a text counts as one, too."""
-    tokenizer.add_special_tokens([piece for piece in SPECIAL])
+    tokenizer.add_special_tokens(list(SPECIAL))
     tokenizer.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]",
         special_tokens=[(name, tokenizer.token_to_id(name)) for name in ("[CLS]", "[SEP]")],

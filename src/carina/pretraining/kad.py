@@ -6,7 +6,6 @@ asks the tokens of a radiograph about each of them.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Self
 
 import torch
 from jaxtyping import Float
@@ -103,7 +102,7 @@ class KADModel(nn.Module):
         self._fused = Fused()
 
     @classmethod
-    def from_config(cls, config: KADConfig, tokenizer: Tokenizer) -> Self:
+    def from_config(cls, config: KADConfig, tokenizer: Tokenizer) -> "KADModel":
         """A model with fresh weights."""
         return cls(config, TextEncoder(config.text, tokenizer))
 

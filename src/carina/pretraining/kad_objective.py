@@ -3,7 +3,6 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
 
 import numpy as np
 import torch
@@ -224,7 +223,9 @@ class FrozenText(nn.Module):
         self.register_buffer("_report_of", report_of, persistent=False)
 
     @classmethod
-    def of(cls, encoder: TextEncoder, queries: Sequence[str], reports: Sequence[str]) -> Self:
+    def of(
+        cls, encoder: TextEncoder, queries: Sequence[str], reports: Sequence[str]
+    ) -> "FrozenText":
         """Embeds queries, and the report of each image; equal reports share one row."""
         different = list(dict.fromkeys(reports))
         places = {text: number for number, text in enumerate(different)}
@@ -298,7 +299,7 @@ class KADObjective(nn.Module):
         model.text_encoder.requires_grad_(not self.frozen_text)
         self.train()
 
-    def train(self, mode: bool = True) -> Self:
+    def train(self, mode: bool = True) -> "KADObjective":
         """Sets the mode, but keeps what is frozen in eval mode.
 
         The published code lets dropout into the frozen text encoder; this does not.

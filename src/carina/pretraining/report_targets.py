@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from carina.errors import ConfigError, ReportError
 from carina.losses.query import IGNORED
-from carina.report.entities import Extractor, RuleExtractor
+from carina.report.entities import RuleExtractor
 from carina.report.findings import findings_from_entities, most_frequent_observations
 from carina.report.lexicon import Lexicon
 from carina.report.sentences import split_sentences
@@ -216,7 +216,7 @@ class SentenceRuleEntities:
 DENIAL = re.compile(r"\b(no|none|normal)\b", re.IGNORECASE)
 
 
-def _by_sentence(extractor: Extractor, text: str) -> tuple[Entity, ...]:
+def _by_sentence(extractor: RuleExtractor, text: str) -> tuple[Entity, ...]:
     spans = [(span.start, span.end) for span in split_sentences(text)]
     denied = [(start, end) for start, end in spans if DENIAL.search(text[start:end])]
     return tuple(

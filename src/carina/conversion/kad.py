@@ -1,0 +1,252 @@
+"""KAD's published checkpoints (github.com/xiaoman-zhang/KAD) as our models."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer
+from torch import Tensor
+
+from carina.conversion.table import Rule, load_exactly, part, read_checkpoint, translate
+from carina.encoders.query_decoder import QueryDecoderConfig
+from carina.encoders.resnet import Bottleneck, ResNetConfig
+from carina.encoders.text import TextEncoder, TextEncoderConfig
+from carina.encoders.vit import ViTConfig
+from carina.errors import ConversionError
+from carina.imaging.preprocessing import Preprocessing, Squash
+from carina.pretraining.kad import KADConfig, KADModel, LastLayer
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+DECODER_HEADS = 4  # no tensor tells
+HEAD_WIDTH = 64  # of BERT-base and ViT-B; no tensor tells
+
+TEXT_TABLE = (
+    Rule(r"bert_model\.embeddings\.position_ids", None, "a constant of older transformers"),
+    Rule(r"bert_model\.(.+)", r"bert.\1"),
+    Rule(r"mlp_embed\.([02]\..+)", r"project.\1"),
+    Rule(r"logit_scale", None, "the temperature of stage 1, used in its loss only"),
+)
+"""The knowledge encoder: `checkpoint["text_encoder"]`, or stage 1's `state_dict`."""
+
+DECODER_TABLE = (
+    Rule(r"decoder\.(layers\..+)", r"decoder.\1"),
+    Rule(r"decoder_norm\.(.+)", r"decoder.norm.\1"),
+    Rule(r"decoder\.norm\.(.+)", r"decoder.norm.\1"),
+    Rule(r"mlp_head\.0\.(.+)", r"head.\1"),
+    Rule(r"logit_scale", None, "never used"),
+)
+"""The query network: `checkpoint["model"]`."""
+
+VIT_TABLE = (
+    Rule(r"vit\.(norm|fc)\..+", None, "the published code skips the last norm and the classifier"),
+    Rule(r"(?:vit\.)?class_token", "cls_token"),
+    Rule(r"(?:vit\.)?positional_embedding\.pos_embedding", "pos_embed"),
+    Rule(r"(?:vit\.)?patch_embedding\.(.+)", r"patch_embed.proj.\1"),
+    Rule(
+        r"(?:vit\.)?transformer\.blocks\.(\d+)\.attn\.proj_([qkv])\.(.+)", r"blocks.\1.attn.\2.\3"
+    ),
+    Rule(r"(?:vit\.)?transformer\.blocks\.(\d+)\.proj\.(.+)", r"blocks.\1.attn.proj.\2"),
+    Rule(r"(?:vit\.)?transformer\.blocks\.(\d+)\.pwff\.(.+)", r"blocks.\1.mlp.\2"),
+    Rule(r"(?:vit\.)?transformer\.blocks\.(\d+)\.(norm[12]\..+)", r"blocks.\1.\2"),
+)
+"""The ViT of pytorch_pretrained_vit: `checkpoint["image_encoder"]`."""
+
+
+def resnet_table(stages: int) -> tuple[Rule, ...]:
+    """The ResNet-50, of which `stages` are used: `checkpoint["image_encoder"]`.
+
+    The published modules register the backbone twice, as `resnet` and as `res_features`.
+    """
+    used = f"[1-{stages}]"
+    layers = tuple(
+        Rule(rf"res_features\.{stage + 3}\.(.+)", rf"layer{stage}.\1")
+        for stage in range(1, stages + 1)
+    )
+    return (
+        Rule(r"res_features\.0\.(.+)", r"conv1.\1"),
+        Rule(r"res_features\.1\.(.+)", r"bn1.\1"),
+        *layers,
+        Rule(r"resnet\.((?:conv1|bn1)\..+)", r"\1"),
+        Rule(rf"resnet\.(layer{used}\..+)", r"\1"),
+        Rule(r"resnet\.layer4\..+", None, "cut off after layer 3"),
+        Rule(r"resnet\.fc\..+", None, "the classifier of ImageNet"),
+        Rule(r"res_l1\.(.+)", r"hidden.\1"),
+        Rule(r"res_l2\.(.+)", r"project.\1"),
+    )
+
+
+def convert_kad(path: Path, tokenizer: Tokenizer, *, size: int | None = None) -> KADModel:
+    """A published checkpoint of stage 2 as a model in eval mode.
+
+    Args:
+        path: holds "image_encoder", "text_encoder" and "model".
+        tokenizer: PubMedBERT's; the checkpoint has none.
+        size: side of the input in pixels; None is 224 for a network cut after layer 3, 512 for
+            one cut after layer 4, and what the positions of a ViT were made for.
+
+    Raises:
+        ConversionError: the file cannot be read or a key is not accounted for.
+    """
+    checkpoint, where = read_checkpoint(path), str(path)
+    return kad_from_parts(
+        part(checkpoint, "image_encoder", where),
+        part(checkpoint, "text_encoder", where),
+        part(checkpoint, "model", where),
+        tokenizer,
+        size=size,
+        where=where,
+    )
+
+
+def convert_kad_text(path: Path, tokenizer: Tokenizer) -> TextEncoder:
+    """A published checkpoint of stage 1 as a text encoder in eval mode.
+
+    Args:
+        path: holds "state_dict", or a "text_encoder" of stage 2.
+        tokenizer: PubMedBERT's; the checkpoint has none.
+
+    Raises:
+        ConversionError: the file cannot be read or a key is not accounted for.
+    """
+    checkpoint = read_checkpoint(path)
+    name = "state_dict" if "state_dict" in checkpoint else "text_encoder"
+    return text_from_part(part(checkpoint, name, str(path)), tokenizer, where=str(path))
+
+
+def text_from_part(state: Mapping[str, Tensor], tokenizer: Tokenizer, *, where: str) -> TextEncoder:
+    """The text encoder of an official state dict."""
+    ours = translate(state, TEXT_TABLE, f"{where}: text encoder")
+    encoder = TextEncoder(text_config(ours, where), tokenizer)
+    load_exactly(encoder, ours, f"{where}: text encoder")
+    return encoder.eval()
+
+
+def kad_from_parts(
+    image: Mapping[str, Tensor],
+    text: Mapping[str, Tensor],
+    model: Mapping[str, Tensor],
+    tokenizer: Tokenizer,
+    *,
+    size: int | None = None,
+    where: str = "checkpoint",
+) -> KADModel:
+    """The model of the three official state dicts of a checkpoint; see `convert_kad`."""
+    text_state = translate(text, TEXT_TABLE, f"{where}: text encoder")
+    image_config, image_state = image_part(image, where)
+    decoder_state = translate(model, DECODER_TABLE, f"{where}: query network")
+    config = KADConfig(
+        image=image_config,
+        text=text_config(text_state, where),
+        decoder=decoder_config(decoder_state, where),
+        preprocessing=Preprocessing(
+            size=size or default_size(image_config),
+            resize=Squash(),
+            mean=IMAGENET_MEAN,
+            std=IMAGENET_STD,
+        ),
+        maps=LastLayer(),
+    )
+    converted = KADModel.from_config(config, tokenizer)
+    state = {
+        **{f"image_encoder.{key}": value for key, value in image_state.items()},
+        **{f"text_encoder.{key}": value for key, value in text_state.items()},
+        **decoder_state,
+    }
+    load_exactly(converted, state, where)
+    return converted.eval()
+
+
+def image_part(
+    state: Mapping[str, Tensor], where: str
+) -> tuple[ResNetConfig | ViTConfig, dict[str, Tensor]]:
+    """Config and state dict of the image encoder, told by its keys and shapes."""
+    if any("class_token" in key for key in state):
+        ours = joined_attention(translate(state, VIT_TABLE, f"{where}: image encoder"))
+        return vit_config(ours), ours
+    stages = 4 if any(key.startswith("res_features.7.") for key in state) else 3
+    ours = translate(state, resnet_table(stages), f"{where}: image encoder")
+    return resnet_config(ours, stages, where), ours
+
+
+def joined_attention(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """One matrix for queries, keys and values, where the official ViT has three."""
+    joined = {key: value for key, value in state.items() if ".attn.q." not in key}
+    for key in [key for key in state if ".attn.q." in key]:
+        names = [key.replace(".attn.q.", f".attn.{letter}.") for letter in "qkv"]
+        joined[key.replace(".attn.q.", ".attn.qkv.")] = torch.cat([state[name] for name in names])
+        for name in names[1:]:
+            joined.pop(name)
+    return joined
+
+
+def resnet_config(state: Mapping[str, Tensor], stages: int, where: str) -> ResNetConfig:
+    """The sizes of a bottleneck ResNet from its tensors."""
+    _need(state, "layer1.0.conv1.weight", where)
+    numbers = range(1, stages + 1)
+    return ResNetConfig(
+        block=Bottleneck(),
+        depths=tuple(_blocks(state, f"layer{number}.") for number in numbers),
+        widths=tuple(len(state[f"layer{number}.0.conv1.weight"]) for number in numbers),
+        stem_width=len(state["conv1.weight"]),
+        channels=state["conv1.weight"].shape[1],
+        dim=len(_need(state, "project.weight", where)),
+    )
+
+
+def vit_config(state: Mapping[str, Tensor]) -> ViTConfig:
+    """The sizes of a ViT from its tensors."""
+    dim, channels, patch, _ = state["patch_embed.proj.weight"].shape
+    side = round((state["pos_embed"].shape[1] - 1) ** 0.5)
+    return ViTConfig(
+        size=side * patch,
+        patch=patch,
+        dim=dim,
+        layers=_blocks(state, "blocks."),
+        heads=dim // HEAD_WIDTH,
+        hidden=len(state["blocks.0.mlp.fc1.weight"]),
+        channels=channels,
+        final_norm=False,
+    )
+
+
+def text_config(state: Mapping[str, Tensor], where: str) -> TextEncoderConfig:
+    """The sizes of a BERT and its projection from its tensors."""
+    words = _need(state, "bert.embeddings.word_embeddings.weight", where)
+    return TextEncoderConfig(
+        vocabulary=len(words),
+        width=words.shape[1],
+        layers=_blocks(state, "bert.encoder.layer."),
+        heads=words.shape[1] // HEAD_WIDTH,
+        hidden=len(_need(state, "bert.encoder.layer.0.intermediate.dense.weight", where)),
+        positions=len(_need(state, "bert.embeddings.position_embeddings.weight", where)),
+        dim=len(_need(state, "project.2.weight", where)),
+    )
+
+
+def decoder_config(state: Mapping[str, Tensor], where: str) -> QueryDecoderConfig:
+    """The sizes of the query network from its tensors."""
+    return QueryDecoderConfig(
+        dim=len(_need(state, "decoder.norm.weight", where)),
+        layers=_blocks(state, "decoder.layers."),
+        heads=DECODER_HEADS,
+        hidden=len(_need(state, "decoder.layers.0.linear1.weight", where)),
+    )
+
+
+def default_size(config: ResNetConfig | ViTConfig) -> int:
+    """The side of the input that an image encoder was published for, in pixels."""
+    if isinstance(config, ViTConfig):
+        return config.size
+    return 224 if len(config.depths) == 3 else 512
+
+
+def _blocks(state: Mapping[str, Tensor], prefix: str) -> int:
+    numbers = {key[len(prefix) :].split(".")[0] for key in state if key.startswith(prefix)}
+    return len(numbers)
+
+
+def _need(state: Mapping[str, Tensor], key: str, where: str) -> Tensor:
+    if key not in state:
+        raise ConversionError(f"{where}: the weight that becomes {key} is missing.")
+    return state[key]
