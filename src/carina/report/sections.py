@@ -1,0 +1,215 @@
+"""Cuts a report into its sections and gives them their common names.
+
+Source: the section rules of the MIMIC-CXR code repository (Johnson et al., Sci Data 2019,
+doi:10.1038/s41597-019-0322-0), corrected: a header may hold digits, dots and (for the
+common names) lower case, may open the text or stand in the middle of a line, may be glued
+to its body, and an empty section does not swallow the next header.
+"""
+
+import functools
+import re
+from typing import NamedTuple
+
+FULL_REPORT = "full report"
+PREAMBLE = "preamble"
+LAST_PARAGRAPH = "last paragraph"
+SIGNATURE = "signature"
+
+COMMON = {
+    "impression": "impression",
+    "impressions": "impression",
+    "conclusion": "impression",
+    "conclusions": "impression",
+    "opinion": "impression",
+    "findings and impression": "impression",
+    "findings/impression": "impression",
+    "findings/ impression": "impression",
+    "findings": "findings",
+    "finding": "findings",
+    "reference findings": "findings",
+    "indication": "indication",
+    "indications": "indication",
+    "ndication": "indication",
+    "reason for exam": "indication",
+    "reason for examination": "indication",
+    "reason for this examination": "indication",
+    "clinical indication": "indication",
+    "medical condition": "indication",
+    "history": "history",
+    "clinical history": "history",
+    "clinical information": "history",
+    "patient history": "history",
+    "pfi": "history",
+    "comparison": "comparison",
+    "comparisons": "comparison",
+    "reference exam": "comparison",
+    "comparison exam": "comparison",
+    "comparison film": "comparison",
+    "procedure comments": "technique",
+    "examination": "examination",
+    "exam": "examination",
+    "type of examination": "examination",
+    "technique": "technique",
+    "recommendation": "recommendations",
+    "recommendations": "recommendations",
+    "recommendation(s)": "recommendations",
+    "wet read": "wet read",
+    "wetread": "wet read",
+    "preliminary report": "wet read",
+    "notification": "notification",
+    "addendum": "addendum",
+    "amendment": "addendum",
+    "comment": "comment",
+    "comments": "comment",
+    "date": "date",
+    "narrative": "narrative",
+    "summary": "impression",
+    "end of impression": "signature",
+    "accession number": "accession number",
+    "report": "findings",
+    "final report": "preamble",
+}
+CONTAINED = ("impression", "findings", "history", "comparison", "addendum")
+EXAMINED = re.compile(
+    r"chest|portable|\bpa and lat|\bap and lat|lateral and (?:pa|ap)|frontal and"
+    r"|\b(?:one|two) views?\b|\b(?:frontal|pa|ap|lateral) views?\b|bone window"
+    r"|frontal (?:semi-?)?upright|\bribs\b"
+)
+# Sections that say nothing of what this radiograph shows.
+NOT_REPORTED = frozenset(
+    {
+        "indication",
+        "history",
+        "comparison",
+        "examination",
+        "technique",
+        "notification",
+        "date",
+        "accession number",
+        "recommendations",
+        SIGNATURE,
+    }
+)
+
+_NAMES = "|".join(
+    sorted((re.escape(name).replace(r"\ ", r"\s") for name in COMMON), key=len, reverse=True)
+)
+_ANYWHERE = (
+    r"FINDINGS AND IMPRESSION|FINDINGS|IMPRESSION|INDICATION|CLINICAL HISTORY|HISTORY|COMPARISON"
+    r"|TECHNIQUE|CONCLUSION|EXAMINATION|RECOMMENDATIONS?|ADDENDUM|WET READ|NOTIFICATION"
+)
+HEADER = re.compile(
+    # a line that opens with capitals up to a colon
+    r"(?:^|(?<=\n))[ \t]*(?P<capitals>[A-Z][A-Z0-9 ()/,.&\-]{1,70}?(?::\d\d [AP]\.?M\.?)?)[ \t]*:"
+    # a line that opens with a common name in any case
+    rf"|(?:^|(?<=\n))[ \t]*(?P<common>(?i:{_NAMES}))[ \t]*:"
+    # a common name in capitals anywhere
+    rf"|(?<![A-Za-z])(?P<inner>{_ANYWHERE})[ \t]*:"
+    # what the signing system adds
+    r"|(?P<signature>BY ELECTRONICALLY SIGNING|(?i:electronically signed)"
+    r"|(?i:I have personally reviewed)|(?:^|(?<=\n))[ \t]*DR\.)"
+)
+
+
+class Section(NamedTuple):
+    """A part of a report: characters `start:end` without the header, which starts at `header`.
+
+    `name` is the canonical name in lower case.
+    """
+
+    name: str
+    start: int
+    end: int
+    header: int
+
+    @property
+    def reported(self) -> bool:
+        """Whether the section speaks of this radiograph, and not of why or how it was taken."""
+        return self.name not in NOT_REPORTED
+
+
+def split_sections(text: str) -> tuple[Section, ...]:
+    """Sections in the order of the text; spans are into the raw text.
+
+    What stands before the first header is the `preamble` (left out if blank). A text without
+    headers is one `full report`. A section may be empty. Linear in the length of the text.
+    """
+    found = [
+        (match.start(match.lastgroup or 0), match.end(), section_name(match))
+        for match in HEADER.finditer(text)
+    ]
+    if not found:
+        return (Section(FULL_REPORT, 0, len(text), 0),)
+    sections = []
+    if text[: found[0][0]].strip():
+        sections.append(Section(PREAMBLE, 0, found[0][0], 0))
+    ends = [header for header, _, _ in found[1:]] + [len(text)]
+    for (header, start, name), end in zip(found, ends, strict=True):
+        body = header if name == SIGNATURE else start
+        sections.append(Section(name, body, max(body, end), header))
+    return tuple(sections)
+
+
+def section_name(match: "re.Match[str]") -> str:
+    """The canonical name of a matched header."""
+    group = match.lastgroup or ""
+    return SIGNATURE if group == "signature" else canonical_name(match[group])
+
+
+@functools.lru_cache(maxsize=4096)
+def canonical_name(header: str) -> str:
+    """The common name of a header as written; a header of its own kind keeps its words."""
+    name = " ".join(header.lower().split()).strip(" :")
+    if name in COMMON:
+        return COMMON[name]
+    for part in CONTAINED:
+        if part in name:
+            return part
+    if EXAMINED.search(name):
+        return "findings"
+    near = [known for known in COMMON if len(known) > 5 and within_edits(name, known)]
+    return COMMON[near[0]] if near else name
+
+
+def within_edits(word: str, known: str) -> bool:
+    """Whether one typing error (two in a name of nine letters or more) turns one into the other."""
+    allowed = 2 if len(known) >= 9 else 1
+    if abs(len(word) - len(known)) > allowed:
+        return False
+    row = list(range(len(known) + 1))
+    for i, letter in enumerate(word, 1):
+        previous, row[0] = row[0], i
+        for j, other in enumerate(known, 1):
+            previous, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, previous + (letter != other))
+    return row[-1] <= allowed
+
+
+class ReportParts(NamedTuple):
+    """The parts of a report that training texts are taken from; "" where one is missing."""
+
+    impression: str
+    findings: str
+    last_paragraph: str
+    comparison: str
+
+    @property
+    def best(self) -> str:
+        """The impression, else findings, last paragraph or comparison: the first not empty."""
+        return next((part for part in self if part), "")
+
+
+def report_parts(text: str) -> ReportParts:
+    """The last section of each name that is not empty, as MIMIC-CXR's sectioned table has them.
+
+    `last_paragraph` is what follows the first paragraph of the last section, and is only
+    filled where neither impression nor findings is.
+    """
+    sections = split_sections(text)
+    bodies = {s.name: text[s.start : s.end].strip() for s in sections if text[s.start : s.end].strip()}
+    impression, findings = bodies.get("impression", ""), bodies.get("findings", "")
+    last = ""
+    if not impression and not findings:
+        final = sections[-1]
+        paragraphs = re.split(r"\n[ \t]*\n", text[final.start : final.end].strip(), maxsplit=1)
+        last = paragraphs[1].strip() if len(paragraphs) > 1 else ""
+    return ReportParts(impression, findings, last, bodies.get("comparison", ""))

@@ -1,0 +1,57 @@
+"""Finds the phrases of the lexicon in one sentence."""
+
+import re
+from typing import Any, NamedTuple
+
+from carina.report.lexicon import Meaning, Role
+
+PUNCTUATION = frozenset({Role.COMMA, Role.COLON})
+# Marks that part words become spaces; , ; : stay, because they end the reach of cues.
+SPACED = {code: " " for code in range(128) if not chr(code).isalnum() and chr(code) not in ",;:"}
+IRREGULAR = re.compile(r"  |[,;:](?=[^ ])")
+WORD = re.compile(r"[,;:]|[^ ,;:]+")
+AFTER_WORD = frozenset(" ,;:")
+
+
+class Token(NamedTuple):
+    """A phrase of the lexicon in a sentence, at characters `start:end`."""
+
+    meaning: Meaning
+    start: int
+    end: int
+    role: Role
+
+
+def read_tokens(sentence: str, automaton: Any) -> list[Token]:
+    """The longest phrases of the lexicon, from left to right, not overlapping."""
+    lowered = sentence.lower()
+    if len(lowered) != len(sentence):  # a few letters, such as a dotted I, grow
+        lowered = "".join(c.lower() if len(c.lower()) == 1 else c for c in sentence)
+    spaced = lowered.translate(SPACED)
+    offsets: list[int] | None = None
+    if IRREGULAR.search(spaced):
+        spaced, offsets = regular(spaced)
+    padded = f" {spaced} "
+    tokens: list[Token] = []
+    for last, (meaning, length, role) in automaton.iter_long(padded):
+        if padded[last + 1] in AFTER_WORD or role in PUNCTUATION or meaning.word == ";":
+            start = last + 1 - length if padded[last + 1 - length] == " " else last - length
+            tokens.append(Token(meaning, start, last, role))
+    if offsets is not None:
+        tokens = [
+            Token(t.meaning, offsets[t.start], offsets[t.end - 1] + 1, t.role) for t in tokens
+        ]
+    return tokens
+
+
+def regular(spaced: str) -> tuple[str, list[int]]:
+    """Words with single spaces between them, and where each character was."""
+    parts: list[str] = []
+    offsets: list[int] = []
+    for match in WORD.finditer(spaced):
+        if parts:
+            parts.append(" ")
+            offsets.append(match.start())
+        parts.append(match.group())
+        offsets.extend(range(match.start(), match.end()))
+    return "".join(parts), offsets
