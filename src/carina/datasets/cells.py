@@ -62,13 +62,26 @@ def sex_of(text: str) -> str | None:
 
 
 def findings_of(row: Row) -> tuple[Finding, ...]:
-    """Findings joined with ";", all present: a label that is not there was not mentioned."""
-    names = dict.fromkeys(name.strip() for name in row.get("findings").split(";"))
-    return tuple(
-        Finding(name=name, value=Assertion.PRESENT)
-        for name in names
-        if name and name.lower() not in UNLABELLED
+    """The names of `findings` as present and of `absent` as absent, each joined with ";".
+
+    A name in neither was not mentioned, which is not absent. Where only positives are listed,
+    as most releases do, nothing is known to be absent.
+    """
+    present, absent = _names(row, "findings"), _names(row, "absent")
+    for name in present:
+        if name in absent:
+            raise row.error(
+                "absent", f"{name!r} is in `findings` too", "Keep it in one of the two columns."
+            )
+    return (
+        *(Finding(name=name, value=Assertion.PRESENT) for name in present),
+        *(Finding(name=name, value=Assertion.ABSENT) for name in absent),
     )
+
+
+def _names(row: Row, column: str) -> tuple[str, ...]:
+    names = dict.fromkeys(name.strip() for name in row.get(column).split(";"))
+    return tuple(name for name in names if name and name.lower() not in UNLABELLED)
 
 
 def boxes_of(row: Row, radiograph: int) -> tuple[Box, ...]:

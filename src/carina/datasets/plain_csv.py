@@ -24,8 +24,8 @@ from carina.study import Finding, Radiograph, Report, Study
 _log = logging.getLogger(__name__)
 TABLE = "manifest.csv"
 COLUMNS = (
-    *("image", "patient_id", "study_id", "view", "report", "findings", "split", "mask", "masks"),
-    *("boxes", "severity", "width", "height", "sex", "age", "source", "licence"),
+    *("image", "patient_id", "study_id", "view", "report", "findings", "absent", "split"),
+    *("mask", "masks", "boxes", "severity", "width", "height", "sex", "age", "source", "licence"),
 )
 """The columns that are read; a table needs `image` and may lack any other."""
 

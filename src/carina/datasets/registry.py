@@ -1,10 +1,11 @@
 """The datasets that `carina index` knows, by name."""
 
 from carina.datasets.declaration import Dataset
+from carina.datasets.phantom_cohort import PHANTOM
 from carina.datasets.plain_csv import CSV
 from carina.errors import ConfigError
 
-DATASETS: dict[str, Dataset] = {dataset.name: dataset for dataset in (CSV,)}
+DATASETS: dict[str, Dataset] = {dataset.name: dataset for dataset in (PHANTOM, CSV)}
 """One line per dataset."""
 
 

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Self
 
 import numpy as np
 import torch
@@ -35,7 +34,7 @@ class ImageBatch:
     places: range
     batch_size: int
 
-    def to(self, device: torch.device) -> Self:
+    def to(self, device: torch.device) -> "ImageBatch":
         """Copies the tensors to a device."""
         return replace(
             self,

@@ -6,13 +6,20 @@ import os
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Self
 
 import polars as pl
 
 from carina.errors import ManifestError
 from carina.files import atomic_path
-from carina.studies.schema import ANNOTATED, COLUMNS, SPLITS, WORDS, frame_of, studies_of
+from carina.studies.schema import (
+    ANNOTATED,
+    COLUMNS,
+    SPLITS,
+    WORDS,
+    ColumnType,
+    frame_of,
+    studies_of,
+)
 from carina.study import Study
 
 _ROOT = "carina.root"
@@ -43,7 +50,7 @@ class Manifest:
             self.studies = studies
 
     @classmethod
-    def read(cls, path: Path, root: Path | None = None) -> Self:
+    def read(cls, path: Path, root: Path | None = None) -> "Manifest":
         """Reads a manifest and checks its columns and their types.
 
         Args:
@@ -59,7 +66,7 @@ class Manifest:
         return cls(path, root if root is not None else _resolved(remembered, path), frame)
 
     @classmethod
-    def write(cls, studies: Sequence[Study], path: Path, root: Path) -> Self:
+    def write(cls, studies: Sequence[Study], path: Path, root: Path) -> "Manifest":
         """Writes studies, whole or not at all, and returns them as a manifest.
 
         The root is remembered relative to the manifest where one of the two lies in the other's
@@ -171,7 +178,7 @@ def _checked(frame: pl.DataFrame, path: Path) -> pl.DataFrame:
     return frame
 
 
-def _check_columns(frame: pl.DataFrame, path: Path, wanted: dict[str, pl.DataType]) -> None:
+def _check_columns(frame: pl.DataFrame, path: Path, wanted: dict[str, ColumnType]) -> None:
     missing = [name for name in wanted if name not in frame.columns]
     for name, kind in wanted.items():
         if name in frame.columns and isinstance(kind, pl.List):
@@ -184,14 +191,14 @@ def _check_columns(frame: pl.DataFrame, path: Path, wanted: dict[str, pl.DataTyp
         )
 
 
-def _missing_fields(name: str, found: pl.DataType, wanted: pl.List) -> list[str]:
+def _missing_fields(name: str, found: ColumnType, wanted: ColumnType) -> list[str]:
     if not isinstance(found, pl.List) or not isinstance(found.inner, pl.Struct):
         return []
     fields = {field.name for field in found.inner.fields}
     return [f"{name}.{field.name}" for field in wanted.inner.fields if field.name not in fields]
 
 
-def _cast(frame: pl.DataFrame, path: Path, wanted: dict[str, pl.DataType]) -> pl.DataFrame:
+def _cast(frame: pl.DataFrame, path: Path, wanted: dict[str, ColumnType]) -> pl.DataFrame:
     columns, wrong = [], []
     for name, kind in wanted.items():
         found = frame.schema[name]
@@ -207,14 +214,14 @@ def _cast(frame: pl.DataFrame, path: Path, wanted: dict[str, pl.DataType]) -> pl
     return pl.DataFrame(columns)
 
 
-def _cast_column(column: pl.Series, kind: pl.DataType) -> pl.Series:
+def _cast_column(column: pl.Series, kind: ColumnType) -> pl.Series:
     """A column in its type; numbers are never taken for text, nor text for numbers."""
     if column.dtype != kind and not _alike(column.dtype, kind):
         raise pl.exceptions.SchemaError("of another kind")
     return column.cast(kind, strict=True)
 
 
-def _alike(found: pl.DataType, wanted: pl.DataType) -> bool:
+def _alike(found: ColumnType, wanted: ColumnType) -> bool:
     if found == pl.Null:
         return True
     if isinstance(wanted, pl.List):
