@@ -222,14 +222,19 @@ def strings(words: object) -> tuple[str, ...]:
     return tuple(canonical(word) for word in words)
 
 
-def read_states(phrases: dict[str, Meaning]) -> dict[tuple[str, str], tuple[str, ...]]:
+def read_states(
+    phrases: dict[str, Meaning], terms: Mapping[str, Term]
+) -> dict[tuple[str, str], tuple[Term, ...]]:
     """Adds the words of states.toml; returns what a state of a region means."""
     table = packaged("states.toml")
     for state, words in table.pop("words").items():
         for word in strings(words):
             add_phrase(phrases, word, role="STATE", state=state)
     return {
-        (region, state): (names,) if isinstance(names, str) else strings(names)
+        (region, state): tuple(
+            terms.get(name, Term(name=name))
+            for name in ((names,) if isinstance(names, str) else strings(names))
+        )
         for region, states in table.items()
         for state, names in states.items()
     }
@@ -248,7 +253,7 @@ class Lexicon:
 
     terms: Mapping[str, Term]
     phrases: Mapping[str, Meaning] = field(repr=False)
-    states: Mapping[tuple[str, str], tuple[str, ...]] = field(repr=False)
+    states: Mapping[tuple[str, str], tuple[Term, ...]] = field(repr=False)
 
     @staticmethod
     @functools.cache
@@ -266,7 +271,7 @@ class Lexicon:
         named = {term.name: term for term in terms}
         phrases = term_phrases(named.values())
         modifier_phrases(phrases, named)
-        states = read_states(phrases)
+        states = read_states(phrases, named)
         cue_phrases(phrases)
         return Lexicon(terms=named, phrases=phrases, states=states)
 

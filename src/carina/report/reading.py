@@ -19,6 +19,7 @@ LISTED_ROLES = frozenset({Role.OBSERVATION, Role.LIMIT, Role.ZONE, Role.ANATOMY,
 PASSED_BY_PLACES = frozenset(
     {Role.VERB, Role.ARTICLE, Role.CHANGE, Role.HERE, Role.NEUTRAL, Role.LIMIT, Role.IGNORE}
 )
+GOING_ON = ([Role.SIDE], [Role.DOUBTED], [Role.PREPOSITION])
 AWAY_FROM = frozenset({"above", "below", "from", "beneath", "under"})
 
 
@@ -51,7 +52,7 @@ class Statement:
 
 
 def read_statements(
-    tokens: Sequence[Token], states: Mapping[tuple[str, str], tuple[str, ...]]
+    tokens: Sequence[Token], states: Mapping[tuple[str, str], tuple[Term, ...]]
 ) -> list[Statement]:
     """What a sentence says, in the order of its words.
 
@@ -95,7 +96,9 @@ def assert_forward(tokens: Sequence[Token], roles: list[Role]) -> list[Assertion
             if not (tokens[i].meaning.either and has_subject(roles, i)):
                 state = ABSENT
         elif role is Role.DOUBT:
-            keeps = state is ABSENT and i > 0 and roles[i - 1] not in {Role.COMMA, Role.JOINT}
+            # "no pneumonia, possible atelectasis" doubts; "no effusion, suspicious nodule" limits
+            apart = i > 0 and roles[i - 1] in {Role.COMMA, Role.JOINT}
+            keeps = state is ABSENT and (not apart or tokens[i].meaning.limit is not None)
             state = state if keeps or state is None else UNCERTAIN
         elif role is Role.BORDERLINE:
             state = UNCERTAIN if state is PRESENT else state
@@ -360,10 +363,9 @@ def places_behind(
                 break
             groups.append(Place())
         elif role is Role.COMMA:
-            if j + 1 < len(roles) and roles[j + 1] in {Role.SIDE, Role.DOUBTED, Role.PREPOSITION}:
-                opened = opened or roles[j + 1] is Role.SIDE
-            else:
+            if roles[j - 1] is not Role.DOUBTED and roles[j + 1 : j + 2] not in GOING_ON:
                 break
+            opened = opened or roles[j + 1 : j + 2] == [Role.SIDE]
         elif role in PLACE_ROLES:
             if not opened and role is not Role.SIDE:
                 break
@@ -493,7 +495,7 @@ def describe(
     tokens: Sequence[Token],
     roles: list[Role],
     assertions: list[Assertion | None],
-    states: Mapping[tuple[str, str], tuple[str, ...]],
+    states: Mapping[tuple[str, str], tuple[Term, ...]],
 ) -> list[Statement]:
     """What a state of a part of the body means: "heart is enlarged", "clear lungs"."""
     state = tokens[i].meaning.state
@@ -530,12 +532,13 @@ def describe(
             ),
             None,
         )
-        for name in states[term.region, state]:
+        for observation in states[term.region, state]:
             statements.append(
                 Statement(
-                    name=name,
+                    name=observation.name,
                     kind=EntityKind.OBSERVATION,
                     assertion=assertion,
+                    term=observation,
                     start=min(tokens[i].start, tokens[j].start),
                     end=max(tokens[i].end, tokens[j].end),
                     index=i,

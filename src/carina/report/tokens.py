@@ -10,6 +10,11 @@ PUNCTUATION = frozenset({Role.COMMA, Role.COLON})
 SPACED = {code: " " for code in range(128) if not chr(code).isalnum() and chr(code) not in ",;:"}
 IRREGULAR = re.compile(r"  |[,;:](?=[^ ])")
 WORD = re.compile(r"[,;:]|[^ ,;:]+")
+SIZE = re.compile(
+    r"(?<![\d.])\d{1,3}(?:\.\d{1,2})?(?:\s{0,2}(?:x|by)\s{0,2}\d{1,3}(?:\.\d{1,2})?){0,2}"
+    r"(?:\s|-){0,2}(?:mm|cm)\b"
+    r"(?!\s{1,3}(?:above|below|from|proximal|distal|superior|inferior|beyond|into|cranial|caudal))"
+)
 AFTER_WORD = frozenset(" ,;:")
 
 
@@ -41,7 +46,22 @@ def read_tokens(sentence: str, automaton: Any) -> list[Token]:
         tokens = [
             Token(t.meaning, offsets[t.start], offsets[t.end - 1] + 1, t.role) for t in tokens
         ]
+    if " mm" in spaced or " cm" in spaced or "mm " in padded or "cm " in padded:
+        tokens = sorted([*tokens, *read_sizes(lowered)], key=lambda token: token.start)
     return tokens
+
+
+def read_sizes(lowered: str) -> list[Token]:
+    """Sizes such as "6 mm" and "2.1 x 2 cm", without distances such as "4 cm above"."""
+    return [
+        Token(
+            Meaning(role=Role.SEVERITY, word=match.group(), severity=" ".join(match.group().split())),
+            match.start(),
+            match.end(),
+            Role.SEVERITY,
+        )
+        for match in SIZE.finditer(lowered)
+    ]
 
 
 def regular(spaced: str) -> tuple[str, list[int]]:
