@@ -116,7 +116,12 @@ def inflate(anatomy: Anatomy, lesion: Lesion) -> Anatomy:
             replace(lung, dome=lung.dome + 0.04 + step, base=lung.base + 0.3 * step),
         )
     slim = 1 - 0.03 * lesion.severity
-    return replace(changed, heart_radii=tuple(r * slim for r in anatomy.heart_radii))
+    u, v = anatomy.heart_at
+    return replace(
+        changed,
+        heart_radii=tuple(r * slim for r in anatomy.heart_radii),
+        heart_at=(u, v + 0.6 * step),
+    )
 
 
 CHANGES: dict[str, Change] = {

@@ -89,7 +89,7 @@ def draw_patient(seed: int, patient: int) -> Anatomy:
         right=draw_lung(rng, width, length, right=True),
         left=draw_lung(rng, width, length, right=False),
         heart_radii=draw_heart(rng, width),
-        heart_at=(float(rng.normal(0.07, 0.02)), float(rng.normal(0.17, 0.03))),
+        heart_at=(float(rng.normal(0.07, 0.02)), float(rng.normal(-0.2, 0.025))),
         knob=float(np.clip(rng.normal(0.075 + 0.015 * old, 0.01), 0.05, 0.11)),
         knob_at=(float(rng.normal(0.095, 0.012)), float(rng.normal(-0.33, 0.03))),
         descending=float(np.clip(rng.normal(0.13 + 0.015 * old, 0.012), 0.1, 0.17)),
@@ -131,7 +131,7 @@ def draw_lung(rng: np.random.Generator, width: float, length: float, *, right: b
 
 def draw_heart(rng: np.random.Generator, width: float) -> tuple[float, ...]:
     """Radii of the heart at every 30 degrees from the patient's left, clockwise."""
-    plain = np.array([0.295, 0.33, 0.27, 0.215, 0.205, 0.205, 0.2, 0.205, 0.235, 0.28, 0.285, 0.27])
+    plain = np.array([0.3, 0.355, 0.31, 0.265, 0.245, 0.235, 0.245, 0.25, 0.27, 0.31, 0.31, 0.285])
     own = plain * (width / 0.66) * rng.normal(1.0, 0.05) * rng.normal(1.0, 0.03, 12)
     long = rng.normal(0, 0.06)
     own[[0, 1, 6, 7]] *= 1 + long
@@ -162,10 +162,16 @@ def draw_visit(patient: Anatomy, seed: int, number: int, visit: int, *, bedside:
         right=breathe(patient.right, breath, -turn),
         left=breathe(patient.left, breath, turn),
         heart_radii=heart,
-        heart_at=(patient.heart_at[0] + 0.03 * turn, patient.heart_at[1] + 0.07 * breath),
+        heart_at=(patient.heart_at[0] + 0.03 * turn, heart_height(patient, breath)),
         scapula=float(np.clip(patient.scapula * 0.4 + (0.6 if bedside else 0.1), 0, 1)),
         arms=float(rng.random()),
     )
+
+
+def heart_height(patient: Anatomy, breath: float) -> float:
+    """The middle of the heart, which rests on the diaphragm."""
+    domes = (patient.left.dome + patient.right.dome) / 2
+    return patient.heart_at[1] + domes + 0.11 * breath
 
 
 def breathe(lung: Lung, breath: float, turn: float) -> Lung:

@@ -1,10 +1,13 @@
 """The healthy chest: attenuation of soft tissue, lungs, heart, vessels and bones."""
 
+from functools import lru_cache
+
 import numpy as np
 from PIL import Image
 
 from carina.phantom.anatomy import Anatomy, Lung
 from carina.phantom.canvas import (
+    LEVELS,
     Canvas,
     Floats,
     Grid,
@@ -19,14 +22,11 @@ from carina.phantom.canvas import (
     relative_radius,
 )
 
-LEVELS = np.linspace(-1.6, 1.6, 641)
-
 
 def look_up(canvas: Canvas, table: Floats, window: Window | None = None) -> Floats:
     """A function of v, given at `LEVELS`, at every pixel."""
-    v = canvas.v if window is None else canvas.v[window]
-    index = np.rint((v + 1.6) * 200).astype(np.int64)
-    return table[np.clip(index, 0, len(table) - 1)]
+    level = canvas.level if window is None else canvas.level[window]
+    return np.asarray(table.take(level))
 
 
 def midline(anatomy: Anatomy) -> Floats:
@@ -78,9 +78,10 @@ def dome(lung: Lung, u: Floats) -> Floats:
     outwards = np.clip(away, 0, 1.3)
     inwards = np.clip(-away, 0, 1.3)
     fall = lung.base - lung.dome
-    return lung.dome + fall * (0.28 * outwards**2 + 0.72 * outwards**6) + 0.16 * inwards**2
+    return lung.dome + fall * (0.28 * outwards**2 + 0.72 * outwards**6) + 0.09 * inwards**2
 
 
+@lru_cache(maxsize=8)
 def ribcage(lung: Lung) -> Floats:
     """The inner border of the ribs as a distance from the midline, at `LEVELS`."""
     relative = (LEVELS - lung.apex + 0.03) / (lung.dome - lung.apex)
@@ -163,7 +164,7 @@ def heart(canvas: Canvas, anatomy: Anatomy) -> Mask:
     relative = relative_radius(canvas, window, anatomy.heart_at, table)
     body = bulge((1 - relative) / 0.7)
     canvas.displace(window, 0.8 * body)
-    canvas.add(window, 0.12 * body)
+    canvas.add(window, 0.05 * body)
     mask = canvas.nothing()
     mask[window] = relative < 1
     return mask
@@ -187,7 +188,6 @@ def knob(canvas: Canvas, anatomy: Anatomy) -> None:
     window = canvas.around(anatomy.knob_at, anatomy.knob * 1.1)
     square = ellipsoid(canvas, window, anatomy.knob_at, (anatomy.knob, anatomy.knob), 0.0)
     canvas.displace(window, 0.75 * bulge((1 - square) * 0.8))
-    canvas.add(window, 0.1 * bulge((1 - square) * 0.8))
     top = anatomy.knob_at[1]
     border = anatomy.descending - 0.035 * ramp((LEVELS - top) / 0.9)
     border = np.where(top < LEVELS, border, 0.0)
@@ -222,7 +222,7 @@ def hila(canvas: Canvas, anatomy: Anatomy, shown: Grid) -> None:
         layer.line(trunk, 0.05 * anatomy.hila, 0.38)
         upper = bezier([root, (side * 0.19, height - 0.04), (side * 0.23, height - 0.13)])
         layer.line(upper, 0.035 * anatomy.hila, 0.33)
-    air = np.clip(canvas.air / np.float32(0.35), 0, 1)
+    air = np.clip((canvas.air - np.float32(0.15)) / np.float32(0.35), 0, 1)
     canvas.attenuation += layer.sheet(0.006) * shown * air
 
 
@@ -233,53 +233,41 @@ def vessel_tree(
     rng: np.random.Generator, anatomy: Anatomy, side: int, root: tuple[float, float]
 ) -> list[Branch]:
     """Branches from thin to thick, each a curve, a width and an attenuation."""
-    lung = anatomy.lung(side)
+    angle = np.linspace(-1.25, 1.35, 9) + rng.normal(0, 0.1, 9)
+    start = np.tile(np.array([root]), (9, 1))
+    mirror = np.array([side, 1.0])
     branches: list[Branch] = []
-    for angle in np.linspace(-1.25, 1.35, 9):
-        grow(rng, branches, side, root, angle + rng.normal(0, 0.1), 0.03, 0)
-    kept = [branch for branch in branches if abs(branch[0][-1, 0]) < lung.width - 0.02]
-    return sorted(kept, key=lambda branch: branch[1])
+    for depth in range(4):
+        length = 0.085 * 0.78**depth * rng.uniform(0.75, 1.25, (len(angle), 1))
+        later = angle + rng.normal(0, 0.16, len(angle))
+        middle = start + mirror * length * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+        end = middle + mirror * length * np.stack([np.cos(later), np.sin(later)], axis=1)
+        strength = (0.2 + 0.06 * np.sin(angle)) * 0.72**depth + 0.04
+        curves = np.stack([start, middle, end], axis=1)
+        branches += [
+            (curve, 0.03 * 0.68**depth, float(value))
+            for curve, value in zip(curves, strength, strict=True)
+        ]
+        spread = 0.3 + rng.uniform(0, 0.25, len(angle))
+        angle = np.concatenate([later - spread, later + spread])
+        start = np.concatenate([end, end])
+    reach = anatomy.lung(side).width - 0.02
+    return [branch for branch in reversed(branches) if abs(branch[0][-1, 0]) < reach]
 
 
-def grow(
-    rng: np.random.Generator,
-    branches: list[Branch],
-    side: int,
-    start: tuple[float, float],
-    angle: float,
-    width: float,
-    depth: int,
-) -> None:
-    """Adds one branch and, while it is thick enough, its two children."""
-    length = 0.17 * (0.78**depth) * float(rng.uniform(0.75, 1.25))
-    end_angle = angle + rng.normal(0, 0.16)
-    middle = (
-        start[0] + side * np.cos(angle) * length / 2,
-        start[1] + np.sin(angle) * length / 2,
-    )
-    end = (
-        float(middle[0] + side * np.cos(end_angle) * length / 2),
-        float(middle[1] + np.sin(end_angle) * length / 2),
-    )
-    down = 0.06 * np.sin(angle)
-    branches.append((np.array([start, middle, end]), width, (0.2 + down) * (0.72**depth) + 0.04))
-    if depth < 3:
-        spread = 0.3 + rng.uniform(0, 0.25)
-        grow(rng, branches, side, end, end_angle - spread, width * 0.68, depth + 1)
-        grow(rng, branches, side, end, end_angle + spread, width * 0.68, depth + 1)
-
-
-def spine(canvas: Canvas, anatomy: Anatomy) -> None:
-    """Vertebral bodies, discs, pedicles and spinous processes along the midline."""
+def spine_and_blades(canvas: Canvas, anatomy: Anatomy) -> None:
+    """Shoulder blades, then vertebral bodies, discs, pedicles and spinous processes."""
     path = midline(anatomy)
     layer = Layer(canvas.frame, 1.0)
-    height, v, number = 0.098, -1.08, 0
+    for side in (-1, 1):
+        blade(layer, anatomy, side, anatomy.clavicle - anatomy.clavicle_rise)
+    height, v = 0.098, -1.08
     while v < 1.15:
         half = anatomy.spine_width * (0.78 + 0.16 * ramp(np.array((v + 0.9) / 1.6)).item())
         u = float(np.interp(v + height / 2, LEVELS, path))
         slope = float(np.interp(v + height, LEVELS, path) - np.interp(v, LEVELS, path))
         vertebra(layer, u, v, half, height, slope, anatomy.bone)
-        height, v, number = height * 1.022, v + height, number + 1
+        height, v = height * 1.022, v + height
     canvas.attenuation += layer.sheet(0.007)
 
 
@@ -340,16 +328,17 @@ def rib_curves(anatomy: Anatomy, side: int, number: int) -> tuple[Floats, Floats
 def ribs(
     canvas: Canvas, anatomy: Anatomy, fractures: dict[tuple[int, int], tuple[float, float]]
 ) -> None:
-    """Ten pairs of ribs, the posterior parts denser than the anterior ones."""
-    back, front = Layer(canvas.frame, 0.6), Layer(canvas.frame, 0.6)
+    """Ten pairs of ribs, the back parts denser than the front ones, and the collar bones."""
+    back, front = Layer(canvas.frame, 0.6), Layer(canvas.frame, 0.8)
     for side in (-1, 1):
         for number in range(10):
             posterior, anterior = rib_curves(anatomy, side, number)
             parts = break_rib(posterior, *fractures.get((side, number), (1.0, 0.0)))
             for part in parts:
-                rib(back, part, anatomy.rib_width, 0.155 * anatomy.bone)
+                rib(back, part, anatomy.rib_width, 0.19 * anatomy.bone)
             if number < 7:
-                rib(front, anterior, anatomy.rib_width * 1.15, 0.095 * anatomy.bone)
+                rib(front, anterior, anatomy.rib_width * 1.15, 0.115 * anatomy.bone)
+    clavicles(front, anatomy)
     canvas.attenuation += back.sheet(0.005)
     canvas.attenuation += front.sheet(0.007)
 
@@ -372,17 +361,13 @@ def rib(layer: Layer, curve: Floats, width: float, value: float) -> None:
     layer.line(curve + edge, 0.007, value * 1.35)
 
 
-def girdle(canvas: Canvas, anatomy: Anatomy) -> None:
-    """Clavicles, shoulder blades and heads of the humerus."""
-    layer = Layer(canvas.frame, 0.8)
-    blades = Layer(canvas.frame, 0.8)
+def clavicles(layer: Layer, anatomy: Anatomy) -> None:
+    """The collar bones, S-shaped, apart from the middle as far as the patient is turned."""
+    v, rise = anatomy.clavicle, anatomy.clavicle_rise
     for side in (-1, 1):
-        inner = side * 0.075 + 0.06 * anatomy.turn
-        v = anatomy.clavicle
-        rise = anatomy.clavicle_rise
         curve = bezier(
             [
-                (inner, v + 0.02),
+                (side * 0.075 + 0.06 * anatomy.turn, v + 0.02),
                 (side * 0.3, v - 0.02 - rise * 0.2),
                 (side * 0.48, v - 0.1 - rise),
                 (side * 0.82, v - 0.07 - rise),
@@ -390,9 +375,6 @@ def girdle(canvas: Canvas, anatomy: Anatomy) -> None:
             18,
         )
         rib(layer, curve, 0.062, 0.3 * anatomy.bone)
-        blade(blades, anatomy, side, v - rise)
-    canvas.attenuation += layer.sheet(0.006)
-    canvas.attenuation += blades.sheet(0.008)
 
 
 def blade(layer: Layer, anatomy: Anatomy, side: int, v: float) -> None:

@@ -22,6 +22,7 @@ Point = tuple[float, float]
 
 SUPERSAMPLING = 2
 TABLE = 256
+LEVELS = np.linspace(-1.6, 1.6, 641)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +61,7 @@ class Canvas:
     """Patient coordinates of every pixel, and the attenuation added up so far.
 
     `u`, `v` are float64 [size, size], so that masks come out the same on any machine;
+    `level` is the place of each pixel's v among `LEVELS`;
     `attenuation` is float32 [size, size]; `air`, float32 [size, size], is the share of the
     chest's depth that the lungs fill, which heart, fluid and lesions take away.
     """
@@ -72,6 +74,8 @@ class Canvas:
         x, y = x - frame.shift_u, y - frame.shift_v
         self.u: Floats = cosine * x + sine * y
         self.v: Floats = cosine * y - sine * x
+        level = np.rint((self.v + 1.6) * 200).astype(np.intp)
+        self.level = np.minimum(np.maximum(level, 0), len(LEVELS) - 1)
         self.attenuation: Grid = np.zeros((frame.size, frame.size), dtype=np.float32)
         self.air: Grid = np.zeros((frame.size, frame.size), dtype=np.float32)
 
@@ -103,13 +107,13 @@ class Canvas:
 
 def bulge(depth: Floats) -> Floats:
     """Thickness of a round body at a relative depth from its border: 0 outside, 1 from 1 on."""
-    inside = np.clip(depth, 0.0, 1.0)
-    return np.sqrt(inside * (2.0 - inside))
+    inside = np.minimum(np.maximum(depth, 0.0), 1.0)
+    return np.asarray(np.sqrt(inside * (2.0 - inside)))
 
 
 def ramp(depth: Floats) -> Floats:
     """A soft step from 0 (depth <= 0) to 1 (depth >= 1)."""
-    inside = np.clip(depth, 0.0, 1.0)
+    inside = np.minimum(np.maximum(depth, 0.0), 1.0)
     return inside * inside * (3.0 - 2.0 * inside)
 
 
@@ -150,13 +154,13 @@ def bernstein(points: int, count: int) -> Floats:
     order = points - 1
     powers = np.arange(points)[None]
     binomial = np.array([comb(order, k) for k in range(points)])
-    return binomial * t**powers * (1 - t) ** (order - powers)
+    return np.asarray(binomial * t**powers * (1 - t) ** (order - powers))
 
 
 def bezier(points: Sequence[Point] | Floats, count: int = 12) -> Floats:
     """Points [..., count, 2] on the Bezier curves of control points [..., k, 2]."""
     control = np.asarray(points, dtype=np.float64)
-    return bernstein(control.shape[-2], count) @ control
+    return np.asarray(bernstein(control.shape[-2], count) @ control)
 
 
 def normals(curve: Floats) -> Floats:
@@ -165,7 +169,8 @@ def normals(curve: Floats) -> Floats:
     along[1:-1] = curve[2:] - curve[:-2]
     along[0], along[-1] = curve[1] - curve[0], curve[-1] - curve[-2]
     across = along[:, ::-1] * np.array([-1.0, 1.0])
-    return across / np.maximum(np.sqrt((across * across).sum(axis=1, keepdims=True)), 1e-9)
+    length = np.sqrt((across * across).sum(axis=1, keepdims=True))
+    return np.asarray(across / np.maximum(length, 1e-9))
 
 
 Stroke = tuple[Floats, float | None, float]
@@ -220,8 +225,8 @@ class Layer:
     def sheet(self, blur: float = 0.0) -> Grid:
         """The layer's attenuation, float32 [size, size], softened by `blur` in units of u."""
         picture = self.picture()
-        if blur > 0:
-            picture = picture.filter(ImageFilter.GaussianBlur(blur * self.frame.scale))
+        if blur * self.frame.scale > 0.55:
+            picture = picture.filter(ImageFilter.BoxBlur(1.3 * blur * self.frame.scale))
         return np.asarray(picture, dtype=np.float32) * np.float32(self.peak / 255)
 
     def mask(self) -> Mask:

@@ -52,9 +52,10 @@ SCENARIOS: dict[str, dict[str, float]] = {
 """How much more often than its floor a finding occurs in a kind of patient."""
 
 FLOOR = 0.4
-TARGETS = {"pleural effusion": 0.12, "pneumothorax": 0.09, "cavity": 0.065}
-TARGET = 0.13
-"""Share of the test studies that shall have a finding, before those that others imply."""
+TARGET = 0.115
+"""Share of the first visits that shall have a finding, where a fifth are healthy."""
+IMPLIED_TARGETS = {"pleural effusion": 0.05, "pneumothorax": 0.05, "cavity": 0.05}
+"""The same for what an unseen finding implies, where unseen findings occur."""
 
 CHRONIC = (
     "cardiomegaly", "emphysema", "fibrosis", "granuloma", "hiatal hernia", "pacemaker",
@@ -65,13 +66,13 @@ BEDSIDE = {"intensive care": 0.95, "injury": 0.5, "after surgery": 0.6, "heart f
 
 
 @lru_cache(maxsize=2)
-def rates(healthy: float) -> dict[str, dict[str, float]]:
-    """Probability of each finding in each scenario, so that the test share comes out right."""
+def rates(*, unseen: bool) -> dict[str, dict[str, float]]:
+    """Probability of each finding in each scenario, so that the shares come out as aimed at."""
     names = list(SCENARIOS)
     table: dict[str, dict[str, float]] = {scenario: {} for scenario in names}
     for finding in FINDINGS:
         weights = np.array([SCENARIOS[s].get(finding, 0.0) + FLOOR for s in names])
-        target = TARGETS.get(finding, TARGET) / (1 - healthy)
+        target = (IMPLIED_TARGETS.get(finding, TARGET) if unseen else TARGET) / 0.8
         low, high = 0.0, 10.0
         for _ in range(40):
             middle = (low + high) / 2
@@ -106,7 +107,7 @@ def present(lesions: tuple[Lesion, ...]) -> tuple[str, ...]:
 
 
 def draw_visits(
-    seed: int, patient: int, visits: int, age: int, *, healthy: float, unseen: bool
+    seed: int, patient: int, visits: int, *, healthy: float, unseen: bool
 ) -> tuple[Visit, ...]:
     """Draws all visits of a patient.
 
@@ -114,7 +115,6 @@ def draw_visits(
         seed: the cohort's seed.
         patient: the patient's number.
         visits: how many.
-        age: years; the old have more of old age's findings.
         healthy: the share of studies without any finding.
         unseen: whether the findings of `UNSEEN` may occur.
     """
@@ -130,7 +130,7 @@ def draw_visits(
     before: tuple[Lesion, ...] | None = None
     for number in range(visits):
         rng = generator(seed, "patient", patient, "clinic", number)
-        lesions = draw_lesions(rng, scenario, before or (), age, unseen=unseen)
+        lesions = draw_lesions(rng, scenario, before or (), unseen=unseen)
         drawn.append(Visit(scenario=scenario, bedside=bedside, lesions=lesions, before=before))
         before = lesions
     return tuple(drawn)
@@ -140,12 +140,11 @@ def draw_lesions(
     rng: np.random.Generator,
     scenario: str,
     before: tuple[Lesion, ...],
-    age: int,
     *,
     unseen: bool,
 ) -> tuple[Lesion, ...]:
     """The lesions of one visit; old ones stay if chronic, and often if not."""
-    chances = rates(0.2)[scenario]
+    chances = rates(unseen=unseen)[scenario]
     earlier = {lesion.name: lesion for lesion in before}
     lesions: list[Lesion] = []
     for name in FINDINGS:

@@ -22,7 +22,6 @@ class Habits:
     impression: bool
     findings: bool
     capitals: bool
-    shuffled: bool
 
 
 def dictate(visit: Visit, rng: np.random.Generator) -> str:
@@ -41,13 +40,12 @@ def dictate(visit: Visit, rng: np.random.Generator) -> str:
 
 def draw_habits(rng: np.random.Generator) -> Habits:
     """One of the manners of dictation."""
-    draws = rng.random(4)
+    draws = rng.random(3)
     return Habits(
         headings=bool(draws[0] < 0.75),
         impression=bool(draws[1] < 0.8),
-        findings=bool(draws[1] < 0.15 or draws[1] > 0.28 or draws[1] >= 0.8),
+        findings=bool(draws[1] < 0.15 or draws[1] > 0.28),
         capitals=bool(draws[2] < 0.06),
-        shuffled=bool(draws[3] < 0.5),
     )
 
 
@@ -72,18 +70,17 @@ def sentence(lesion: Lesion, earlier: set[str] | None, rng: np.random.Generator)
     if kind < HELD_OUT:
         return fill(pick(rng, phrases.HELD_OUT_PHRASINGS[lesion.name]), lesion, rng)
     if earlier is not None and lesion.name not in DEVICES and rng.random() < 0.7:
-        old = lesion.name in earlier
-        frames = phrases.UNCHANGED_FRAMES if old else phrases.NEW_FRAMES
-        return fill(pick(rng, frames), lesion, rng)
+        if lesion.name in earlier:
+            return fill(pick(rng, phrases.UNCHANGED_FRAMES), lesion, rng)
+        return fill(pick(rng, phrases.NEW_FRAMES), lesion, rng)
     if lesion.name in DEVICES:
-        frames = phrases.DEVICE_FRAMES + phrases.SENTENCES[lesion.name] * 2
-        return fill(pick(rng, frames), lesion, rng)
+        said = phrases.DEVICE_FRAMES + phrases.SENTENCES[lesion.name] * 2
+        return fill(pick(rng, said), lesion, rng)
     doubtful = HEDGED * (2.0 if lesion.conspicuity < 0.55 else 0.5)
     if rng.random() < doubtful:
         return fill(pick(rng, phrases.HEDGED_FRAMES), lesion, rng)
     own = phrases.SENTENCES.get(lesion.name, ())
-    frames = phrases.FRAMES + own * 2
-    return fill(pick(rng, frames), lesion, rng)
+    return fill(pick(rng, phrases.FRAMES + own * 2), lesion, rng)
 
 
 def short(lesion: Lesion, rng: np.random.Generator) -> str:
@@ -130,8 +127,7 @@ def arrange(
     rng: np.random.Generator,
 ) -> str:
     """Puts the sentences into sections, or into one paragraph."""
-    conclusion = summary or [pick(rng, phrases.NOTHING)] if not visit.lesions else summary
-    conclusion = conclusion or body[:1]
+    conclusion = summary or ([pick(rng, phrases.NOTHING)] if not visit.lesions else body[:1])
     if not habits.headings:
         return " ".join(body + (conclusion if habits.impression and rng.random() < 0.4 else []))
     parts = []
@@ -166,6 +162,8 @@ def fill(frame: str, lesion: Lesion, rng: np.random.Generator) -> str:
     words = {
         "noun": noun,
         "side": "" if lesion.side == 0 and lesion.zone == "" else side,
+        "hilum": "hila are" if lesion.side == 0 else f"{side} hilum is",
+        "hila": "hila bilaterally" if lesion.side == 0 else f"{side} hilum",
         "degree": degree,
         "a": article,
         "place": place_phrase(lesion, rng),

@@ -50,7 +50,7 @@ class PhantomConfig:
         """
         if self.studies < 1:
             raise ConfigError(f"studies must be at least 1, got {self.studies}.")
-        if not (0 <= self.validate_share and 0 <= self.test_share) or not (
+        if not (self.validate_share >= 0 and self.test_share >= 0) or not (
             self.validate_share + self.test_share <= 1
         ):
             raise ConfigError(
@@ -152,7 +152,6 @@ def plan_study(config: PhantomConfig, index: int) -> tuple[Place, Visit, Plan]:
         seed,
         patient,
         place.visits,
-        anatomy.age_years,
         healthy=HEALTHY[place.split],
         unseen=place.split == "test",
     )

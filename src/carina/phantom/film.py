@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFilter
+from PIL import Image, ImageDraw
 
 from carina.phantom.canvas import Canvas, Grid
 
@@ -66,30 +66,32 @@ def expose(canvas: Canvas, film: Film, noise: Grid) -> NDArray[np.uint8]:
     primary = np.exp(-np.maximum(canvas.attenuation - AIR * canvas.air, 0))
     size = canvas.frame.size
     small = Image.fromarray(primary).reduce(max(1, size // 28))
-    haze = small.filter(ImageFilter.GaussianBlur(3)) if small.mode == "L" else soften(small)
+    haze = soften(small)
     spread = np.asarray(haze.resize((size, size), Image.Resampling.BILINEAR))
-    total = (1 - film.scatter) * primary + film.scatter * spread
+    total = np.float32(1 - film.scatter) * primary + np.float32(film.scatter) * spread
     total += noise * np.sqrt(total) * np.float32(0.011 / film.dose)
     density = -np.log(np.maximum(total, 1e-3))
-    grey = np.clip((density - film.low) / (film.high - film.low), 0, 1)
-    return finish(grey.astype(np.float32), film)
+    scale = np.float32(1 / (film.high - film.low))
+    return finish(np.clip((density - np.float32(film.low)) * scale, 0, 1), film)
 
 
 def soften(small: Image.Image) -> Image.Image:
     """Blurs a small float picture by three box passes."""
     values = np.asarray(small)
+    height, width = values.shape
     for _ in range(3):
         padded = np.pad(values, 2, mode="edge")
-        rows = sum(padded[i : i + values.shape[0]] for i in range(5)) / 5
-        values = sum(rows[:, i : i + values.shape[1]] for i in range(5)) / 5
+        rows = np.add.reduce([padded[i : i + height] for i in range(5)]) / 5
+        values = np.add.reduce([rows[:, i : i + width] for i in range(5)]) / 5
     return Image.fromarray(values.astype(np.float32))
 
 
 def finish(grey: Grid, film: Film) -> NDArray[np.uint8]:
     """Bends the greys, covers the collimated borders and prints the marker."""
-    bent = grey**film.curve
-    shown = (bent * 0.86 + 0.14 * np.sin((bent - 0.5) * np.pi) * 0.5 + 0.07) * 236 + 2
-    picture = np.clip(np.rint(shown), 0, 255).astype(np.uint8)
+    bent = np.linspace(0, 1, 4096) ** film.curve
+    shown = (bent * 0.86 + 0.07 * np.sin((bent - 0.5) * np.pi) + 0.07) * 236 + 2
+    table = np.clip(np.rint(shown), 0, 255).astype(np.uint8)
+    picture = table.take((grey * 4095 + 0.5).astype(np.int32))
     height, width = picture.shape
     left, top, right, bottom = film.collimation
     picture[: round(top * height)] = 4

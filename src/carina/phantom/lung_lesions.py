@@ -5,6 +5,7 @@ import numpy as np
 from carina.phantom.canvas import (
     Canvas,
     Floats,
+    Grid,
     Layer,
     Mask,
     bulge,
@@ -60,7 +61,7 @@ def plates(scene: Scene, lesion: Lesion, rng: np.random.Generator) -> Mask:
     everywhere = (slice(None), slice(None))
     part = np.clip(scene.canvas.air / 0.2, 0, 1)
     scene.canvas.add(everywhere, 0.34 * sheet * part)
-    return (sheet > 0.25) & (part > 0.2)
+    return np.asarray((sheet > 0.25) & (part > 0.2))
 
 
 def wedge(scene: Scene, lesion: Lesion, rng: np.random.Generator) -> Mask:
@@ -228,9 +229,9 @@ def miliary(scene: Scene, lesion: Lesion, rng: np.random.Generator) -> Mask:
     return mask
 
 
-def air_share(canvas: Canvas) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+def air_share(canvas: Canvas) -> Grid:
     """1 where there is plenty of air, 0 where there is none."""
-    return np.clip(canvas.air / np.float32(0.25), 0, 1)
+    return np.asarray(np.clip(canvas.air / np.float32(0.25), 0, 1))
 
 
 def emphysema(scene: Scene, lesion: Lesion, rng: np.random.Generator) -> Mask:

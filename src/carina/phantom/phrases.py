@@ -20,7 +20,7 @@ NOUNS: dict[str, tuple[str, ...]] = {
     "emphysema": ("emphysema", "emphysematous change", "emphysema", "emphysma"),
     "fibrosis": ("fibrosis", "pulmonary fibrosis", "fibrotic change"),
     "interstitial opacities": (
-        "interstitial opacities", "interstitial markings prominence", "reticular opacities",
+        "interstitial opacities", "interstitial markings", "reticular opacities",
     ),
     "pleural thickening": ("pleural thickening", "pleural thickening", "thickening of the pleura"),
     "hiatal hernia": ("hiatal hernia", "hiatus hernia", "hiatal hernia"),
@@ -78,7 +78,7 @@ SENTENCES: dict[str, tuple[str, ...]] = {
     "hiatal hernia": (
         "Retrocardiac density with an air-fluid level consistent with hiatal hernia.",
     ),
-    "hilar enlargement": ("The {side} hilum is enlarged.", "Enlarged {side} hilum."),
+    "hilar enlargement": ("The {hilum} enlarged.", "Enlarged {hila}."),
     "consolidation": (
         "Focal consolidation {place} with air bronchograms.",
         "Patchy opacity {place} consistent with consolidation.",
@@ -100,7 +100,10 @@ SENTENCES: dict[str, tuple[str, ...]] = {
     ),
     "chest tube": ("{Side} chest tube is in place.",),
     "pacemaker": ("{Side} chest wall pacemaker with leads in expected position.",),
-    "sternal wires": ("Median sternotomy wires are intact.", "Status post sternotomy with intact sternal wires."),
+    "sternal wires": (
+        "Median sternotomy wires are intact.",
+        "Status post sternotomy with intact sternal wires.",
+    ),
     "scoliosis": ("There is scoliosis of the thoracic spine.",),
     "subcutaneous emphysema": ("Subcutaneous emphysema along the {side} chest wall.",),
 }  # fmt: skip
@@ -224,7 +227,12 @@ INDICATIONS = (
     "Fall.", "Preoperative evaluation.", "Rule out pneumothorax.", "Dyspnea, ___.",
     "Hypoxia, assess for edema.", "Follow up.", "Weight loss.", "Line placement.",
 )  # fmt: skip
-DEGREES = {1: ("small", "mild", "minimal"), 2: ("moderate",), 3: ("large", "severe", "marked"), 4: ("severe", "florid")}  # fmt: skip
+DEGREES = {
+    1: ("mild", "minimal", "slight"),
+    2: ("moderate",),
+    3: ("severe", "marked", "extensive"),
+    4: ("severe", "florid"),
+}
 SIZED = (
     "pneumothorax", "pleural effusion", "nodule", "mass", "granuloma", "cavity", "hiatal hernia",
     "hydropneumothorax", "lung abscess", "empyema",

@@ -108,9 +108,8 @@ def finish_body(scene: Scene) -> None:
     """Vessels, bones, breasts, belly and unevenness, over the lesions of the lung."""
     canvas, anatomy = scene.canvas, scene.anatomy
     body.hila(canvas, anatomy, scene.vessels)
-    body.spine(canvas, anatomy)
+    body.spine_and_blades(canvas, anatomy)
     body.ribs(canvas, anatomy, scene.fractures)
-    body.girdle(canvas, anatomy)
     body.breasts(canvas, anatomy)
     body.belly(canvas, anatomy)
     canvas.attenuation *= 1 + np.float32(0.02 * anatomy.texture) * body.texture(canvas, anatomy)
