@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 from torch import Tensor, nn
@@ -33,6 +33,7 @@ from carina.training.settings import TrainingSettings
 
 TOKENIZER = "tokenizer.json"
 LARGEST_SCALE = 100.0
+PIECES = 4  # of a batch, by length: more save padding, fewer keep the matrices large
 _CORRUPTION = 1  # the stream of random numbers beside the sampler's, which is 0
 
 Likeness = Float[Tensor, "all all"]
@@ -43,20 +44,22 @@ LikenessRule = Callable[[Sequence[TextPair]], NDArray[np.float32]]
 class KnowledgeBatch:
     """One process's share of a batch of text pairs.
 
-    `likeness` is of the global batch: 1 where two pairs are about the same concept, 0 where they
-    have nothing in common.
+    The texts come sorted by length in pieces, so that little is spent on padding: row i of the
+    first texts is at `places[i]` of all pieces together, row i of the second at
+    `places[pairs + i]`. `likeness` is of the global batch: 1 where two pairs are about the same
+    concept, 0 where they have nothing in common.
     """
 
-    first: Tokens
-    second: Tokens
+    pieces: tuple[Tokens, ...]
+    places: Int[Tensor, "texts"]
     likeness: Likeness
     names: tuple[str, ...]
 
     def to(self, device: torch.device) -> "KnowledgeBatch":
         """Copies the tensors to a device."""
         return KnowledgeBatch(
-            first=self.first.to(device),
-            second=self.second.to(device),
+            pieces=tuple(tokens.to(device) for tokens in self.pieces),
+            places=self.places.to(device),
             likeness=self.likeness.to(device),
             names=self.names,
         )
@@ -287,10 +290,13 @@ class KnowledgeBatches:
         rows = place.rows(self.batch_size)
         sides = [self._ids([pair.first for pair in pairs]), self._ids([p.second for p in pairs])]
         noisy = [self._noise.corrupted(ids, self._encoder.tokenizer, random) for ids in sides]
-        padding = _token(self._encoder.tokenizer, "[PAD]")
+        pieces, places = by_length(
+            [ids for side in noisy for ids in side[rows.start : rows.stop]],
+            _token(self._encoder.tokenizer, "[PAD]"),
+        )
         return KnowledgeBatch(
-            first=padded([noisy[0][row] for row in rows], padding),
-            second=padded([noisy[1][row] for row in rows], padding),
+            pieces=pieces,
+            places=places,
             likeness=torch.from_numpy(self._likeness(pairs)),
             names=tuple(pairs[row].concept for row in rows),
         )
@@ -304,11 +310,27 @@ class KnowledgeBatches:
         return [self._known[text] for text in texts]
 
 
-def padded(lists: Sequence[Sequence[int]], padding: int) -> Tokens:
+def by_length(
+    texts: Sequence[Sequence[int]], padding: int
+) -> tuple[tuple[Tokens, ...], Int[Tensor, "texts"]]:
+    """Texts as a few tables of texts of like length, and where each text went.
+
+    Returns:
+        The tables, and for each text its row in all tables together.
+    """
+    order = sorted(range(len(texts)), key=lambda place: len(texts[place]))
+    size = math.ceil(len(texts) / PIECES)
+    pieces = [order[start : start + size] for start in range(0, len(order), size)]
+    places = torch.empty(len(texts), dtype=torch.long)
+    places[torch.tensor(order)] = torch.arange(len(texts))
+    return tuple(padded([texts[place] for place in piece], padding) for piece in pieces), places
+
+
+def padded(texts: Sequence[Sequence[int]], padding: int) -> Tokens:
     """Lists of token ids as one table, padded to the longest."""
-    longest = max(len(ids) for ids in lists)
-    ids = torch.tensor([[*ids, *[padding] * (longest - len(ids))] for ids in lists])
-    mask = torch.tensor([[1] * len(ids) + [0] * (longest - len(ids)) for ids in lists])
+    longest = max(len(ids) for ids in texts)
+    ids = torch.tensor([[*ids, *[padding] * (longest - len(ids))] for ids in texts])
+    mask = torch.tensor([[1] * len(ids) + [0] * (longest - len(ids)) for ids in texts])
     return Tokens(ids=ids, mask=mask)
 
 
@@ -326,9 +348,20 @@ class KnowledgeObjective(nn.Module):
         Every process computes the loss of the whole batch, so sum and count are both as many
         times too large as there are processes, and their ratio is right.
         """
-        first = gather_rows(self.encoder(batch.first))
-        second = gather_rows(self.encoder(batch.second))
+        texts = torch.cat([self.encoder(tokens) for tokens in batch.pieces])[batch.places]
+        first, second = (gather_rows(side) for side in texts.chunk(2))
         return {"knowledge": self.contrast(first, second, batch.likeness)}
+
+
+def widen(encoder: TextEncoder) -> None:
+    """Draws the linear weights of a fresh BERT with deviation width ** -0.5.
+
+    BERT's own 0.02 lets the first token forget the text: all texts start with cosines above
+    0.99, and a small encoder at a high rate collapses to one vector before contrast gets hold.
+    """
+    for module in encoder.bert.modules():
+        if isinstance(module, nn.Linear):
+            nn.init.normal_(module.weight, std=encoder.config.width**-0.5)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -344,7 +377,9 @@ class FreshText:
 
     def build(self, inputs: StageInputs) -> TextEncoder:
         """Makes the encoder, and keeps a tokenizer that was learnt in the stage's folder."""
-        return TextEncoder(self.encoder, self._tokenizer(inputs))
+        encoder = TextEncoder(self.encoder, self._tokenizer(inputs))
+        widen(encoder)
+        return encoder
 
     def _tokenizer(self, inputs: StageInputs) -> Tokenizer:
         if self.tokenizer is not None:
