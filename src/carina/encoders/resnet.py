@@ -94,7 +94,9 @@ class ResNetConfig:
 
     `depths` and `widths` have one entry a stage: as many stages are built as are listed. The
     first stage keeps the stem's size (a quarter of the input), each later one halves it.
-    `dim` is the length of a feature after the projection.
+    `dim` is the length of a feature after the projection. With `channels_last` training, too,
+    keeps the channels of a place together in memory: up to a fifth faster on a CPU, with batch
+    statistics that are summed up less exactly (features differ by some 3e-5).
     """
 
     block: Basic | Bottleneck = Bottleneck()
@@ -103,6 +105,7 @@ class ResNetConfig:
     stem_width: int = 64
     channels: int = 3
     dim: int = 768
+    channels_last: bool = False
 
     def __post_init__(self) -> None:
         """Checks that the stages can be built."""
@@ -158,9 +161,11 @@ class ResNetEncoder(nn.Module):
         self, radiographs: Float[Tensor, "batch channels height width"]
     ) -> Float[Tensor, "batch outputs rows cols"]:
         """The map of the last stage, one place per `config.stride` pixels."""
-        # With the channels innermost the convolutions run 15 to 30 % faster on a CPU.
-        maps = self.conv1(radiographs.contiguous(memory_format=torch.channels_last))
-        maps = F.max_pool2d(F.relu(self.bn1(maps), inplace=True), 3, 2, 1)
+        maps = self.conv1(radiographs)
+        if self.config.channels_last or not self.training:
+            maps = maps.contiguous(memory_format=torch.channels_last)
+        maps = self.bn1(maps)
+        maps = F.max_pool2d(F.relu(maps, inplace=True), 3, 2, 1)
         for number in range(len(self.config.depths)):
             maps = self.get_submodule(f"layer{number + 1}")(maps)
         return maps

@@ -14,7 +14,12 @@ from carina.encoders.features import ImageFeatures
 from carina.encoders.modes import batch_norms
 from carina.encoders.text import TextEncoder
 from carina.errors import ConfigError
-from carina.imaging.augmentation import Augmentation, WarpAugmentation, standardise
+from carina.imaging.augmentation import (
+    NoAugmentation,
+    RandomAugmentOfficial,
+    WarpAugmentation,
+    standardise,
+)
 from carina.imaging.preprocessing import Preprocessing
 from carina.losses.contrast import Summed, cosine_contrast, scaled_dot_contrast
 from carina.losses.query import existence_loss
@@ -189,7 +194,7 @@ class KADLosses:
     the image encoder sees the batch in as many pieces, to save memory.
     """
 
-    augmentation: Augmentation = WarpAugmentation()
+    augmentation: NoAugmentation | RandomAugmentOfficial | WarpAugmentation = WarpAugmentation()
     memory: RandomSelect | BothMemories | ImageMemory = RandomSelect()
     contrast: CosineContrast | ScaledDotContrast = CosineContrast()
     batch_norm: BatchStatistics = SynchronisedStatistics()

@@ -101,7 +101,7 @@ class AlignmentStage:
         model = KADModel(self._config(encoder, store), encoder)
         objective = KADObjective(
             model,
-            self._text_side(encoder, names, texts),
+            text_side(encoder, names, texts, trained=self.text_is_trained),
             torch.from_numpy(labels),
             self.losses,
             positive_weights(labels, self.positive_weight_power),
@@ -121,13 +121,6 @@ class AlignmentStage:
         if self.measured_standardisation:
             preprocessing = measured(preprocessing, store)
         return replace(self.model, text=encoder.config, preprocessing=preprocessing)
-
-    def _text_side(
-        self, encoder: TextEncoder, names: Sequence[str], texts: Sequence[str]
-    ) -> FrozenText | TrainedText:
-        if self.text_is_trained:
-            return TrainedText(names, texts)
-        return FrozenText.of(encoder, names, texts)
 
 
 def training_pairs(
@@ -187,6 +180,15 @@ def report_texts(pairs: Pairs, form: EntitySequence | RawReport) -> tuple[str, .
             made[id(report)] = form.of(report, entities)
         texts.append(made[id(report)])
     return tuple(texts)
+
+
+def text_side(
+    encoder: TextEncoder, queries: Sequence[str], reports: Sequence[str], *, trained: bool
+) -> FrozenText | TrainedText:
+    """Embeds all texts now, once, or leaves them to be embedded at every step."""
+    if trained:
+        return TrainedText(queries, reports)
+    return FrozenText.of(encoder, queries, reports)
 
 
 def positive_weights(

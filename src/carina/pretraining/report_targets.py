@@ -3,11 +3,11 @@
 Each choice that the paper, its ablations or its code make is a class.
 """
 
-import logging
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
+from functools import cache
 from typing import Protocol
 
 import numpy as np
@@ -15,6 +15,7 @@ from jaxtyping import Int8
 from numpy.typing import NDArray
 
 from carina.errors import ConfigError, ReportError
+from carina.files import progress
 from carina.losses.query import IGNORED
 from carina.report.entities import RuleExtractor
 from carina.report.findings import findings_from_entities, most_frequent_observations
@@ -23,7 +24,6 @@ from carina.report.sentences import split_sentences
 from carina.report.sequence import entity_sequence
 from carina.study import Assertion, Entity, EntityKind, Report
 
-LOGGER = logging.getLogger(__name__)
 NORMAL = "normal"
 
 OFFICIAL_QUERIES = (
@@ -180,13 +180,10 @@ class AnnotatedEntities:
 
     def of(self, reports: Sequence[Report]) -> tuple[tuple[Entity, ...], ...]:
         """The entities of each report."""
-        missing = sum(report.entities is None for report in reports)
-        if missing:
-            LOGGER.info("reading the entities of %d reports without annotation", missing)
-        extractor = default_extractor()
+        extract = default_extractor().extract
         return tuple(
-            extractor.extract(report.text) if report.entities is None else report.entities
-            for report in reports
+            extract(report.text) if report.entities is None else report.entities
+            for report in progress(reports, "entities", len(reports))
         )
 
 
@@ -196,8 +193,8 @@ class RuleEntities:
 
     def of(self, reports: Sequence[Report]) -> tuple[tuple[Entity, ...], ...]:
         """The entities of each report."""
-        extractor = default_extractor()
-        return tuple(extractor.extract(report.text) for report in reports)
+        extract = default_extractor().extract
+        return tuple(extract(report.text) for report in progress(reports, "entities", len(reports)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -210,7 +207,10 @@ class SentenceRuleEntities:
     def of(self, reports: Sequence[Report]) -> tuple[tuple[Entity, ...], ...]:
         """The entities of each report, their assertion by the rule."""
         extractor = default_extractor()
-        return tuple(_by_sentence(extractor, report.text) for report in reports)
+        return tuple(
+            _by_sentence(extractor, report.text)
+            for report in progress(reports, "entities", len(reports))
+        )
 
 
 DENIAL = re.compile(r"\b(no|none|normal)\b", re.IGNORECASE)
@@ -232,6 +232,7 @@ def _by_sentence(extractor: RuleExtractor, text: str) -> tuple[Entity, ...]:
     )
 
 
+@cache
 def default_extractor() -> RuleExtractor:
     """Our rules over the shipped lexicon."""
     return RuleExtractor(Lexicon.default())
