@@ -314,9 +314,12 @@ class _LookupTable:
                 f"{path}: a lookup table lacks its descriptor or data. Export the file again."
             )
         count, first, bits = (int(value) for value in descriptor)
+        count &= 0xFFFF  # the same element is read as signed where pixels are
         if isinstance(data, bytes):
-            order = "<" if dataset.is_little_endian is not False else ">"
-            data = np.frombuffer(data, dtype=f"{order}u2")
+            order = ">" if dataset.original_encoding[1] is False else "<"
+            # Tables of 8 bit entries are sometimes packed two to a word.
+            kind = "u1" if len(data) == count and bits <= 8 else f"{order}u2"
+            data = np.frombuffer(data, dtype=kind)
         outputs = np.asarray(data, dtype=np.float64)
         if len(outputs) != (count or 65536) or not 1 < bits <= LARGEST_BITS:
             raise RadiographError(
