@@ -1,7 +1,7 @@
 """Whether a score of 0.7 means that 7 in 10 such images are positive."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Integer
@@ -11,6 +11,7 @@ from carina.metrics.classification import Statistic
 from carina.metrics.ranking import Counts
 
 
+@runtime_checkable
 class Bins(Protocol):
     """A way to part [0, 1] into bins."""
 

@@ -40,7 +40,7 @@ def pointing_hit(
     Returns:
         1 or 0 (between them for ties); nan without truth.
     """
-    _check_shapes(heatmap, truth)
+    check_shapes(heatmap, truth)
     if not truth.any():
         return float("nan")
     return float(truth[heatmap == heatmap.max()].mean())
@@ -55,7 +55,7 @@ def intersection_over_union(
     predicted: Bool[np.ndarray, "height width"], truth: Bool[np.ndarray, "height width"]
 ) -> float:
     """Intersection over union, in [0, 1]; 0 for an empty prediction, nan without truth."""
-    _check_shapes(predicted, truth)
+    check_shapes(predicted, truth)
     if not truth.any():
         return float("nan")
     return float((predicted & truth).sum() / (predicted | truth).sum())
@@ -65,7 +65,7 @@ def dice(
     predicted: Bool[np.ndarray, "height width"], truth: Bool[np.ndarray, "height width"]
 ) -> float:
     """Dice coefficient, in [0, 1]; 0 for an empty prediction, nan without truth."""
-    _check_shapes(predicted, truth)
+    check_shapes(predicted, truth)
     if not truth.any():
         return float("nan")
     return float(2 * (predicted & truth).sum() / (predicted.sum() + truth.sum()))
@@ -90,7 +90,7 @@ def dice_at_thresholds(
     heatmap: Float[np.ndarray, "height width"], truth: Bool[np.ndarray, "height width"]
 ) -> Float[np.ndarray, " thresholds"]:
     """Dice at each of `THRESHOLDS`, from one histogram; nan without truth."""
-    _check_shapes(heatmap, truth)
+    check_shapes(heatmap, truth)
     if not truth.any():
         return np.full(len(THRESHOLDS), np.nan)
     greatest = heatmap.max()
@@ -137,7 +137,7 @@ def contrast_to_noise(
         0 for a constant map; nan where the truth is empty or everything, or where a map has no
         spread on either side of a difference.
     """
-    _check_shapes(heatmap, truth)
+    check_shapes(heatmap, truth)
     if not truth.any() or truth.all():
         return Contrast(signed=float("nan"), absolute=float("nan"))
     inside, outside = heatmap[truth].astype(np.float64), heatmap[~truth].astype(np.float64)
@@ -225,7 +225,12 @@ def _around(middle: float, length: int) -> tuple[int, int]:
     return (pixel, pixel + 1) if 0 <= pixel < length else (0, 0)
 
 
-def _check_shapes(heatmap: np.ndarray, truth: np.ndarray) -> None:
+def check_shapes(heatmap: np.ndarray, truth: np.ndarray) -> None:
+    """Refuses a map and a mask of different sizes.
+
+    Raises:
+        EvaluationError: height or width differ.
+    """
     if heatmap.shape != truth.shape:
         raise EvaluationError(
             f"A map of {heatmap.shape} pixels is compared with a mask of {truth.shape}; expected "
