@@ -138,7 +138,7 @@ def _nested(name: str, cells: Sequence[tuple[Any, ...] | None], kind: ColumnType
         .group_by("row", maintain_order=True)
         .agg(name)
     )
-    known = [cell is not None for cell in cells]
+    known = pl.Series([cell is not None for cell in cells], dtype=pl.Boolean)
     every = pl.DataFrame({"row": pl.Series(range(len(cells)), dtype=pl.Int64), "known": known})
     joined = every.join(lists, on="row", how="left", maintain_order="left")
     empty = pl.lit(pl.Series([[]], dtype=kind)).first()
