@@ -80,17 +80,30 @@ def left_out(unreadable: Sequence[str]) -> str:
 
 
 def score_table(images: Sequence[AnsweredImage]) -> str:
-    """Images down, queries across."""
-    heads = "".join(f'<th scope="col">{escape(q.query)}</th>' for q in images[0].queries)
+    """Radiographs by findings; whichever are more go down, so that the table stays narrow."""
+    findings = [query.query for query in images[0].queries]
+    names = [image.name for image in images]
+    scores = [[query.score for query in image.queries] for image in images]
+    if len(names) < len(findings):
+        by_finding = [list(row) for row in zip(*scores, strict=True)]
+        return plain_table("finding", findings, names, by_finding)
+    return plain_table("radiograph", names, findings, scores)
+
+
+def plain_table(
+    corner: str, down: Sequence[str], across: Sequence[str], scores: Sequence[Sequence[float]]
+) -> str:
+    """A sortable table of scores [down, across]."""
+    heads = "".join(f'<th scope="col">{escape(name)}</th>' for name in across)
     rows = "".join(
-        f'<tr><th scope="row" data-sort="{escape(image.name)}">{escape(image.name)}</th>'
-        + "".join(f'<td data-sort="{q.score:.6g}">{q.score:.3f}</td>' for q in image.queries)
+        f'<tr><th scope="row" data-sort="{escape(name)}">{escape(name)}</th>'
+        + "".join(f'<td data-sort="{score:.6g}">{score:.3f}</td>' for score in row)
         + "</tr>\n"
-        for image in images
+        for name, row in zip(down, scores, strict=True)
     )
     return (
         '<div class="scroll"><table class="sortable"><caption>Score of each finding on each '
-        f'radiograph.</caption><thead><tr><th scope="col" class="name">radiograph</th>{heads}'
+        f'radiograph.</caption><thead><tr><th scope="col" class="name">{corner}</th>{heads}'
         f"</tr></thead><tbody>\n{rows}</tbody></table></div>"
     )
 

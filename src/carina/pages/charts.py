@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from html import escape
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from carina.pages.measured import Measured, format_measured
+from carina.pages.measured import Measured, Number, Values, format_measured
 from carina.pages.svg import (
     LIGHT,
     Frame,
@@ -31,7 +31,7 @@ PANEL = Frame(left=46, top=44, width=154, height=140)
 PANEL_SIZE = (212, 224)
 
 
-def roc_chart(finding: str, false_rate: ArrayLike, true_rate: ArrayLike, auc: Measured) -> str:
+def roc_chart(finding: str, false_rate: Values, true_rate: Values, auc: Measured) -> str:
     """The receiver operating characteristic of one finding; the dashed diagonal is chance."""
     return unit_panel(
         finding,
@@ -46,10 +46,10 @@ def roc_chart(finding: str, false_rate: ArrayLike, true_rate: ArrayLike, auc: Me
 
 def precision_recall_chart(
     finding: str,
-    recall: ArrayLike,
-    precision: ArrayLike,
+    recall: Values,
+    precision: Values,
     average_precision: Measured,
-    prevalence: float,
+    prevalence: Number,
 ) -> str:
     """Precision against recall of one finding; the dashed line is the share of positives."""
     return unit_panel(
@@ -63,7 +63,7 @@ def precision_recall_chart(
     )
 
 
-def calibration_chart(finding: str, mean_score: ArrayLike, share: ArrayLike) -> str:
+def calibration_chart(finding: str, mean_score: Values, share: Values) -> str:
     """Share of positives against mean score of each bin; on the diagonal, scores are honest."""
     across, down = PANEL.across(mean_score), PANEL.down(share)
     dots = [
@@ -102,16 +102,16 @@ class Line:
     """One line of a chart with its name."""
 
     name: str
-    y: Sequence[float]
+    y: Values
 
 
 def line_chart(
     title: str,
-    x: Sequence[float],
+    x: Values,
     lines: Sequence[Line],
     x_label: str,
     y_label: str,
-    height: float = 280,
+    height: Number = 280,
 ) -> str:
     """Lines over one x axis, each named at its end; values that are not finite are gaps."""
     values = np.concatenate([np.asarray(line.y, dtype=float) for line in lines])
@@ -128,7 +128,7 @@ def line_chart(
     return svg_document(700, height, title, [label(64, 18, title, "ink"), *ticks, *marks, *names])
 
 
-def bridged(values: Sequence[float]) -> NDArray[np.float64]:
+def bridged(values: Values) -> NDArray[np.float64]:
     """Values with those that were not logged bridged, so that a sparse series is still a line."""
     y = np.asarray(values, dtype=float)
     known = np.flatnonzero(np.isfinite(y))
@@ -161,9 +161,9 @@ def end_labels(frame: Frame, lines: Sequence[Line]) -> list[str]:
 
 def training_charts(
     stage: str,
-    steps: Sequence[int],
-    losses: Mapping[str, Sequence[float]],
-    learning_rate: Sequence[float] = (),
+    steps: Values,
+    losses: Mapping[str, Values],
+    learning_rate: Values = (),
 ) -> list[str]:
     """Losses of a stage over its steps and, in a second chart, the learning rate.
 
@@ -181,7 +181,7 @@ def training_charts(
     return charts
 
 
-def thinned(values: Sequence[float] | Sequence[int], every: int) -> list[float]:
+def thinned(values: Values, every: int) -> list[float]:
     """Means of each `every` neighbours; nan where none of them is a number."""
     y = np.asarray(values, dtype=float)
     chunks = [y[i : i + every] for i in range(0, len(y), every)]
@@ -203,8 +203,8 @@ def interval_chart(
     title: str,
     bars: Sequence[Bar],
     x_label: str,
-    x_range: tuple[float, float] = (0.0, 1.0),
-    reference: float | None = None,
+    x_range: tuple[Number, Number] = (0.0, 1.0),
+    reference: Number | None = None,
 ) -> str:
     """Values as dots with their intervals as lines, one row each; undefined ones say why.
 
@@ -228,7 +228,7 @@ def interval_chart(
     return svg_document(800, bottom + 44, title, shapes)
 
 
-def interval_row(frame: Frame, bar: Bar, y: float) -> list[str]:
+def interval_row(frame: Frame, bar: Bar, y: Number) -> list[str]:
     """The name, line, dot and number of one row."""
     shown = shortened(bar.name, frame.left - 14)
     right = frame.left + frame.width + 10
@@ -254,10 +254,10 @@ def interval_row(frame: Frame, bar: Bar, y: float) -> list[str]:
 
 def histogram_chart(
     title: str,
-    groups: Mapping[str, ArrayLike],
+    groups: Mapping[str, Values],
     x_label: str,
     bins: int = 24,
-    x_range: tuple[float, float] = (0.0, 1.0),
+    x_range: tuple[Number, Number] = (0.0, 1.0),
 ) -> str:
     """How values of each group are spread: outlines of bars, each as a share of its group."""
     edges = np.linspace(*x_range, bins + 1)

@@ -6,8 +6,8 @@ from html import escape
 
 import numpy as np
 from jaxtyping import Float
-from numpy.typing import ArrayLike
 
+from carina.pages.measured import Number, Values
 from carina.pages.overlay import heat_colours
 from carina.pages.svg import label, named, number, shortened, svg_document, text_width
 
@@ -44,7 +44,7 @@ def similarity_chart(
 
 
 def matrix_cells(
-    matrix: Float[np.ndarray, "names names"], left: float, top: float, cell: float, low: float
+    matrix: Float[np.ndarray, "names names"], left: Number, top: Number, cell: Number, low: Number
 ) -> list[str]:
     """The squares of a matrix, coloured from `low` to 1."""
     colours = heat_colours((matrix - low) / (1 - low))
@@ -56,7 +56,7 @@ def matrix_cells(
     ]
 
 
-def column_names(names: Sequence[str], left: float, top: float, cell: float) -> list[str]:
+def column_names(names: Sequence[str], left: Number, top: Number, cell: Number) -> list[str]:
     """Names above the columns of a matrix, slanted."""
     labels = []
     for i, name in enumerate(names):
@@ -70,7 +70,7 @@ def column_names(names: Sequence[str], left: float, top: float, cell: float) -> 
     return labels
 
 
-def colour_scale(left: float, top: float, low: float) -> list[str]:
+def colour_scale(left: Number, top: Number, low: Number) -> list[str]:
     """A bar of colours from `low` to 1 with both ends named."""
     colours = heat_colours(np.linspace(0, 1, 40))
     shapes = [
@@ -83,7 +83,7 @@ def colour_scale(left: float, top: float, low: float) -> list[str]:
     return shapes
 
 
-def hexadecimal(colour: ArrayLike) -> str:
+def hexadecimal(colour: Values) -> str:
     """#rrggbb."""
     return "#{:02x}{:02x}{:02x}".format(*np.asarray(colour).tolist())
 
@@ -93,7 +93,7 @@ class Confusion:
     """Counts of one finding at its threshold."""
 
     finding: str
-    threshold: float
+    threshold: Number
     true_positive: int
     false_positive: int
     false_negative: int
@@ -112,7 +112,7 @@ def confusion_chart(confusions: Sequence[Confusion]) -> str:
     return svg_document(across, rows * height, "Counts at the threshold of each finding", shapes)
 
 
-def confusion_panel(confusion: Confusion, left: float, top: float) -> list[str]:
+def confusion_panel(confusion: Confusion, left: Number, top: Number) -> list[str]:
     """One two-by-two table."""
     cell = (60.0, 34.0)
     shown = shortened(confusion.finding, 180)

@@ -1,7 +1,14 @@
 """A number of an evaluation as a page shows it: with an interval, or with why it is undefined."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+import numpy as np
+
+Number = float | int
+Values = Sequence[Number] | np.ndarray
+"""Numbers in a row, however the caller holds them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -12,9 +19,9 @@ class Measured:
     `low` and `high` are None where no interval was worked out.
     """
 
-    value: float | None
-    low: float | None = None
-    high: float | None = None
+    value: Number | None
+    low: Number | None = None
+    high: Number | None = None
     reason: str | None = None
 
     @property

@@ -9,13 +9,15 @@ from jaxtyping import Bool, Float, UInt8
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from carina.pages.measured import Number
+
 HEAT_OPACITY = 0.6
 """Opacity of the map's maximum: anatomy stays visible under the hottest spot."""
 
 OUTLINE = (0, 229, 255)  # cyan: far from every colour of the map and from every grey
 HALO = (0, 30, 40)
 
-BoxCorners = tuple[float, float, float, float]
+BoxCorners = tuple[Number, Number, Number, Number]
 
 
 def heat_colours(values: Float[np.ndarray, "*shape"]) -> UInt8[np.ndarray, "*shape 3"]:
@@ -85,10 +87,10 @@ def overlay(
         boxes: (x1, y1, x2, y2) in pixels of `image`; their borders are drawn.
         longest_side: the picture is made smaller until its longer side fits.
     """
-    scale = min(1.0, (longest_side or max(image.shape)) / max(image.shape))
-    rows, cols = (max(1, round(side * scale)) for side in image.shape)
-    grey = np.clip(resized(image, rows, cols), 0, 1)[..., None] * 255.0
-    picture = np.repeat(grey, 3, axis=2)
+    small = image if longest_side is None else fitted(image, longest_side)
+    rows, cols = small.shape
+    scale = max(small.shape) / max(image.shape)
+    picture = np.repeat(np.clip(small, 0, 1).astype(np.float32)[..., None] * 255, 3, axis=2)
     if heatmap is not None and heatmap.max(initial=0) > 0:
         heat = np.clip(resized(heatmap / heatmap.max(), rows, cols), 0, 1)
         opacity = HEAT_OPACITY * heat[..., None]
@@ -100,6 +102,15 @@ def overlay(
     for box in boxes:
         painted = draw_box(painted, tuple(corner * scale for corner in box), thickness)
     return painted
+
+
+def fitted(
+    values: Float[np.ndarray, "height width"], longest_side: int
+) -> Float[np.ndarray, "rows cols"]:
+    """The array made smaller, if need be, until its longer side fits; aspect is kept."""
+    scale = min(1.0, longest_side / max(values.shape))
+    rows, cols = (max(1, round(side * scale)) for side in values.shape)
+    return resized(values, rows, cols)
 
 
 def resized(
@@ -175,12 +186,18 @@ def with_colour_bar(
 def png_bytes(picture: NDArray[np.uint8]) -> bytes:
     """Encodes an RGB or grey picture as PNG."""
     buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, "PNG")
+    Image.fromarray(picture).save(buffer, "PNG", compress_level=2)
     return buffer.getvalue()
 
 
-def jpeg_data_uri(picture: NDArray[np.uint8], quality: int = 85) -> str:
-    """Encodes a picture as a JPEG that can stand in a page: "data:image/jpeg;base64,..."."""
+def jpeg_data_uri(picture: NDArray[np.uint8], longest_side: int | None = None) -> str:
+    """Encodes a picture as a JPEG that can stand in a page: "data:image/jpeg;base64,...".
+
+    `longest_side` makes it smaller first.
+    """
     buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, "JPEG", quality=quality, subsampling=0)
+    drawn = Image.fromarray(picture)
+    if longest_side is not None:
+        drawn.thumbnail((longest_side, longest_side))
+    drawn.save(buffer, "JPEG", quality=85, subsampling=0)
     return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"

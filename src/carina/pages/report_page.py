@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import Bool, Float
-from numpy.typing import NDArray
 
 from carina.files import write_text
 from carina.pages.charts import (
@@ -32,8 +31,8 @@ from carina.pages.html import (
     section,
 )
 from carina.pages.matrices import Confusion, confusion_chart, similarity_chart
-from carina.pages.measured import Measured
-from carina.pages.overlay import jpeg_data_uri, overlay
+from carina.pages.measured import Measured, Number, Values
+from carina.pages.overlay import BoxCorners, jpeg_data_uri, overlay
 from carina.pages.table import TableRow, score_table
 
 CASE_SIDE = 480  # pixels of a case's longer side: some 30 kB each
@@ -93,10 +92,10 @@ class FindingCurves:
     finding: str
     auc: Measured
     average_precision: Measured
-    prevalence: float
-    roc: tuple[NDArray[np.float64], NDArray[np.float64]]
-    precision_recall: tuple[NDArray[np.float64], NDArray[np.float64]]
-    calibration: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
+    prevalence: Number
+    roc: tuple[Values, Values]
+    precision_recall: tuple[Values, Values]
+    calibration: tuple[Values, Values] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,11 +109,11 @@ class Case:
 
     image: Float[np.ndarray, "height width"]
     finding: str
-    score: float
+    score: Number
     truth: bool | None
     heatmap: Float[np.ndarray, "height width"] | None = None
     mask: Bool[np.ndarray, "height width"] | None = None
-    boxes: tuple[tuple[float, float, float, float], ...] = ()
+    boxes: tuple[BoxCorners, ...] = ()
     caption: str = ""
 
 
@@ -126,9 +125,9 @@ class TrainingLog:
     """
 
     stage: str
-    steps: tuple[int, ...]
-    losses: Mapping[str, tuple[float, ...]]
-    learning_rate: tuple[float, ...] = ()
+    steps: Values
+    losses: Mapping[str, Values]
+    learning_rate: Values = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -377,7 +376,7 @@ def confusion_parts(page: ReportPage) -> list[str]:
     """Two-by-two tables."""
     if not page.confusions:
         return []
-    text = "Thresholds were chosen on validation data. A darker cell holds more of its row."
+    text = "Thresholds were chosen on validation data. The fuller the colour, the more of its row a cell holds."
     return [paragraph(text), chart(confusion_chart(page.confusions))]
 
 
@@ -389,7 +388,7 @@ def training_parts(page: ReportPage) -> list[str]:
             for svg in training_charts(log.stage, log.steps, log.losses, log.learning_rate)
         )
         for log in page.training
-        if log.steps and log.losses
+        if len(log.steps) and log.losses
     ]
 
 

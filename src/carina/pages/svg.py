@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from html import escape
 
 import numpy as np
-from numpy.typing import ArrayLike
+
+from carina.pages.measured import Number, Values
 
 LIGHT = ("#0072b2", "#d55e00", "#00795a", "#a8437f", "#8a6d00", "#3f7fb5", "#5b5b5b")
 DARK = ("#5ab4ec", "#ff9257", "#35c79f", "#e79ac8", "#e8c547", "#9ccdf0", "#b8b8b8")
@@ -35,7 +36,7 @@ def style_sheet() -> str:
     )
 
 
-def svg_document(width: float, height: float, title: str, body: Sequence[str]) -> str:
+def svg_document(width: Number, height: Number, title: str, body: Sequence[str]) -> str:
     """Puts shapes into a whole SVG document; `title` is what a screen reader says."""
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="cv" role="img" '
@@ -49,31 +50,32 @@ def svg_document(width: float, height: float, title: str, body: Sequence[str]) -
 class Frame:
     """The plotting area: where it lies in the picture, and which values its edges have."""
 
-    left: float
-    top: float
-    width: float
-    height: float
-    x: tuple[float, float] = (0.0, 1.0)
-    y: tuple[float, float] = (0.0, 1.0)
+    left: Number
+    top: Number
+    width: Number
+    height: Number
+    x: tuple[Number, Number] = (0.0, 1.0)
+    y: tuple[Number, Number] = (0.0, 1.0)
 
-    def across(self, value: ArrayLike) -> np.ndarray:
+    def across(self, value: Number | Values) -> np.ndarray:
         """Horizontal place of a value."""
         low, high = self.x
-        return self.left + (np.asarray(value, dtype=float) - low) / (high - low) * self.width
+        share = (np.asarray(value, dtype=float) - low) / (high - low)
+        return np.asarray(self.left + share * self.width)
 
-    def down(self, value: ArrayLike) -> np.ndarray:
+    def down(self, value: Number | Values) -> np.ndarray:
         """Vertical place of a value; larger values are higher up."""
         low, high = self.y
         share = (np.asarray(value, dtype=float) - low) / (high - low)
-        return self.top + (1 - share) * self.height
+        return np.asarray(self.top + (1 - share) * self.height)
 
 
 def axes(
     frame: Frame,
     x_label: str,
     y_label: str,
-    x_ticks: Sequence[float],
-    y_ticks: Sequence[float],
+    x_ticks: Sequence[Number],
+    y_ticks: Sequence[Number],
 ) -> list[str]:
     """Grid lines, tick labels and axis names of a frame."""
     bottom = frame.top + frame.height
@@ -98,12 +100,12 @@ def axes(
     return shapes
 
 
-def polyline(frame: Frame, x: ArrayLike, y: ArrayLike, classes: str) -> str:
+def polyline(frame: Frame, x: Values, y: Values, classes: str) -> str:
     """A line through values; gaps where one is not finite; steps under half a pixel left out."""
     across, down = frame.across(x), frame.down(y)
     finite = np.isfinite(across) & np.isfinite(down)
     path: list[str] = []
-    last: tuple[float, float] | None = None
+    last: tuple[Number, Number] | None = None
     count = len(across)
     for i in range(count):
         if not finite[i]:
@@ -118,7 +120,7 @@ def polyline(frame: Frame, x: ArrayLike, y: ArrayLike, classes: str) -> str:
     return f'<path d="{"".join(path)}" class="line {classes}"/>' if path else ""
 
 
-def segment(x1: float, y1: float, x2: float, y2: float, classes: str) -> str:
+def segment(x1: Number, y1: Number, x2: Number, y2: Number, classes: str) -> str:
     """A straight line between two places of the picture."""
     return (
         f'<line x1="{number(x1)}" y1="{number(y1)}" x2="{number(x2)}" y2="{number(y2)}" '
@@ -126,7 +128,7 @@ def segment(x1: float, y1: float, x2: float, y2: float, classes: str) -> str:
     )
 
 
-def label(x: float, y: float, text: str, classes: str, anchor: str = "start") -> str:
+def label(x: Number, y: Number, text: str, classes: str, anchor: str = "start") -> str:
     """A line of text; `anchor` is start, middle or end."""
     return (
         f'<text x="{number(x)}" y="{number(y)}" class="{classes}" '
@@ -134,7 +136,7 @@ def label(x: float, y: float, text: str, classes: str, anchor: str = "start") ->
     )
 
 
-def shortened(text: str, width: float, font_size: float = 12) -> str:
+def shortened(text: str, width: Number, font_size: Number = 12) -> str:
     """The text, or as much of it as about fits into `width` pixels and an ellipsis."""
     fitting = int(width / (font_size * LETTER))
     return text if len(text) <= fitting else text[: max(1, fitting - 1)].rstrip() + "…"
@@ -145,15 +147,15 @@ def named(text: str, shown: str) -> str:
     return "" if text == shown else f"<title>{escape(text)}</title>"
 
 
-def text_width(text: str, font_size: float = 12) -> float:
+def text_width(text: str, font_size: Number = 12) -> float:
     """About how many pixels a text takes."""
     return len(text) * font_size * LETTER
 
 
-def nice_ticks(low: float, high: float, most: int = 6) -> list[float]:
+def nice_ticks(low: Number, high: Number, most: int = 6) -> list[float]:
     """Round values from `low` to `high`, in steps of 1, 2 or 5 times a power of ten."""
     if not high > low:
-        return [low]
+        return [float(low)]
     rough = (high - low) / most
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough * 0.999)
@@ -162,7 +164,7 @@ def nice_ticks(low: float, high: float, most: int = 6) -> list[float]:
     return [i * step for i in range(first, last + 1)]
 
 
-def nice_range(low: float, high: float) -> tuple[float, float]:
+def nice_range(low: Number, high: Number) -> tuple[float, float]:
     """The range, widened to round values, never empty."""
     if not high > low:
         pad = abs(low) * 0.5 or 0.5
@@ -172,7 +174,7 @@ def nice_range(low: float, high: float) -> tuple[float, float]:
     return math.floor(low / step + 1e-9) * step, math.ceil(high / step - 1e-9) * step
 
 
-def tick_text(value: float) -> str:
+def tick_text(value: Number) -> str:
     """A tick's value as short as it can be written; a true minus sign."""
     if value == 0:
         return "0"
@@ -182,6 +184,6 @@ def tick_text(value: float) -> str:
     return f"{value:.4g}".replace("-", "−")
 
 
-def number(value: float) -> str:
+def number(value: Number) -> str:
     """A coordinate with at most one decimal (a tenth of a pixel)."""
     return f"{value:.1f}".rstrip("0").rstrip(".") if value else "0"

@@ -4,7 +4,7 @@ import csv
 import json
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,7 @@ from carina.errors import OutputError
 from carina.files import atomic_folder, progress
 from carina.imaging.preprocessing import Placement
 from carina.pages.answer_page import AnsweredImage, AnsweredQuery, render_answer_page
-from carina.pages.overlay import jpeg_data_uri, overlay, png_bytes, with_colour_bar
+from carina.pages.overlay import fitted, jpeg_data_uri, overlay, png_bytes, with_colour_bar
 from carina.zeroshot.images import read_pixels
 from carina.zeroshot.protocol import Query
 
@@ -71,6 +71,15 @@ class Answer:
         if self.grids is None:
             return None
         return self.images[image].placement.to_original(self.grids[image, query])
+
+    def small_heatmap(
+        self, image: int, query: int, height: int, width: int
+    ) -> NDArray[np.float32] | None:
+        """The same map on the radiograph resized to [height, width], for showing it."""
+        if self.grids is None:
+            return None
+        placement = replace(self.images[image].placement, height=height, width=width)
+        return placement.to_original(self.grids[image, query])
 
     def save(self, out: str | Path) -> None:
         """Writes scores.csv, scores.json, index.html and overlays/, all of them or nothing.
@@ -136,7 +145,8 @@ def scores_json(answer: Answer) -> str:
 
 def write_overlays(answer: Answer, folder: Path) -> list[AnsweredImage]:
     """Writes the overlays of all images, one radiograph in memory at a time."""
-    (folder / "overlays").mkdir()
+    if answer.grids is not None:
+        (folder / "overlays").mkdir()
     stems = unique_slugs([Path(image.name).stem for image in answer.images])
     slugs = unique_slugs([query.name for query in answer.queries])
     embedded = max(1, EMBEDDED_MAPS // len(slugs))
@@ -152,22 +162,16 @@ def overlays_of(
     answer: Answer, image: int, folder: Path, files: Sequence[str], *, embedded: bool
 ) -> Iterator[AnsweredQuery]:
     """Writes the overlays of one radiograph and tells the page about each."""
-    pixels = None if answer.grids is None else answer.images[image].pixels()
+    pixels = None if answer.grids is None else fitted(answer.images[image].pixels(), OVERLAY_SIDE)
     for j, query in enumerate(answer.queries):
         score = float(answer.scores[image, j])
-        heatmap = answer.heatmap(image, j)
-        if pixels is None or heatmap is None:
+        if pixels is None:
             yield AnsweredQuery(query=query.name, score=score, picture=None, file=None)
             continue
-        picture = overlay(pixels, heatmap, longest_side=OVERLAY_SIDE)
-        (folder / files[j]).write_bytes(png_bytes(with_colour_bar(picture)))
-        small = overlay(pixels, heatmap, longest_side=THUMBNAIL_SIDE) if embedded else None
-        yield AnsweredQuery(
-            query=query.name,
-            score=score,
-            picture=None if small is None else jpeg_data_uri(small),
-            file=files[j],
-        )
+        drawn = overlay(pixels, answer.small_heatmap(image, j, *pixels.shape))
+        (folder / files[j]).write_bytes(png_bytes(with_colour_bar(drawn)))
+        small = jpeg_data_uri(drawn, THUMBNAIL_SIDE) if embedded else None
+        yield AnsweredQuery(query=query.name, score=score, picture=small, file=files[j])
 
 
 def unique_slugs(names: Sequence[str]) -> list[str]:

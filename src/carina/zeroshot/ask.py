@@ -243,7 +243,7 @@ def evaluating(model: ZeroShotModel) -> Iterator[torch.device]:
     weight = next(module.parameters(), torch.empty(0))
     module.eval()
     try:
-        with torch.inference_mode():
+        with torch.no_grad():
             yield weight.device
     finally:
         module.train(was_training)

@@ -91,7 +91,7 @@ def checked_pixels(image: Pixels) -> NDArray[np.float32]:
             "Give the slices or channels of a larger array one by one."
         )
     if image.dtype == np.uint8:
-        return image.astype(np.float32) / 255
+        return image.astype(np.float32) / np.float32(255)
     if not np.issubdtype(image.dtype, np.floating):
         raise RadiographError(
             f"An array holds {image.dtype}, expected uint8 or floats in [0, 1]. "

@@ -1,0 +1,55 @@
+"""What may be asked."""
+
+import pytest
+
+from carina.errors import QueryError
+from carina.zeroshot.protocol import Query
+from carina.zeroshot.queries import check_queries, parse_query
+
+
+def test_a_name_alone_is_a_query() -> None:
+    assert parse_query(" pleural   effusion ") == Query("pleural effusion")
+
+
+def test_what_follows_the_first_equals_sign_describes() -> None:
+    query = parse_query("covid-19 = patchy opacities, CT value = high")
+    assert query == Query("covid-19", "patchy opacities, CT value = high")
+    assert query.text == "covid-19: patchy opacities, CT value = high"
+
+
+def test_an_equals_sign_without_description_is_refused() -> None:
+    with pytest.raises(QueryError, match=r"'covid-19=' ends after '='"):
+        parse_query("covid-19=")
+
+
+@pytest.mark.parametrize("text", ["", "  ", "=patchy opacities", "\n"])
+def test_an_empty_query_is_refused(text: str) -> None:
+    with pytest.raises(QueryError, match="A query is empty"):
+        parse_query(text)
+    with pytest.raises(QueryError, match="A query is empty"):
+        check_queries([text.partition("=")[0]])
+
+
+def test_strings_and_queries_may_be_mixed_and_keep_their_order() -> None:
+    covid = Query("covid-19", "patchy opacities")
+    assert check_queries(["edema", covid, "mass"]) == (Query("edema"), covid, Query("mass"))
+
+
+@pytest.mark.parametrize("twice", ["edema", "EDEMA", " Edema ", Query("edema", "wet lungs")])
+def test_a_query_given_twice_is_refused(twice: str | Query) -> None:
+    with pytest.raises(QueryError, match="given twice"):
+        check_queries(["mass", "edema", twice])
+
+
+def test_no_query_at_all_is_refused() -> None:
+    with pytest.raises(QueryError, match="There is no query"):
+        check_queries([])
+
+
+def test_one_string_is_not_taken_for_a_list_of_letters() -> None:
+    with pytest.raises(QueryError, match="'edema'; expected a list"):
+        check_queries("edema")
+
+
+def test_wrong_queries_are_wrong_usage() -> None:
+    assert QueryError.exit_code == 2
