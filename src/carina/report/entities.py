@@ -15,9 +15,9 @@ import ahocorasick
 from carina.errors import ReportError
 from carina.report.lexicon import Lexicon
 from carina.report.reading import Statement, read_statements
-from carina.report.tokens import PUNCTUATION, read_tokens
 from carina.report.sections import COMMON, split_sections
 from carina.report.sentences import split_sentences
+from carina.report.tokens import PUNCTUATION, read_tokens
 from carina.study import Entity
 
 LONGEST_SENTENCE = 4000

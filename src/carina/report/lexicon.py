@@ -9,9 +9,10 @@ import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from enum import Enum, auto
+from enum import IntEnum, auto
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 from carina.errors import ReportError
 from carina.study import EntityKind
@@ -21,8 +22,8 @@ SIBILANTS = ("s", "x", "z", "ch", "sh")
 KEYS = {"synonyms", "is_a", "site", "kind", "region", "side"}
 
 
-class Role(Enum):
-    """What a phrase does in a sentence."""
+class Role(IntEnum):
+    """What a phrase does in a sentence (an IntEnum, because its hash is fast)."""
 
     OBSERVATION = auto()
     ANATOMY = auto()
@@ -136,21 +137,18 @@ def read_toml(path: Path) -> dict[str, object]:
         ) from error
 
 
-def packaged(name: str) -> dict[str, dict[str, object]]:
+def packaged(name: str) -> dict[str, Any]:
     """One of the files that carina brings along."""
     text = resources.files("carina.report").joinpath("terms", name).read_text(encoding="utf-8")
     return tomllib.loads(text)
 
 
-def add_phrase(phrases: dict[str, Meaning], phrase: str, **fields: str) -> None:
+def add_phrase(phrases: dict[str, Meaning], phrase: str, role: Role, **fields: str) -> None:
     """Adds a second reading, such as a severity, to a phrase that may have a role already."""
     old = phrases.get(phrase)
-    role = Role[fields.pop("role")]
     if old is None:
-        phrases[phrase] = Meaning(role=role, word=fields.pop("word", phrase), **fields)
-    else:
-        fields.pop("word", None)
-        phrases[phrase] = replace(old, **fields)
+        old = Meaning(role=role, word=phrase)
+    phrases[phrase] = replace(old, **fields)  # type: ignore[arg-type]
 
 
 def term_phrases(terms: Iterable[Term]) -> dict[str, Meaning]:
@@ -191,11 +189,11 @@ def modifier_phrases(phrases: dict[str, Meaning], terms: Mapping[str, Term]) -> 
         for word in strings(words):
             phrases[word] = Meaning(role=Role.ZONE, word=zone)
     for word in strings(table["severity"]["words"]):
-        add_phrase(phrases, word, role="SEVERITY", severity=adjective(word))
+        add_phrase(phrases, word, Role.SEVERITY, severity=adjective(word))
     for word in strings(table["severity"]["borderline"]):
-        add_phrase(phrases, word, role="BORDERLINE", severity="borderline")
+        add_phrase(phrases, word, Role.BORDERLINE, severity="borderline")
     for word in strings(table["limit"]["words"]):
-        add_phrase(phrases, word, role="LIMIT", limit=word)
+        add_phrase(phrases, word, Role.LIMIT, limit=word)
 
 
 def cue_phrases(phrases: dict[str, Meaning]) -> None:
@@ -229,7 +227,7 @@ def read_states(
     table = packaged("states.toml")
     for state, words in table.pop("words").items():
         for word in strings(words):
-            add_phrase(phrases, word, role="STATE", state=state)
+            add_phrase(phrases, word, Role.STATE, state=state)
     return {
         (region, state): tuple(
             terms.get(name, Term(name=name))

@@ -17,8 +17,24 @@ MODIFIER_ROLES = PLACE_ROLES | {Role.SEVERITY, Role.LIMIT, Role.BORDERLINE, Role
 LIST_ROLES = frozenset({Role.JOINT, Role.CHOICE})
 LISTED_ROLES = frozenset({Role.OBSERVATION, Role.LIMIT, Role.ZONE, Role.ANATOMY, *LIST_ROLES})
 PASSED_BY_PLACES = frozenset(
-    {Role.VERB, Role.ARTICLE, Role.CHANGE, Role.HERE, Role.NEUTRAL, Role.LIMIT, Role.IGNORE}
+    {
+        Role.VERB,
+        Role.ARTICLE,
+        Role.CHANGE,
+        Role.HERE,
+        Role.NEUTRAL,
+        Role.LIMIT,
+        Role.IGNORE,
+        Role.DOUBTED,
+    }
 )
+FORWARD_CUES = frozenset({Role.DENY, Role.DOUBT, Role.BORDERLINE, Role.PAST, Role.ELSEWHERE})
+BACKWARD_CUES = frozenset({Role.DENY, Role.DENIED, Role.DOUBTED})
+ALTERNATIVES = frozenset({Role.CHOICE, Role.DOUBT})
+REPEATING = frozenset({Role.SIDE, Role.SAME})
+ENDS_SUBJECT = frozenset({Role.STOP, Role.DENIED, Role.DOUBTED, Role.SHOWS})
+LISTED_PLACES = PLACE_ROLES | {Role.SEVERITY, Role.ARTICLE, Role.PREPOSITION}
+BEFORE_ONE = frozenset({Role.SEVERITY, Role.SIDE, Role.ARTICLE})
 GOING_ON = ([Role.SIDE], [Role.DOUBTED], [Role.PREPOSITION])
 AWAY_FROM = frozenset({"above", "below", "from", "beneath", "under"})
 
@@ -61,9 +77,14 @@ def read_statements(
         states: observations that a state of a region means, as in `Lexicon.states`.
     """
     roles = [token.role for token in tokens]
-    assertions = assert_forward(tokens, roles)
-    assert_backward(tokens, roles, assertions)
-    doubt_alternatives(tokens, roles, assertions)
+    met = frozenset(roles)
+    assertions: list[Assertion | None] = [PRESENT] * len(roles)
+    if met & FORWARD_CUES:
+        assertions = assert_forward(tokens, roles)
+    if met & BACKWARD_CUES:
+        assert_backward(tokens, roles, assertions)
+    if met & ALTERNATIVES:
+        doubt_alternatives(tokens, roles, assertions)
     places = find_places(tokens, roles)
     statements: list[Statement] = []
     for i, token in enumerate(tokens):
@@ -78,8 +99,10 @@ def read_statements(
             statements.append(name_anatomy(i, tokens))
         elif token.meaning.state and assertions[i] is not None:
             statements.extend(describe(i, tokens, roles, assertions, states))
-    inherit_places(statements, tokens, roles)
-    statements.extend(repeat_subject(tokens, roles, assertions, statements))
+    if statements:
+        inherit_places(statements, tokens, roles)
+        if met & REPEATING:
+            statements.extend(repeat_subject(tokens, roles, assertions, statements))
     return statements
 
 
@@ -203,9 +226,9 @@ def subjects(roles: list[Role], cue: int) -> list[int]:
             found.append(j)
         elif role in LIST_ROLES:
             listed = True
-        elif role in {Role.STOP, Role.DENIED, Role.DOUBTED, Role.SHOWS}:
-            break
-        elif found and (role in {Role.WITH, Role.VERB} or (role is Role.COMMA and not listed)):
+        elif role in ENDS_SUBJECT or (
+            found and (role in {Role.WITH, Role.VERB} or (role is Role.COMMA and not listed))
+        ):
             break
     return found
 
@@ -323,11 +346,7 @@ def complete_from_right(groups: list[Place]) -> list[Place]:
     """Gives "right upper" of "right upper and middle lobes" its noun."""
     last = groups[-1]
     for group in groups[:-1]:
-        if group.term is None and last.term is not None:
-            if group.zone is None:
-                group.term = last.term
-            else:
-                group.term = last.term
+        group.term = group.term or last.term
     first = groups[0]
     for group in groups[1:]:
         group.side = group.side or first.side
@@ -357,9 +376,8 @@ def places_behind(
                 break
             opened = True
         elif role in LIST_ROLES:
-            if not opened or (j + 1 < len(roles) and roles[j + 1] not in PLACE_ROLES | {Role.SEVERITY, Role.ARTICLE, Role.PREPOSITION}):
-                break
-            if opens_clause(roles, j + 1):
+            lists_place = j + 1 == len(roles) or roles[j + 1] in LISTED_PLACES
+            if not opened or not lists_place or opens_clause(roles, j + 1):
                 break
             groups.append(Place())
         elif role is Role.COMMA:
@@ -378,13 +396,14 @@ def places_behind(
             groups[-1].severity = groups[-1].severity or tokens[j].meaning.severity
         elif role is Role.VERB:
             verb = True
-        elif role is Role.OBSERVATION and tokens[j].meaning.word == "tip" and is_device(tokens[i]):
-            continue
-        elif role is Role.DOUBTED:
-            continue
-        elif role not in PASSED_BY_PLACES:
+        elif not (role in PASSED_BY_PLACES or is_own_tip(tokens[j], tokens[i])):
             break
-    return [group for group in complete_from_right(groups)]
+    return complete_from_right(groups)
+
+
+def is_own_tip(token: Token, device: Token) -> bool:
+    """Whether an observation is the tip of the device before it."""
+    return token.meaning.word == "tip" and is_device(device)
 
 
 def is_device(token: Token) -> bool:
@@ -518,7 +537,8 @@ def describe(
     statements = []
     for j in owners:
         term = tokens[j].meaning.term
-        assert term is not None and term.region is not None
+        assert term is not None
+        assert term.region is not None
         place = Place()
         for k in range(max(0, j - 2), j):
             if roles[k] in {Role.SIDE, Role.ZONE} and k + 1 in {j, j - 1}:
@@ -559,7 +579,11 @@ def subject_is_new(roles: list[Role], owner: int, state: int) -> bool:
     if Role.VERB not in between or Role.DENY in between:
         return False
     before = roles[:owner]
-    return Role.OBSERVATION in before[max(0, len(before) - before[::-1].index(Role.DENY)) :] if Role.DENY in before else True
+    return (
+        Role.OBSERVATION in before[max(0, len(before) - before[::-1].index(Role.DENY)) :]
+        if Role.DENY in before
+        else True
+    )
 
 
 def state_owners(i: int, roles: list[Role]) -> list[int]:
@@ -608,9 +632,7 @@ def owners_back(i: int, roles: list[Role]) -> list[int]:
     return owners[::-1]
 
 
-def inherit_places(
-    statements: list[Statement], tokens: Sequence[Token], roles: list[Role]
-) -> None:
+def inherit_places(statements: list[Statement], tokens: Sequence[Token], roles: list[Role]) -> None:
     """Gives an observation without a place the place of the one it explains or is listed with."""
     observed = [s for s in statements if s.kind is EntityKind.OBSERVATION]
     for k in range(1, len(observed)):
@@ -620,18 +642,22 @@ def inherit_places(
         between = set(roles[earlier.index + 1 : later.index])
         if between & {Role.DENY, Role.DENIED, Role.WITH, Role.PAST} or not earlier.places:
             continue
-        explains = later.assertion is UNCERTAIN and Role.DOUBT in between
+        explains = later.assertion is UNCERTAIN and (
+            Role.DOUBT in between or between == {Role.COMMA}
+        )
         listed = bool(between) and between <= LIST_ROLES and later.severity is None
         if explains or (listed and earlier.assertion is later.assertion):
             later.place = inherited(earlier.places[0], earlier.term, later.term)
+            later.places = earlier.places
     for k in range(len(observed) - 2, -1, -1):
         earlier, later = observed[k], observed[k + 1]
         if earlier.place is not None or later.place is None or earlier.index == later.index:
             continue
         between = set(roles[earlier.index + 1 : later.index])
-        if between and between <= LIST_ROLES and earlier.assertion is later.assertion:
-            if later.places and tokens[later.index].end < last_place(later, tokens, roles):
-                earlier.place = inherited(later.places[0], later.term, earlier.term)
+        listed = bool(between) and between <= LIST_ROLES and earlier.assertion is later.assertion
+        placed_behind = tokens[later.index].end < last_place(later, tokens, roles)
+        if listed and placed_behind and later.places:
+            earlier.place = inherited(later.places[0], later.term, earlier.term)
 
 
 def last_place(statement: Statement, tokens: Sequence[Token], roles: list[Role]) -> int:
@@ -670,7 +696,9 @@ def repeat_subject(
             if not opens or i + 1 >= len(roles) or roles[i + 1] is not Role.VERB:
                 continue
             place = Place(side=tokens[i].meaning.side)
-        elif role is Role.SAME and i > 0 and roles[i - 1] in {Role.SEVERITY, Role.SIDE, Role.ARTICLE}:
+        elif (
+            role is Role.SAME and i > 0 and roles[i - 1] in {Role.SEVERITY, Role.SIDE, Role.ARTICLE}
+        ):
             place = (places_behind(tokens, roles, i, set()) or [Place()])[0]
             add_word(place, tokens[i - 1].meaning)
         else:

@@ -91,24 +91,21 @@ NOT_REPORTED = frozenset(
     }
 )
 
-_NAMES = "|".join(
-    sorted((re.escape(name).replace(r"\ ", r"\s") for name in COMMON), key=len, reverse=True)
+LONGEST_HEADER = 80
+# A line up to a colon: capitals (with digits, for "AP CHEST, 5:10 A.M.").
+CAPITALS = re.compile(r"[ \t]*([A-Z][A-Z0-9 ()/,.&:\-]*?)[ \t]*")
+# A common name in capitals that ends a line's text so far.
+INNER = re.compile(
+    r"(?<![A-Za-z])(FINDINGS AND IMPRESSION|FINDINGS|IMPRESSION|INDICATION|CLINICAL HISTORY"
+    r"|HISTORY|COMPARISON|TECHNIQUE|CONCLUSION|EXAMINATION|RECOMMENDATIONS?|ADDENDUM|WET READ"
+    r"|NOTIFICATION)[ \t]*$"
 )
-_ANYWHERE = (
-    r"FINDINGS AND IMPRESSION|FINDINGS|IMPRESSION|INDICATION|CLINICAL HISTORY|HISTORY|COMPARISON"
-    r"|TECHNIQUE|CONCLUSION|EXAMINATION|RECOMMENDATIONS?|ADDENDUM|WET READ|NOTIFICATION"
+# What the signing system adds.
+SIGNED = re.compile(
+    r"electronically sign(?:ed|ing)|i have personally reviewed|(?:^|(?<=\n))[ \t]*dr\. ",
+    re.IGNORECASE,
 )
-HEADER = re.compile(
-    # a line that opens with capitals up to a colon
-    r"(?:^|(?<=\n))[ \t]*(?P<capitals>[A-Z][A-Z0-9 ()/,.&\-]{1,70}?(?::\d\d [AP]\.?M\.?)?)[ \t]*:"
-    # a line that opens with a common name in any case
-    rf"|(?:^|(?<=\n))[ \t]*(?P<common>(?i:{_NAMES}))[ \t]*:"
-    # a common name in capitals anywhere
-    rf"|(?<![A-Za-z])(?P<inner>{_ANYWHERE})[ \t]*:"
-    # what the signing system adds
-    r"|(?P<signature>BY ELECTRONICALLY SIGNING|(?i:electronically signed)"
-    r"|(?i:I have personally reviewed)|(?:^|(?<=\n))[ \t]*DR\.)"
-)
+SIGNS = ("lectronically", "LECTRONICALLY", "personally", "DR.", "Dr.")
 
 
 class Section(NamedTuple):
@@ -134,10 +131,7 @@ def split_sections(text: str) -> tuple[Section, ...]:
     What stands before the first header is the `preamble` (left out if blank). A text without
     headers is one `full report`. A section may be empty. Linear in the length of the text.
     """
-    found = [
-        (match.start(match.lastgroup or 0), match.end(), section_name(match))
-        for match in HEADER.finditer(text)
-    ]
+    found = find_headers(text)
     if not found:
         return (Section(FULL_REPORT, 0, len(text), 0),)
     sections = []
@@ -150,10 +144,38 @@ def split_sections(text: str) -> tuple[Section, ...]:
     return tuple(sections)
 
 
-def section_name(match: "re.Match[str]") -> str:
-    """The canonical name of a matched header."""
-    group = match.lastgroup or ""
-    return SIGNATURE if group == "signature" else canonical_name(match[group])
+def find_headers(text: str) -> list[tuple[int, int, str]]:
+    """Start, end and canonical name of every header, in order."""
+    found: list[tuple[int, int, str]] = []
+    colon = text.find(":")
+    while colon >= 0:
+        header = header_before(text, colon)
+        if header is not None:
+            found.append(header)
+        colon = text.find(":", colon + 1)
+    if any(sign in text for sign in SIGNS):
+        signed = SIGNED.search(text)
+        if signed is not None:
+            found = [header for header in found if header[0] < signed.start()]
+            found.append((signed.start(), signed.end(), SIGNATURE))
+    return found
+
+
+def header_before(text: str, colon: int) -> tuple[int, int, str] | None:
+    """The header that a colon ends, if it ends one."""
+    near = max(0, colon - LONGEST_HEADER)
+    newline = text.rfind("\n", near, colon)
+    line = newline + 1 if newline >= 0 else near
+    words = text[line:colon]
+    if newline >= 0 or near == 0:
+        clock = text[colon + 1 : colon + 3].isdigit() and words[-1:].isdigit()
+        name = words.strip()
+        if not clock and (name.lower() in COMMON or (name and CAPITALS.fullmatch(words))):
+            return line, colon + 1, canonical_name(name)
+    inner = INNER.search(words)
+    if inner is None:
+        return None
+    return line + inner.start(), colon + 1, canonical_name(inner[1])
 
 
 @functools.lru_cache(maxsize=4096)
@@ -205,7 +227,8 @@ def report_parts(text: str) -> ReportParts:
     filled where neither impression nor findings is.
     """
     sections = split_sections(text)
-    bodies = {s.name: text[s.start : s.end].strip() for s in sections if text[s.start : s.end].strip()}
+    written = ((s.name, text[s.start : s.end].strip()) for s in sections)
+    bodies = {name: body for name, body in written if body}
     impression, findings = bodies.get("impression", ""), bodies.get("findings", "")
     last = ""
     if not impression and not findings:

@@ -11,22 +11,17 @@ class Span(NamedTuple):
     end: int
 
 
-# What may end a sentence: a full stop (or more of them) before white space, also glued to a
-# capital; a blank line; a bullet; a list number; a new line that starts with a capital.
-BREAK = re.compile(
-    r"(?<![.!?])[.!?]++[\"')\]]*(?=\s|$)"
-    r"|(?<=[a-z]{3})\.(?=[A-Z][a-z])"
-    r"|\n[ \t\r]*\n"
-    r"|\n[ \t]*[-*\u2022][ \t]+(?=\S)"
-    r"|(?<!\S)\d{1,2}[.)](?=[ \t]+\S|[A-Za-z])"
-    r"|\n(?=[ \t]*[A-Z][a-z])"
+CANDIDATE = re.compile(r"[.!?\n)]")
+CLOSING = "\"')]"
+TITLES = frozenset(
+    ("dr.", "drs.", "mr.", "mrs.", "ms.", "prof.", "st.", "vs.", "e.g.", "i.e.", "cf.", "approx.")
 )
-ABBREVIATION = re.compile(
-    r"(?:\b(?:dr|drs|mr|mrs|ms|prof|st|vs|e\.g|i\.e|cf|approx|resp|incl|fig|no|sp|dept|ca"
-    r"|a\.?m|p\.?m|m\.d|lat|[a-z])\.|\b[tlc]\d{1,2}\.)$",
-    re.IGNORECASE,
+ABBREVIATIONS = frozenset(
+    ("resp.", "incl.", "fig.", "sp.", "dept.", "ca.", "a.m.", "p.m.", "am.", "pm.", "m.d.", "lat.")
 )
-LONGEST_ABBREVIATION = 8
+VERTEBRA = re.compile(r"[tlc]\d{1,2}\.")
+BULLET = re.compile(r"[ \t]*[-*\u2022][ \t]+(?=\S)")
+INDENT = re.compile(r"[ \t\r]*")
 # Reports are wrapped at about 80 characters; a line ended before this was ended on purpose.
 SHORT_LINE = 60
 
@@ -41,38 +36,83 @@ def split_sentences(text: str, start: int = 0, end: int | None = None) -> tuple[
     spans: list[Span] = []
     begin = start
     number = 0
-    for match in BREAK.finditer(text, start, stop):
-        first = text[match.start()]
-        if first in ".!?":
-            if first == "." and ends_abbreviation(text, begin, match.end(), stop):
+    for match in CANDIDATE.finditer(text, start, stop):
+        place = match.start()
+        if place < begin:
+            continue
+        mark = text[place]
+        if mark == "\n":
+            after = line_end(text, start, place, stop)
+            if after is None:
                 continue
-            add_span(spans, text, begin, match.end())
-        elif first.isdigit():
-            value = int(match.group()[:-1])
-            # A number is a list's when it opens a sentence or goes on with the list's count.
-            if value != number + 1 and text[begin : match.start()].strip():
+            add_span(spans, text, begin, place)
+            begin = after
+            continue
+        following = text[place + 1] if place + 1 < stop else " "
+        if mark in ".)" and text[place - 1 : place].isdigit():
+            value = list_number(text, begin, place, following)
+            if value is not None and (
+                value == number + 1 or not text[begin:place].strip("0123456789 \t\r\n")
+            ):
+                add_span(spans, text, begin, place - len(str(value)))
+                number, begin = value, place + 1
                 continue
-            number = value
-            add_span(spans, text, begin, match.start())
-        else:
-            single_break = match.group() == "\n"
-            if single_break and not ends_short_line(text, start, match.start()):
-                continue
-            add_span(spans, text, begin, match.start())
-        begin = match.end()
+        if mark == ")" or not ends_sentence(text, begin, place, following):
+            continue
+        begin_next = place + 1
+        while begin_next < stop and text[begin_next] in CLOSING:
+            begin_next += 1
+        add_span(spans, text, begin, begin_next)
+        begin = begin_next
     add_span(spans, text, begin, stop)
     return tuple(spans)
 
 
-def ends_abbreviation(text: str, begin: int, dot: int, stop: int) -> bool:
-    """Whether the full stop before `dot` belongs to an abbreviation inside a sentence."""
-    if text[dot - 1] != ".":
+def line_end(text: str, start: int, newline: int, stop: int) -> int | None:
+    """Where the next sentence begins if `newline` ends one, else None.
+
+    A blank line ends one, a bullet does, and so does a line that is too short to have been
+    wrapped, when a capital follows.
+    """
+    after = INDENT.match(text, newline + 1, stop)
+    assert after is not None
+    following = text[after.end() : after.end() + 2]
+    if after.end() >= stop or following[:1] == "\n":
+        return min(after.end(), stop)
+    bullet = BULLET.match(text, newline + 1, stop)
+    if bullet is not None:
+        return bullet.end()
+    capital = following[:1].isupper() and following[1:].islower()
+    return after.end() if capital and ends_short_line(text, start, newline) else None
+
+
+def list_number(text: str, begin: int, place: int, following: str) -> int | None:
+    """The number that the mark at `place` makes an item's, if it can be one."""
+    first = place - 1
+    while first > begin and place - first < 3 and text[first - 1].isdigit():
+        first -= 1
+    apart = first == begin or text[first - 1].isspace()
+    if not apart or place - first > 2 or following.isdigit():
+        return None
+    return int(text[first:place]) if text[first:place].isdecimal() and text[first] != "0" else None
+
+
+def ends_sentence(text: str, begin: int, place: int, following: str) -> bool:
+    """Whether the full stop, question or exclamation mark at `place` ends a sentence."""
+    if not following.isspace() and following not in CLOSING:
+        # glued: "opacity.The heart"
+        glued = text[place] == "." and text[place + 1 : place + 3].istitle()
+        return glued and text[max(begin, place - 3) : place].islower()
+    if text[place] != ".":
+        return True
+    space = text.rfind(" ", begin, place)
+    word = text[max(space + 1, begin, place - 8) : place + 1].lower().lstrip("(\n")
+    if word in TITLES:
         return False
-    if not ABBREVIATION.search(text, max(begin, dot - LONGEST_ABBREVIATION), dot):
-        return False
-    following = text[dot : min(dot + 4, stop)].lstrip()[:1]
-    title = text[max(begin, dot - 4) : dot].lower().endswith(("dr.", "mr.", "ms.", "vs.", "st."))
-    return title or not following or not following.isupper()
+    if word in ABBREVIATIONS or VERTEBRA.fullmatch(word):
+        # "at 5 a.m. the" goes on, "at T8. The" does not
+        return not text[place + 1 : place + 4].lstrip()[:1].islower()
+    return True
 
 
 def ends_short_line(text: str, start: int, newline: int) -> bool:
@@ -83,8 +123,8 @@ def ends_short_line(text: str, start: int, newline: int) -> bool:
 
 def add_span(spans: list[Span], text: str, start: int, end: int) -> None:
     """Adds a span without the white space around it, unless nothing is left of it."""
-    sentence = text[start:end]
-    stripped = sentence.strip()
-    if stripped and stripped.strip(".!?*- "):
-        begin = start + len(sentence) - len(sentence.lstrip())
-        spans.append(Span(begin, begin + len(stripped)))
+    left = text[start:end].lstrip()
+    begin = end - len(left)
+    whole = left.rstrip()
+    if len(whole) > 3 or whole.strip(".!?*- "):
+        spans.append(Span(begin, begin + len(whole)))

@@ -55,7 +55,9 @@ def read_sizes(lowered: str) -> list[Token]:
     """Sizes such as "6 mm" and "2.1 x 2 cm", without distances such as "4 cm above"."""
     return [
         Token(
-            Meaning(role=Role.SEVERITY, word=match.group(), severity=" ".join(match.group().split())),
+            Meaning(
+                role=Role.SEVERITY, word=match.group(), severity=" ".join(match.group().split())
+            ),
             match.start(),
             match.end(),
             Role.SEVERITY,
