@@ -41,9 +41,9 @@ margin:1.2em 0}
 .scroll{overflow-x:auto}
 table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:.92rem;margin:.6em 0}
 caption{text-align:left;color:var(--soft);padding-bottom:.4em;max-width:75ch}
-th,td{padding:.35em .8em;text-align:right;border-bottom:1px solid var(--line);
+th,td{padding:.35em .6em;text-align:right;border-bottom:1px solid var(--line);
 vertical-align:baseline}
-th{font-weight:600}thead th{border-bottom:2px solid var(--line);white-space:nowrap}
+th{font-weight:600}thead th{border-bottom:2px solid var(--line);vertical-align:bottom}
 th[scope=row],th.name{text-align:left}th[scope=row]{font-weight:500}
 tbody tr:hover{background:var(--card)}tfoot th,tfoot td{border-top:2px solid var(--line);
 font-weight:600}
@@ -68,11 +68,15 @@ display:block}
 .case strong{font-size:1rem}
 .key{display:inline-block;width:6.5em;height:.8em;vertical-align:middle;border-radius:2px;
 margin:0 .4em}
-.line{display:inline-block;width:1.6em;height:0;border-top:3px solid #00b8d4;vertical-align:middle;
+.truth{display:inline-block;width:1.6em;height:0;border-top:3px solid #00b8d4;vertical-align:middle;
 margin:0 .4em}
 footer{margin-top:3em;border-top:1px solid var(--line);padding-top:1em}
-@media print{body{font-size:11pt}nav{display:none}a{color:inherit}h2{break-after:avoid}
+@media print{body{font-size:11pt}nav{display:none}a{color:inherit}h2,h3{break-after:avoid}
 .headline,.note,.case{background:none}th button::after{content:""}
+.scroll{overflow:visible}table{font-size:8pt}th,td{padding:.2em .4em}
+tr{break-inside:avoid}tfoot{display:table-row-group}
+.cases{grid-template-columns:1fr 1fr}.case figcaption{font-size:8.5pt}
+.curves{grid-template-columns:repeat(4,1fr)}section{break-inside:auto}
 *{-webkit-print-color-adjust:exact;print-color-adjust:exact}}
 """
 
@@ -134,7 +138,7 @@ def paragraph(text: str, classes: str = "") -> str:
 def heat_key(outline: bool) -> str:
     """The legend of overlays: the map's colours and, if there is one, the true outline."""
     stops = ",".join("#{:02x}{:02x}{:02x}".format(*colour) for colour in heat_table(8))
-    truth = '<span class="line"></span>true outline. ' if outline else ""
+    truth = '<span class="truth"></span>true outline. ' if outline else ""
     return (
         f'<p class="small soft">Heat-map: 0 <span class="key" role="img" '
         f'aria-label="colour scale from dark red to pale yellow" '

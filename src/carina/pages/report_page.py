@@ -376,7 +376,10 @@ def confusion_parts(page: ReportPage) -> list[str]:
     """Two-by-two tables."""
     if not page.confusions:
         return []
-    text = "Thresholds were chosen on validation data. The fuller the colour, the more of its row a cell holds."
+    text = (
+        "Thresholds were chosen on validation data. The fuller the colour, the more of its row "
+        "a cell holds."
+    )
     return [paragraph(text), chart(confusion_chart(page.confusions))]
 
 
