@@ -93,8 +93,13 @@ def boxes_of(row: Row, radiograph: int) -> tuple[Box, ...]:
 def masks_of(row: Row, radiograph: int) -> tuple[Mask, ...]:
     """The lung mask of column `mask`, then the JSON object name -> path of `masks`."""
     paths = dict(_json(row, "masks", dict) or {})
-    if row.get("mask") and row.get("mask") not in paths.values():
-        paths = {"lung": row.get("mask"), **paths}
+    lung = row.get("mask")
+    if lung and paths.setdefault("lung", lung) != lung:
+        raise row.error(
+            "mask",
+            f"is {lung!r}, `masks` has another lung: {paths['lung']!r}",
+            "The column `mask` holds the lung mask; name others in `masks`.",
+        )
     for label, path in paths.items():
         if not isinstance(path, str) or not path.strip():
             raise row.error(
