@@ -264,7 +264,17 @@ def _locked(out: Path) -> Iterator[None]:
                 f"{out}: another build is writing this image store. Wait until it is done, or "
                 "stop it and start again; nothing that is complete will be lost."
             ) from None
-        yield
+        _drop_leftovers(out)
+        try:
+            yield
+        finally:
+            _drop_leftovers(out)
+
+
+def _drop_leftovers(out: Path) -> None:
+    """Deletes what workers had begun when they were killed."""
+    for leftover in (out / "shards").glob(".*.tmp"):
+        leftover.unlink(missing_ok=True)
 
 
 def _foreign(out: Path) -> bool:
@@ -330,8 +340,6 @@ def _write_index(out: Path, held: dict[str, Entry]) -> None:
 
 def _collect(out: Path) -> dict[str, Entry]:
     """What a store holds by its index and, for shards that the index misses, by themselves."""
-    for leftover in (out / "shards").glob(".*.tmp"):
-        leftover.unlink(missing_ok=True)
     shards = {path.name: path.stat().st_size for path in (out / "shards").glob(f"*{SUFFIX}")}
     try:
         indexed = _read_index(out) if (out / "index.parquet").exists() else []
