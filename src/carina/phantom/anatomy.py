@@ -91,7 +91,7 @@ def draw_patient(seed: int, patient: int) -> Anatomy:
         heart_radii=draw_heart(rng, width),
         heart_at=(float(rng.normal(0.07, 0.02)), float(rng.normal(-0.2, 0.025))),
         knob=float(np.clip(rng.normal(0.075 + 0.015 * old, 0.01), 0.05, 0.11)),
-        knob_at=(float(rng.normal(0.095, 0.012)), float(rng.normal(-0.33, 0.03))),
+        knob_at=(float(rng.normal(0.083, 0.012)), float(rng.normal(-0.33, 0.03))),
         descending=float(np.clip(rng.normal(0.13 + 0.015 * old, 0.012), 0.1, 0.17)),
         mediastinum=float(np.clip(rng.normal(0.115, 0.014), 0.085, 0.15)),
         hila=float(rng.uniform(0.7, 1.25)),

@@ -142,9 +142,9 @@ def relative_radius(canvas: Canvas, window: Window, centre: Point, table: Floats
 def ellipsoid(canvas: Canvas, window: Window, centre: Point, axes: Point, angle: float) -> Floats:
     """Squared relative radius of an ellipse: below 1 is inside."""
     du, dv = canvas.u[window] - centre[0], canvas.v[window] - centre[1]
-    cosine, sine = np.cos(angle), np.sin(angle)
+    cosine, sine = cos(angle), sin(angle)
     along, across = cosine * du + sine * dv, cosine * dv - sine * du
-    return (along / axes[0]) ** 2 + (across / axes[1]) ** 2
+    return np.asarray((along / axes[0]) ** 2 + (across / axes[1]) ** 2)
 
 
 @lru_cache(maxsize=16)

@@ -9,6 +9,7 @@ from pydicom.uid import ExplicitVRLittleEndian
 
 from carina.files import atomic_path
 from carina.phantom.drawing import PhantomStudy
+from carina.phantom.layout import NOTICE
 from carina.phantom.randomness import generator
 
 COMPUTED_RADIOGRAPHY = "1.2.840.10008.5.1.4.1.1.1"
@@ -67,7 +68,7 @@ def identify(dataset: Dataset, drawn: PhantomStudy, seed: int) -> None:
     dataset.ReferringPhysicianName = ""
     dataset.SeriesNumber = dataset.InstanceNumber = 1
     dataset.StudyDescription = "SYNTHETIC chest phantom"
-    dataset.ImageComments = "Synthetic radiograph drawn by carina.phantom. It shows no person."
+    dataset.ImageComments = NOTICE
     dataset.Manufacturer = "carina phantom"
     dataset.ImageType = ["DERIVED", "SECONDARY"]
 

@@ -3,7 +3,8 @@
 ```
 OUT/
   manifest.csv                     one row a study, in the order of the study index
-  README.txt                       says that everything is synthetic, and how it was made
+  README.txt                       says that everything is synthetic
+  settings.json                    the PhantomConfig that it was drawn from
   images/<patient_id>/<study_id>.png (or .dcm)
   masks/<study_id>/<finding with underscores>.png
 ```
@@ -11,10 +12,13 @@ OUT/
 
 MANIFEST = "manifest.csv"
 README = "README.txt"
+SETTINGS = "settings.json"
+PARTS = ".parts"
 IMAGES = "images"
 MASKS = "masks"
 SOURCE = "phantom"
 LICENCE = "synthetic"
+NOTICE = "Synthetic radiograph drawn by carina.phantom. It shows no person."
 COLUMNS = (
     "image",
     "patient_id",

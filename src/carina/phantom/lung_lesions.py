@@ -83,7 +83,7 @@ def edema(scene: Scene, lesion: Lesion, rng: np.random.Generator) -> Mask:
     """Four grades: full vessels, septal lines, bat wings, white lungs."""
     canvas, mask = scene.canvas, scene.canvas.nothing()
     grade = lesion.severity
-    scene.vessels += np.float32(0.35 * grade * (0.5 + 0.5 * lesion.conspicuity))
+    scene.vessels += np.float32(0.14 * grade * (0.5 + 0.5 * lesion.conspicuity))
     for side in (-1, 1):
         field = scene.lung(side)
         centre_v = scene.anatomy.hila_at + 0.1
@@ -91,7 +91,7 @@ def edema(scene: Scene, lesion: Lesion, rng: np.random.Generator) -> Mask:
         noise = mottle(rng, (far.shape[0], far.shape[1]), 7)
         haze = np.exp(-far) * (1 + 0.35 * noise)
         share = np.clip(
-            haze * (0.02 + 0.17 * (grade - 1)) * (0.6 + 0.4 * lesion.conspicuity), 0, 0.85
+            haze * (0.07 + 0.19 * (grade - 1)) * (0.6 + 0.4 * lesion.conspicuity), 0, 0.85
         )
         canvas.displace(field.window, share)
         mask[field.window] |= (far < 0.9) & field.inside()
@@ -300,10 +300,10 @@ def hernia(scene: Scene, lesion: Lesion, rng: np.random.Generator) -> Mask:
     level = centre[1] - 0.1 * size
     below = ramp((canvas.v[window] - level) / 0.012)
     inside = ramp((1 - square) / 0.12)
-    wall = inside * ramp((square - 0.72) / 0.1)
-    strength = 0.12 + 0.22 * lesion.conspicuity
+    wall = 0.6 * inside * ramp((square - 0.7) / 0.1)
+    strength = 0.06 + 0.16 * lesion.conspicuity
     canvas.displace(window, 0.8 * inside)
-    gas = (0.16 + 0.26 * lesion.conspicuity) * inside * (1 - below)
+    gas = (0.12 + 0.24 * lesion.conspicuity) * inside * (1 - below)
     canvas.add(window, strength * (inside * below + wall) - gas)
     return scene.whole(window, square < 1)
 

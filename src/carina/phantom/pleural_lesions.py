@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from carina.phantom.body import LungField
-from carina.phantom.canvas import Canvas, Floats, Layer, Mask, ellipsoid, ramp
+from carina.phantom.body import LungField, rib_curves
+from carina.phantom.canvas import Canvas, Floats, Layer, Mask, Point, bulge, ellipsoid, ramp
 from carina.phantom.findings import Lesion
 from carina.phantom.scene import SIDES, Scene
 
@@ -50,12 +50,7 @@ def effusion(scene: Scene, lesion: Lesion, rng: np.random.Generator) -> Mask:
 
 def in_pleura(field: LungField) -> Mask:
     """The space that fluid can fill: the lung and the recess below it."""
-    return (
-        (field.lateral > 0)
-        & (field.medial > 0)
-        & (field.top > 0)
-        & ((field.bottom > -0.02) | ((field.lateral < 0.12) & (field.v < field.lung.base)))
-    )
+    return (field.lateral > 0) & (field.medial > 0) & (field.top > 0) & (field.bottom > -0.02)
 
 
 def fluid(scene: Scene, field: LungField, depth: Floats, density: float, soft: float) -> None:
@@ -104,10 +99,12 @@ def pleural_thickening(scene: Scene, lesion: Lesion, rng: np.random.Generator) -
     reach = ramp((0.3 - np.abs(height - middle)) / 0.12)
     wave = 1 + 0.3 * np.sin(height * 23 + rng.uniform(0, 6))
     depth = thick * reach * wave - edge
-    rind = ramp(depth / 0.008) * (edge > -0.005)
+    rind = ramp(depth / 0.008) * (edge > -0.005) * (reach > 0)
     scene.canvas.displace(field.window, 0.7 * rind)
     scene.canvas.add(field.window, (0.12 + 0.3 * lesion.conspicuity) * rind)
-    return scene.whole(field.window, (depth > 0) & (edge > -0.005))
+    return scene.whole(
+        field.window, (depth > 0) & (edge > -0.005) & (reach > 0.3) & (field.medial > 0.06)
+    )
 
 
 def subcutaneous_emphysema(scene: Scene, lesion: Lesion, rng: np.random.Generator) -> Mask:
@@ -143,21 +140,28 @@ def subcutaneous_emphysema(scene: Scene, lesion: Lesion, rng: np.random.Generato
 def rib_fracture(scene: Scene, lesion: Lesion, rng: np.random.Generator) -> Mask:
     """One to three neighbouring ribs broken, the outer part displaced, with a dark gap."""
     first = {"upper": 2, "middle": 4, "lower": 6, "": 4}[lesion.zone] + int(rng.integers(0, 2))
-    place = float(rng.uniform(0.5, 0.82))
+    place = float(rng.uniform(0.4, 0.75))
     mask = scene.canvas.nothing()
     for number in range(first, first + 1 + lesion.severity // 2 + lesion.severity // 3):
-        offset = 0.03 + 0.012 * lesion.severity + 0.012 * lesion.conspicuity
+        offset = 0.03 + 0.01 * lesion.severity + 0.02 * lesion.conspicuity
         scene.fractures[(lesion.side, number)] = (place, offset)
-        mask |= fracture_mask(scene.canvas, scene, lesion.side, number, place)
+        at = break_point(scene, lesion.side, number, place)
+        callus(scene.canvas, at, offset, 0.08 + 0.22 * lesion.conspicuity)
+        window = scene.canvas.around(at, 0.09)
+        mask[window] |= ellipsoid(scene.canvas, window, at, (0.08, 0.08), 0.0) < 1
     return mask
 
 
-def fracture_mask(canvas: Canvas, scene: Scene, side: int, number: int, place: float) -> Mask:
-    """A disc over the break."""
-    from carina.phantom.body import rib_curves
-
+def break_point(scene: Scene, side: int, number: int, place: float) -> Point:
+    """Where along a rib the break is."""
     posterior, _ = rib_curves(scene.anatomy, side, number)
     at = posterior[round(place * (len(posterior) - 1))]
-    centre = (float(at[0]), float(at[1]))
-    window = canvas.around(centre, 0.09)
-    return scene.whole(window, ellipsoid(canvas, window, centre, (0.085, 0.085), 0.0) < 1)
+    return float(at[0]), float(at[1])
+
+
+def callus(canvas: Canvas, at: Point, offset: float, value: float) -> None:
+    """New bone at both ends of a break."""
+    for shift in (-0.3 * offset, offset):
+        centre = (at[0], at[1] + shift)
+        window = canvas.around(centre, 0.036)
+        canvas.add(window, value * bulge(1 - ellipsoid(canvas, window, centre, (0.034, 0.034), 0)))

@@ -10,6 +10,7 @@ from carina.phantom import body, devices, lung_lesions, pleural_lesions
 from carina.phantom.altered_anatomy import CHANGES, MARKS
 from carina.phantom.anatomy import Anatomy
 from carina.phantom.canvas import Canvas, Frame, Mask
+from carina.phantom.clutter import clutter
 from carina.phantom.film import Film, expose
 from carina.phantom.findings import Lesion
 from carina.phantom.scene import Scene
@@ -37,9 +38,9 @@ IN_THE_LUNG: dict[str, Draw] = {
     "empyema": pleural_lesions.empyema,
     "pleural thickening": pleural_lesions.pleural_thickening,
 }
+IN_THE_RIBS: dict[str, Draw] = {"rib fracture": pleural_lesions.rib_fracture}
 ON_TOP: dict[str, Draw] = {
     "hiatal hernia": lung_lesions.hernia,
-    "rib fracture": pleural_lesions.rib_fracture,
     "subcutaneous emphysema": pleural_lesions.subcutaneous_emphysema,
     "sternal wires": devices.sternal_wires,
     "nasogastric tube": devices.nasogastric_tube,
@@ -48,7 +49,7 @@ ON_TOP: dict[str, Draw] = {
     "chest tube": devices.chest_tube,
     "pacemaker": devices.pacemaker,
 }
-"""Both in the order in which they are drawn."""
+"""All in the order in which they are drawn."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,9 +76,11 @@ def render(plan: Plan) -> tuple[NDArray[np.uint8], dict[str, Mask]]:
             anatomy = CHANGES[lesion.name](anatomy, lesion)
     scene = empty_scene(plan, anatomy)
     masks = draw_lesions(scene, plan.lesions, IN_THE_LUNG)
-    fractured = draw_lesions(scene, plan.lesions, {"rib fracture": ON_TOP["rib fracture"]})
+    # A fracture changes the ribs, so it is decided before they are drawn.
+    fractured = draw_lesions(scene, plan.lesions, IN_THE_RIBS)
     finish_body(scene)
     masks |= draw_lesions(scene, plan.lesions, ON_TOP) | fractured
+    clutter(scene, np.random.Generator(np.random.Philox(key=plan.noise_seed + 1)))
     for lesion in plan.lesions:
         if lesion.name in MARKS:
             masks[lesion.name] = MARKS[lesion.name](scene, lesion)
