@@ -125,9 +125,7 @@ def test_an_image_named_twice_is_refused(folder: Folder) -> None:
 
 
 def test_images_none_of_which_is_there_are_refused(folder: Folder) -> None:
-    with pytest.raises(
-        DatasetError, match=r"none of the first 2 images is there, such as .*x\."
-    ):
+    with pytest.raises(DatasetError, match=r"none of the first 2 images is there, such as .*x\."):
         studies_in(folder("image\nx.png\ny.png\n"))
 
 

@@ -20,7 +20,7 @@ def pack(
     manifest: Annotated[Path, typer.Argument(help="Manifest whose frontal radiographs to pack.")],
     out: Annotated[Path, typer.Option(help="Folder of the store.")],
     size: Annotated[
-        int | None, typer.Option(min=16, help="Short side of the stored images, in pixels.")
+        int | None, typer.Option(help="Short side of the stored images, in pixels.")
     ] = None,
     verify: Annotated[
         bool, typer.Option("--verify", help="Read every byte of the store; changes nothing.")

@@ -1,0 +1,82 @@
+"""`carina check`, as typed: 0 when all is well, 1 on trouble."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from carina.cli.main import main
+from carina.studies.manifest import write_manifest
+from carina.study import Radiograph, Study
+
+
+def cohort(root: Path, seeds: tuple[int, ...], splits: tuple[str, ...]) -> Path:
+    studies = []
+    for number, (seed, split) in enumerate(zip(seeds, splits, strict=True)):
+        levels = np.random.default_rng(seed).integers(0, 256, (32, 40), dtype=np.uint8)
+        Image.fromarray(levels).save(root / f"{number}.png")
+        studies.append(
+            Study(
+                study_id=str(number),
+                patient_id=str(number),
+                source="here",
+                radiographs=(Radiograph(path=f"{number}.png"),),
+                split=split,
+            )
+        )
+    write_manifest(studies, root / "m.parquet", root)
+    return root / "m.parquet"
+
+
+def run(*words: object) -> int:
+    with pytest.raises(SystemExit) as ended:
+        main(["check", *map(str, words)])
+    return int(ended.value.code or 0)
+
+
+def test_a_sound_cohort_ends_with_0(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(cohort(tmp_path, (0, 1), ("train", "test"))) == 0
+    printed = capsys.readouterr().out
+    assert "2 of 2 reports are empty" in printed
+    assert "No leaks, and every file can be read." in printed
+
+
+def test_a_leak_ends_with_1_and_is_in_the_json(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    manifest = cohort(tmp_path, (0, 0), ("train", "test"))
+    assert run(manifest, "--json", tmp_path / "found.json") == 1
+    assert "LEAK: pictures stand in more than one split" in capsys.readouterr().out
+    found = json.loads((tmp_path / "found.json").read_text())
+    assert found["leaks"] is True
+    assert [place["path"] for place in found["pictures"][0]["places"]] == ["0.png", "1.png"]
+
+
+def test_a_file_that_cannot_be_read_ends_with_1(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    manifest = cohort(tmp_path, (0, 1), ("train", "test"))
+    (tmp_path / "1.png").write_bytes(b"")
+    assert run(manifest) == 1
+    assert "1 files cannot be read:\n  1, 1.png: " in capsys.readouterr().out
+
+
+def test_another_root_may_be_given(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    manifest = cohort(tmp_path, (0, 1), ("train", "test"))
+    assert run(manifest, "--root", tmp_path / "elsewhere") == 1
+    assert "2 files are missing" in capsys.readouterr().out
+    assert run(manifest, "--root", tmp_path, "--root", tmp_path) == 2
+
+
+@pytest.mark.parametrize("content", [None, b"image,report\n"])
+def test_what_is_no_manifest_ends_with_one_message(
+    tmp_path: Path, content: bytes | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if content is not None:
+        (tmp_path / "m.parquet").write_bytes(content)
+    assert run(tmp_path / "m.parquet") == 1
+    printed = capsys.readouterr().err
+    assert printed.startswith("carina: ")
+    assert "m.parquet" in printed

@@ -1,0 +1,71 @@
+"""`carina index`, as typed."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from carina.cli.main import main
+from carina.studies.manifest import Manifest
+
+
+def release(root: Path, table: str) -> Path:
+    root.mkdir()
+    Image.fromarray(np.arange(1280, dtype=np.uint16).astype(np.uint8).reshape(32, 40)).save(
+        root / "a.png"
+    )
+    (root / "manifest.csv").write_text(table, encoding="utf-8")
+    return root
+
+
+def run(*words: object) -> int:
+    with pytest.raises(SystemExit) as ended:
+        main([str(word) for word in words])
+    return int(ended.value.code or 0)
+
+
+def test_index_writes_a_manifest_and_prints_what_it_holds(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = release(tmp_path / "films", "file,text,findings,split\na.png,Clear.,Edema,val\n")
+    out = tmp_path / "m.parquet"
+    words = ("--column", "image=file", "--column", "report=text", "--out", out)
+    assert run("index", "csv", root, *words) == 0
+    printed = capsys.readouterr().out
+    assert "1 studies of 1 patients, 1 radiographs (1 not known)" in printed
+    assert "validate" in printed
+    assert "Edema" in printed
+    (study,) = Manifest.read(out).studies
+    assert (study.report.text, study.radiographs[0].width) == ("Clear.", 40)
+
+
+def test_index_list_names_the_datasets(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("index", "list") == 0
+    assert {"csv", "phantom"} <= set(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (("csv", "nowhere", "--out", "m.parquet"), 1, "found nothing, expected the folder"),
+        (("scv", ".", "--out", "m.parquet"), 2, "There is no dataset 'scv'"),
+        (("csv", "."), 2, "--out MANIFEST"),
+        (("csv", ".", "--out", "m.parquet", "--column", "image"), 2, "expected OURS=THEIRS"),
+        (("csv", ".", ".", "--out", "m.parquet"), 2, "csv is one download"),
+    ],
+)
+def test_index_refuses_what_cannot_work_in_one_message(
+    words: tuple[str, ...],
+    code: int,
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run("index", *words) == code
+    printed = capsys.readouterr()
+    assert message in " ".join(printed.err.replace("│", " ").split())
+    assert "Traceback" not in printed.err
+    assert not (tmp_path / "m.parquet").exists()
