@@ -160,7 +160,7 @@ class WarpAugmentation:
         uniform = _uniform(batch_size, seed, step)[list(rows)]
         sizes = sizes.cpu()
         warps = self._warps(uniform, sizes, size)
-        images = pixels.float() / 255
+        images = pixels.float().div_(255)
         factor = self._shrinkage(sizes, size)
         if factor > 1:
             images, warps = F.avg_pool2d(images, factor), warps / factor
