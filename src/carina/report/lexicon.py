@@ -19,6 +19,8 @@ from carina.study import EntityKind
 
 SPACES = re.compile(r"[\s\-_/()\[\]'\"]+")
 SIBILANTS = ("s", "x", "z", "ch", "sh")
+# States of health: what they say of a region is absence.
+WHOLE = frozenset({"normal", "clear"})
 KEYS = {"synonyms", "is_a", "site", "kind", "region", "side"}
 
 
@@ -171,7 +173,7 @@ def term_phrases(terms: Iterable[Term]) -> dict[str, Meaning]:
 
 def adjective(word: str) -> str:
     """The standard form of a severity: "mildly" is "mild"."""
-    return word.removesuffix("ly").strip() if word.endswith("ly") else word
+    return word.removesuffix(" sized").removesuffix("ly")
 
 
 def modifier_phrases(phrases: dict[str, Meaning], terms: Mapping[str, Term]) -> None:
@@ -228,6 +230,8 @@ def read_states(
     for state, words in table.pop("words").items():
         for word in strings(words):
             add_phrase(phrases, word, Role.STATE, state=state)
+            if state in WHOLE:  # "normal" alone is no observation, "normal chest" is
+                phrases[word] = replace(phrases[word], role=Role.STATE)
     return {
         (region, state): tuple(
             terms.get(name, Term(name=name))

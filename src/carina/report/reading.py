@@ -3,15 +3,15 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from carina.report.lexicon import Meaning, Role, Term
+from carina.report.lexicon import WHOLE, Meaning, Role, Term
 from carina.report.tokens import Token
 from carina.study import Assertion, EntityKind
 
 PRESENT, ABSENT, UNCERTAIN = Assertion.PRESENT, Assertion.ABSENT, Assertion.UNCERTAIN
 # Places that say little; a second place word wins over them ("left lower lobe pulmonary nodule").
 VAGUE = frozenset({"lung", "chest", "bone", "pleural", "interstitium", "lobe", "soft tissue"})
-WHOLE = frozenset({"normal", "clear"})
 FARTHEST_MODIFIER = 30
+FARTHEST_STATE = 12
 PLACE_ROLES = frozenset({Role.SIDE, Role.ZONE, Role.ANATOMY})
 MODIFIER_ROLES = PLACE_ROLES | {Role.SEVERITY, Role.LIMIT, Role.BORDERLINE, Role.CHANGE}
 LIST_ROLES = frozenset({Role.JOINT, Role.CHOICE})
@@ -35,6 +35,7 @@ REPEATING = frozenset({Role.SIDE, Role.SAME})
 ENDS_SUBJECT = frozenset({Role.STOP, Role.DENIED, Role.DOUBTED, Role.SHOWS})
 LISTED_PLACES = PLACE_ROLES | {Role.SEVERITY, Role.ARTICLE, Role.PREPOSITION}
 BEFORE_ONE = frozenset({Role.SEVERITY, Role.SIDE, Role.ARTICLE})
+AFTER_ZONE = ([Role.ANATOMY], [Role.JOINT], [Role.ZONE], [Role.CHOICE])
 GOING_ON = ([Role.SIDE], [Role.DOUBTED], [Role.PREPOSITION])
 AWAY_FROM = frozenset({"above", "below", "from", "beneath", "under"})
 
@@ -285,6 +286,8 @@ def places_before(
     used: list[int] = []
     for j in range(i - 1, -1, -1):
         near = tokens[j + 1].start - tokens[j].end <= FARTHEST_MODIFIER
+        if near and is_amount(tokens, roles, j):
+            continue
         if not near or (roles[j] not in MODIFIER_ROLES and roles[j] not in LIST_ROLES):
             break
         if roles[j] in LIST_ROLES and (j == 0 or roles[j - 1] not in PLACE_ROLES | {Role.SEVERITY}):
@@ -300,6 +303,16 @@ def places_before(
         else:
             add_word(groups[-1], tokens[j].meaning)
     return complete_from_right(groups)
+
+
+def is_amount(tokens: Sequence[Token], roles: list[Role], j: int) -> bool:
+    """Whether token `j` is the "of" of "bilateral patchy areas of" or "small amount of"."""
+    return (
+        j > 0
+        and tokens[j].meaning.word == "of"
+        and roles[j - 1] in {Role.SIDE, Role.SEVERITY}
+        and tokens[j].start - tokens[j - 1].end > 1
+    )
 
 
 def after_other_owner(roles: list[Role], used: list[int]) -> list[int]:
@@ -389,6 +402,8 @@ def places_behind(
                 break
             if verb and not opened:
                 break
+            if role is Role.ZONE and roles[j + 1 : j + 2] not in AFTER_ZONE:
+                break
             add_word(groups[-1], tokens[j].meaning)
         elif role is Role.SEVERITY or role is Role.BORDERLINE:
             if not verb:
@@ -448,12 +463,16 @@ def place_words(place: Place, site: str | None) -> str | None:
         return f"{side} {site}" if side and site else site
     if place.term is not None:
         name, own = place.term.name, place.term.side
+        if name == "chest" and site:
+            name = site
+        elif name == "lung volumes":
+            name = "lung"
         if place.zone and name in VAGUE:
             name = f"{place.zone} {name}"
         elif place.zone and place.zone not in name:
             name = f"{place.zone} {name.split()[-1]}"
         return f"{side} {name}" if side and own is None else name
-    if place.zone:
+    if place.zone and site in {None, "lung"}:
         return f"{side} {place.zone} lung" if side else f"{place.zone} lung"
     if side is None:
         return None
@@ -521,7 +540,7 @@ def describe(
     assert state is not None
     owners = [
         j
-        for j in state_owners(i, roles)
+        for j in state_owners(i, tokens, roles)
         if (region := tokens[j].meaning.term) is not None
         and region.region is not None
         and (region.region, state) in states
@@ -586,26 +605,34 @@ def subject_is_new(roles: list[Role], owner: int, state: int) -> bool:
     )
 
 
-def state_owners(i: int, roles: list[Role]) -> list[int]:
+def state_owners(i: int, tokens: Sequence[Token], roles: list[Role]) -> list[int]:
     """The parts of the body that a state word speaks of."""
-    ahead = owners_ahead(i, roles)
+    ahead = owners_ahead(i, tokens, roles)
     back = owners_back(i, roles)
     said_of_subject = i > 0 and Role.VERB in roles[max(0, i - 3) : i]
+    if back and not said_of_subject:  # "heart normal", but not "left lung ... (normal count)"
+        apart = tokens[i].start - tokens[i - 1].end
+        back = back if apart <= FARTHEST_STATE else []
     if back and (said_of_subject or not ahead):
         return back
     return ahead
 
 
-def owners_ahead(i: int, roles: list[Role]) -> list[int]:
+def owners_ahead(i: int, tokens: Sequence[Token], roles: list[Role]) -> list[int]:
     """The parts named behind a state: "normal heart size and mediastinal contour"."""
     owners: list[int] = []
-    skipped = {Role.SIDE, Role.ZONE, Role.ARTICLE, Role.PREPOSITION, Role.SEVERITY, Role.CHANGE}
+    skipped = {Role.SIDE, Role.ZONE, Role.ARTICLE, Role.SEVERITY, Role.CHANGE}
     for j in range(i + 1, len(roles)):
         role = roles[j]
         if role is Role.ANATOMY:
+            if roles[j + 1 : j + 2] == [Role.OBSERVATION] and not owners:
+                break  # "calcified right hilar granuloma": the hilum is not what is calcified
             owners.append(j)
         elif owners and (role in LIST_ROLES or role is Role.COMMA):
             if opens_clause(roles, j + 1) or (j + 1 < len(roles) and roles[j + 1] is Role.ARTICLE):
+                break
+        elif role is Role.PREPOSITION:
+            if owners or tokens[j].meaning.word not in {"of", "in"}:
                 break
         elif role not in skipped:
             break

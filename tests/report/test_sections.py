@@ -1,0 +1,91 @@
+import pytest
+
+from carina.report.sections import canonical_name, report_parts, split_sections
+
+MIMIC = (
+    "                                 FINAL REPORT\n"
+    " EXAMINATION:  CHEST (PA AND LAT)\n \n INDICATION:  Rule out pneumonia.\n \n"
+    " COMPARISON:  ___.\n \n FINDINGS: \n \n The heart is large.\n \n IMPRESSION: \n \n"
+    " No pneumonia."
+)
+
+
+def bodies(text: str) -> list[tuple[str, str]]:
+    return [(s.name, text[s.start : s.end].strip()) for s in split_sections(text)]
+
+
+def test_a_report_of_the_mimic_form_is_cut_at_its_headers() -> None:
+    assert bodies(MIMIC) == [
+        ("preamble", "FINAL REPORT"),
+        ("examination", "CHEST (PA AND LAT)"),
+        ("indication", "Rule out pneumonia."),
+        ("comparison", "___."),
+        ("findings", "The heart is large."),
+        ("impression", "No pneumonia."),
+    ]
+
+
+def test_an_empty_section_does_not_swallow_the_next_header() -> None:
+    assert bodies("FINDINGS:\n IMPRESSION: Normal.") == [
+        ("findings", ""),
+        ("impression", "Normal."),
+    ]
+
+
+def test_a_text_without_headers_is_one_full_report() -> None:
+    assert bodies("No effusion.") == [("full report", "No effusion.")]
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("AP CHEST, 5:10 A.M.: Clear.", ["findings"]),
+        ("Findings: clear.\nImpression: normal.", ["findings", "impression"]),
+        ("IMPRESSION:AP view. Clear.", ["impression"]),
+        ("HISTORY: cough FINDINGS: clear IMPRESSION: none", ["history", "findings", "impression"]),
+        ("IMPRESSION: clear\n DR. A B", ["impression", "signature"]),
+        ("IMPRESSION: clear\nI have personally reviewed the images", ["impression", "signature"]),
+        ("PLEURAL EFFUSION: None.", ["pleural effusion"]),
+        ("The ratio: 3 of 4", ["full report"]),
+    ],
+)
+def test_headers_are_found_in_all_their_forms(text: str, names: list[str]) -> None:
+    assert [section.name for section in split_sections(text)] == names
+
+
+@pytest.mark.parametrize(
+    ("header", "name"),
+    [
+        ("IMPRESSON", "impression"),
+        ("FINDNGS", "findings"),
+        ("COMPARISION", "comparison"),
+        ("NDICATION", "indication"),
+        ("CHEST, TWO VIEWS", "findings"),
+        ("PORTABLE SEMI-UPRIGHT", "findings"),
+        ("CONCLUSION", "impression"),
+        ("PERTINENT HISTORY", "history"),
+        ("REASON FOR EXAM", "indication"),
+        ("LINES", "lines"),
+    ],
+)
+def test_names_and_their_misspellings_become_common_names(header: str, name: str) -> None:
+    assert canonical_name(header) == name
+
+
+def test_spans_point_into_the_raw_text() -> None:
+    for section in split_sections(MIMIC):
+        assert 0 <= section.header <= section.start <= section.end <= len(MIMIC)
+
+
+def test_the_last_section_of_a_name_wins_and_an_empty_one_does_not() -> None:
+    parts = report_parts("IMPRESSION: old\nFINDINGS: f\nIMPRESSION: new\nFINDINGS:\n")
+    assert parts.impression == "new"
+    assert parts.findings == "f"
+    assert parts.best == "new"
+
+
+def test_the_last_paragraph_stands_in_where_nothing_else_is() -> None:
+    parts = report_parts("EXAMINATION: chest\n \n Heart is large.\n \n Lungs clear.")
+    assert parts.last_paragraph == "Heart is large.\n \n Lungs clear."
+    assert parts.best == parts.last_paragraph
+    assert report_parts("").best == ""
