@@ -5,7 +5,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import polars as pl
 
@@ -39,7 +39,7 @@ class Score:
     undefined_resamples: int = 0
 
     @classmethod
-    def of(cls, interval: Interval, reason: str | None) -> Self:
+    def of(cls, interval: Interval, reason: str | None) -> "Score":
         """An interval as a score; `reason` is used where the value is undefined."""
         if not math.isfinite(interval.value):
             return cls(value=None, reason=reason or "not defined on these images")
@@ -62,7 +62,7 @@ class Score:
         return plain
 
     @classmethod
-    def from_json(cls, plain: Mapping[str, Any]) -> Self:
+    def from_json(cls, plain: Mapping[str, Any]) -> "Score":
         """The score that `to_json` wrote."""
         return cls(
             value=plain["value"],
@@ -151,7 +151,7 @@ class Evaluation:
                 (temporary / PAGE).write_text(page, encoding="utf-8")
 
     @classmethod
-    def read(cls, path: Path) -> Self:
+    def read(cls, path: Path) -> "Evaluation":
         """Reads what `save` wrote.
 
         Args:

@@ -19,7 +19,7 @@ COLUMNS: Mapping[str, Sequence[str]] = {
 def evaluation_table(evaluation: Evaluation) -> Table:
     """Findings by metrics, each value with its interval, the mean below."""
     metrics = COLUMNS[evaluation.task]
-    table = Table(title=title_of(evaluation), title_justify="left", box=None, pad_edge=False)
+    table = Table(title=Text(title_of(evaluation)), title_justify="left", box=None, pad_edge=False)
     table.add_column("finding")
     table.add_column("positive", justify="right")
     for metric in metrics:
@@ -65,8 +65,10 @@ def remarks(evaluation: Evaluation) -> list[str]:
 def comparison_table(compared: ComparedEvaluations, metrics: Sequence[str]) -> Table:
     """First, second, difference with interval and p values, one row a finding and metric."""
     table = Table(
-        title=f"{compared.first or 'first'} minus {compared.second or 'second'}: "
-        f"{compared.images} radiographs, 95% intervals",
+        title=Text(
+            f"{compared.first or 'first'} minus {compared.second or 'second'}: "
+            f"{compared.images} radiographs, 95% intervals"
+        ),
         title_justify="left",
         box=None,
         pad_edge=False,

@@ -249,12 +249,11 @@ def measured(
     result = bootstrap(statistics, resamples)
     findings = {}
     for i, name in enumerate(names):
-        why = undefined_reason(part.labels[:, i])
-        no_threshold = f"no threshold: {thresholds[name].reason}"
+        reason = undefined_reason(part.labels[:, i])
+        without = thresholds[name].value is None
+        rate_reason = f"no threshold: {thresholds[name].reason}" if without else reason
         findings[name] = {
-            metric: Score.of(
-                result.interval(metric, i), why or (no_threshold if metric in RATES else None)
-            )
+            metric: Score.of(result.interval(metric, i), rate_reason if metric in RATES else reason)
             for metric in result.values
         }
     return findings, mean_scores(result)

@@ -1,0 +1,205 @@
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from bright_cohort import HEIGHT, LESION, WIDTH, BrightnessModel, write_cohort
+from PIL import Image
+
+from carina.errors import ConfigError, EvaluationError
+from carina.evaluation.grounding import GroundingSettings, evaluate_grounding
+from carina.evaluation.outlines import outline_of, read_mask
+from carina.evaluation.result import Evaluation
+from carina.evaluation.scoring import frontals_of
+from carina.studies.manifest import Manifest
+from carina.study import Box, Mask
+
+FEW = GroundingSettings(replicates=50)
+
+
+def test_maps_that_lie_on_the_finding_beat_both_baselines(
+    model: BrightnessModel, cohort: Manifest
+) -> None:
+    found = evaluate_grounding(model, cohort, settings=FEW)
+    assert list(found.findings) == ["nodule", "pleural effusion"]
+    assert found.task == "grounding"
+    for scores in found.findings.values():
+        assert scores["pointing_game"].value == 1
+        # Every outline is a square of one size, wherever it lies.
+        assert scores["chance"].value == pytest.approx(LESION**2 / (HEIGHT * WIDTH), abs=0.002)
+        assert 0 <= scores["position_baseline"].value <= 1
+        assert scores["pointing_over_chance"].low > 0.8
+        assert scores["iou"].value > 0.5
+        assert scores["dice"].value == pytest.approx(
+            2 * scores["iou"].value / (1 + scores["iou"].value), abs=0.05
+        )
+        assert scores["cnr"].value > 1
+    assert found.settings["focal"] == ["nodule", "pleural effusion"]
+    assert found.mean["pointing_game_focal"].value == 1
+
+
+def test_cases_are_the_outlined_studies_of_the_part(
+    model: BrightnessModel, cohort: Manifest
+) -> None:
+    found = evaluate_grounding(model, cohort, ["nodule"], FEW)
+    numbers = [int(study[1:]) for study in found.predictions["study"]]
+    assert numbers == [n for n in range(96) if n % 4 in (2, 3) and n % 5 == 0]
+    assert found.positives == {"nodule": len(numbers)}
+    assert set(found.predictions["truth"]) == {1}
+
+
+def test_map_of_the_wrong_half_points_nowhere(cohort: Manifest) -> None:
+    class Blind(BrightnessModel):
+        def answer(self, radiographs, queries):
+            answers = super().answer(radiographs, queries)
+            return replace(answers, grids=answers.grids.flip(-1))
+
+    found = evaluate_grounding(Blind(), cohort, settings=FEW)
+    assert found.mean["pointing_game"].value == 0
+    assert found.mean["cnr"].value < 0
+    assert found.mean["cnr_absolute"].value > 0
+    assert found.mean["pointing_over_position"].high <= 0
+
+
+def test_threshold_of_maps_comes_from_validation_cases(
+    model: BrightnessModel, cohort: Manifest
+) -> None:
+    tested = cohort.with_studies([s for s in cohort.studies if s.split == "test"])
+    found = evaluate_grounding(model, tested, settings=FEW)
+    assert found.thresholds["nodule"].reason == "no study in the split 'validate' to choose it on"
+    assert found.findings["nodule"]["iou"].value is None
+    assert found.findings["nodule"]["dice"].reason.startswith("no threshold: no study in the split")
+    assert found.findings["nodule"]["pointing_game"].value == 1
+    other = evaluate_grounding(model, cohort, settings=FEW)
+    assert 0 < other.thresholds["nodule"].value <= 1
+    without = cohort.with_studies(
+        [replace(s, masks=()) if s.split == "validate" else s for s in cohort.studies]
+    )
+    partly = evaluate_grounding(model, without, settings=FEW)
+    assert partly.thresholds["nodule"].reason == "no outline in the validation part"
+    assert partly.thresholds["pleural effusion"].value is not None
+
+
+def test_margin_widens_the_target_and_both_baselines_alike(
+    model: BrightnessModel, cohort: Manifest
+) -> None:
+    exact = evaluate_grounding(model, cohort, ["nodule"], FEW)
+    wide = evaluate_grounding(model, cohort, ["nodule"], replace(FEW, margin=0.1))
+    # 0.1 of 40 pixels is 4 on each side: 24 x 24 where the border does not cut it.
+    area = wide.findings["nodule"]["chance"].value * HEIGHT * WIDTH
+    assert LESION**2 < area <= (LESION + 8) ** 2
+    assert (
+        wide.findings["nodule"]["position_baseline"].value
+        >= exact.findings["nodule"]["position_baseline"].value
+    )
+    assert wide.findings["nodule"]["iou"].value == exact.findings["nodule"]["iou"].value
+
+
+def test_masks_win_over_the_boxes_that_enclose_them(cohort: Manifest) -> None:
+    study = next(s for s in cohort.studies if s.masks)
+    box = Box(radiograph=0, label="nodule", x1=0.0, y1=0.0, x2=60.0, y2=40.0)
+    changed = cohort.with_studies([replace(study, boxes=(box,))])
+    outline = outline_of(changed, frontals_of(changed)[0], "Nodule", HEIGHT, WIDTH)
+    assert outline.sum() == LESION**2
+    boxed = cohort.with_studies([replace(study, boxes=(box,), masks=())])
+    assert outline_of(boxed, frontals_of(boxed)[0], "nodule", HEIGHT, WIDTH).all()
+
+
+def test_unusable_outlines_and_images_are_named_and_left_out(
+    model: BrightnessModel, tmp_path: Path
+) -> None:
+    cohort = write_cohort(tmp_path, 96)
+    Image.new("L", (7, 7)).save(tmp_path / "010_mask.png")  # of another size
+    Image.new("L", (WIDTH, HEIGHT)).save(tmp_path / "030_mask.png")  # empty
+    (tmp_path / "050_mask.png").write_bytes(b"no picture")
+    (tmp_path / "070.png").write_bytes(b"")  # the radiograph itself
+    found = evaluate_grounding(model, cohort, ["nodule"], FEW)
+    named = {item["image"]: item["message"] for item in found.settings["unusable_outlines"]}
+    assert "the mask is 7 x 7 pixels, its radiograph 60 x 40" in named["010.png"]
+    assert "outline of nodule is empty" in named["030.png"]
+    assert "cannot be read as a mask" in named["050.png"]
+    assert [item["image"] for item in found.settings["unreadable"]] == ["070.png"]
+    expected = len([n for n in range(96) if n % 4 in (2, 3) and n % 5 == 0]) - 4
+    assert found.positives["nodule"] == expected
+
+
+def test_single_case_has_no_position_baseline(model: BrightnessModel, cohort: Manifest) -> None:
+    kept = [s for s in cohort.studies if s.split != "test" or not s.masks or s.study_id == "s010"]
+    found = evaluate_grounding(model, cohort.with_studies(kept), ["nodule"], FEW)
+    assert found.positives["nodule"] == 1
+    assert found.findings["nodule"]["position_baseline"].reason == "fewer than two cases"
+    assert found.findings["nodule"]["pointing_game"].value == 1
+
+
+def test_grounding_evaluation_reads_back_as_it_was(
+    model: BrightnessModel, cohort: Manifest, out: Path
+) -> None:
+    found = evaluate_grounding(model, cohort, settings=FEW)
+    found.save(out)
+    again = Evaluation.read(out)
+    assert again.to_json() == found.to_json()
+    assert again.predictions.equals(found.predictions)
+
+
+def test_model_without_maps_is_refused(cohort: Manifest) -> None:
+    with pytest.raises(EvaluationError, match="makes no heat-maps"):
+        evaluate_grounding(BrightnessModel(maps=False), cohort, settings=FEW)
+
+
+def test_part_without_outlines_is_an_error(model: BrightnessModel, cohort: Manifest) -> None:
+    bare = [replace(s, boxes=(), masks=()) if s.split == "test" else s for s in cohort.studies]
+    with pytest.raises(EvaluationError, match=r"no radiograph of the split test has a box or mask"):
+        evaluate_grounding(model, cohort.with_studies(bare), settings=FEW)
+    nothing = [replace(s, boxes=(), masks=()) for s in cohort.studies]
+    with pytest.raises(EvaluationError, match="lists no boxes or masks of findings"):
+        evaluate_grounding(model, cohort.with_studies(nothing), settings=FEW)
+
+
+def test_nothing_readable_is_an_error_here_too(model: BrightnessModel, tmp_path: Path) -> None:
+    cohort = write_cohort(tmp_path, 24)
+    for path in tmp_path.glob("???.png"):
+        path.write_bytes(b"")
+    with pytest.raises(EvaluationError, match="radiographs can be read"):
+        evaluate_grounding(model, cohort, settings=FEW)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "message"),
+    [
+        ("threshold_split", "test", "scored part, 'test'"),
+        ("margin", 0.5, r"margin must be in \[0, 0.5\)"),
+        ("batch_size", 0, "at least 1, got 1000 and 0"),
+    ],
+)
+def test_settings_that_cannot_work_are_refused(setting: str, value: object, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        GroundingSettings(**{setting: value})
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "I;16"])
+def test_masks_of_any_picture_kind_are_read(mode: str, tmp_path: Path) -> None:
+    inside = np.zeros((6, 8), dtype=bool)
+    inside[2:4, 1:5] = True
+    grey = Image.fromarray((inside * 255).astype(np.uint8))
+    if mode == "I;16":
+        grey = Image.fromarray((inside * 65535).astype(np.uint16))
+    else:
+        grey = grey.convert(mode)
+    grey.save(tmp_path / "mask.png")
+    np.testing.assert_array_equal(read_mask(tmp_path / "mask.png", 6, 8), inside)
+
+
+def test_predictions_hold_every_metric_of_every_case(
+    model: BrightnessModel, cohort: Manifest
+) -> None:
+    found = evaluate_grounding(model, cohort, settings=FEW)
+    mean = found.predictions.filter(pl.col("query") == "nodule")["iou"].mean()
+    assert found.findings["nodule"]["iou"].value == pytest.approx(mean)
+
+
+def test_mask_of_another_radiograph_is_not_taken(model: BrightnessModel, cohort: Manifest) -> None:
+    study = next(s for s in cohort.studies if s.masks)
+    other = Mask(radiograph=1, label="nodule", path=study.masks[0].path)
+    changed = cohort.with_studies([replace(study, masks=(other,), boxes=())])
+    assert not outline_of(changed, frontals_of(changed)[0], "nodule", HEIGHT, WIDTH).any()

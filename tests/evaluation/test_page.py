@@ -1,0 +1,137 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from bright_cohort import BrightnessModel
+from rich.console import Console
+
+from carina.errors import ConfigError
+from carina.evaluation.compare import compare
+from carina.evaluation.grounding import GroundingSettings, evaluate_grounding
+from carina.evaluation.page import evaluation_page, thinned, write_evaluation_page
+from carina.evaluation.result import Evaluation
+from carina.evaluation.run import EvaluationRequest, evaluate
+from carina.evaluation.table import (
+    comparison_table,
+    evaluation_table,
+    remarks,
+    shown_metrics,
+)
+from carina.evaluation.zero_shot import ZeroShotSettings, evaluate_zero_shot
+from carina.studies.manifest import Manifest
+
+FEW = ZeroShotSettings(replicates=30)
+
+
+@pytest.fixture(scope="module")
+def evaluated(cohort: Manifest) -> Evaluation:
+    asked = ["effusion", "nodule", "hernia"]
+    return evaluate_zero_shot(BrightnessModel(noise=3.0), cohort, asked, FEW)
+
+
+def shown(table: object) -> str:
+    console = Console(width=200, record=True, file=open("/dev/null", "w"))  # noqa: SIM115, PTH123
+    console.print(table)
+    return console.export_text()
+
+
+def test_best_case_is_a_positive_with_its_outline_and_worst_are_mistakes(
+    evaluated: Evaluation, cohort: Manifest
+) -> None:
+    page = evaluation_page(evaluated, BrightnessModel(noise=3.0), cohort)
+    assert {case.finding for case in page.best} == {"effusion", "nodule"}
+    assert all(case.truth for case in page.best)
+    nodule = next(case for case in page.best if case.finding == "nodule")
+    assert nodule.mask is not None
+    assert nodule.heatmap is not None
+    assert nodule.heatmap.shape == nodule.image.shape == nodule.mask.shape
+    effusion = next(case for case in page.best if case.finding == "effusion")
+    assert effusion.mask is None
+    assert len(effusion.boxes) == 1
+    assert [case.truth for case in page.worst] == [True, True, False, False]
+
+
+def test_page_holds_rows_curves_counts_and_facts(evaluated: Evaluation, cohort: Manifest) -> None:
+    grounding = evaluate_grounding(
+        BrightnessModel(), cohort, settings=GroundingSettings(replicates=20)
+    )
+    page = evaluation_page(
+        evaluated, BrightnessModel(), cohort, grounding=grounding, unseen=("hernia",)
+    )
+    assert [row.finding for row in page.scores] == ["effusion", "nodule"]
+    assert [row.finding for row in page.unseen] == ["hernia"]
+    assert page.unseen[0].values["auc"].reason == "no positive image"
+    assert [curves.finding for curves in page.curves] == ["effusion", "nodule"]
+    counts = page.confusions[0]
+    assert counts.true_positive + counts.false_negative == evaluated.positives["effusion"]
+    assert [row.finding for row in page.grounding] == ["nodule", "pleural effusion"]
+    assert not page.synthetic
+    assert {"data", "seed", "replicates"} <= {fact.name for fact in page.facts}
+    assert len(page.headlines) == 3
+
+
+def test_pages_of_both_tasks_are_written(
+    evaluated: Evaluation, cohort: Manifest, tmp_path: Path
+) -> None:
+    write_evaluation_page(evaluated, BrightnessModel(), cohort, tmp_path / "a.html")
+    grounding = evaluate_grounding(
+        BrightnessModel(), cohort, settings=GroundingSettings(replicates=20)
+    )
+    write_evaluation_page(grounding, BrightnessModel(), cohort, tmp_path / "b.html")
+    assert "no positive image" in (tmp_path / "a.html").read_text()
+    assert "Contrast-to-noise ratio" in (tmp_path / "b.html").read_text()
+
+
+def test_model_without_maps_still_gets_a_page(evaluated: Evaluation, cohort: Manifest) -> None:
+    page = evaluation_page(evaluated, BrightnessModel(maps=False), cohort)
+    assert page.best[0].heatmap is None
+
+
+def test_thinned_curve_keeps_its_ends() -> None:
+    x, y = thinned(np.linspace(0, 1, 5001), np.linspace(1, 0, 5001))
+    assert len(x) == 200
+    assert (x[0], x[-1], y[0], y[-1]) == (0, 1, 1, 0)
+
+
+def test_table_shows_intervals_and_remarks_say_what_is_missing(evaluated: Evaluation) -> None:
+    text = shown(evaluation_table(evaluated))
+    auc = evaluated.findings["nodule"]["auc"]
+    assert f"{auc.value:.3f} ({auc.low:.3f} to {auc.high:.3f})" in text
+    assert "–" in text
+    lines = remarks(evaluated)
+    assert "hernia: the data list no such finding." in lines
+    assert "effusion: called Effusion in the data." in lines
+    assert "hernia: no threshold (no positive image in the validation part)." in lines
+
+
+def test_comparison_table_shows_delong_beside_the_bootstrap(
+    evaluated: Evaluation, cohort: Manifest
+) -> None:
+    better = evaluate_zero_shot(
+        BrightnessModel(), cohort, ["effusion", "nodule", "hernia"], FEW, model_name="[b]etter"
+    )
+    compared = compare(better, evaluated, replicates=50)
+    text = shown(comparison_table(compared, shown_metrics(compared)))
+    assert "AUC (DeLong)" in text
+    assert "[b]etter minus second" in text
+    assert f"{compared.mean['auc'].difference:+.3f}" in text
+
+
+def test_tasks_go_by_name(cohort: Manifest) -> None:
+    few = EvaluationRequest(replicates=10)
+    assert evaluate(BrightnessModel(), cohort, few, "m").task == "zero-shot"
+    pointing = EvaluationRequest(task="grounding", replicates=10)
+    assert evaluate(BrightnessModel(), cohort, pointing).task == "grounding"
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ({"task": "retrieve"}, "task is 'retrieve', expected one of zero-shot, grounding"),
+        ({"per": "patient"}, "per is 'patient', expected one of image, study-mean, study-max"),
+        ({"unmentioned": "maybe"}, "unmentioned is 'maybe', expected one of auto"),
+    ],
+)
+def test_unknown_names_are_refused(setting: dict[str, str], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        EvaluationRequest(**setting)
