@@ -19,6 +19,7 @@ from carina.pages.overlay import (
     jpeg_data_uri,
     overlay,
     png_bytes,
+    prominence,
     with_colour_bar,
 )
 
@@ -35,21 +36,30 @@ def test_a_map_of_zeros_leaves_the_radiograph_as_it_is(radiograph: np.ndarray) -
     np.testing.assert_array_equal(picture, overlay(radiograph))
 
 
-def test_the_maximum_of_the_map_gets_the_last_colour_at_full_opacity() -> None:
-    grey = np.full((3, 3), 0.5, np.float32)
-    heatmap = np.zeros((3, 3), np.float32)
-    heatmap[1, 2] = 0.037  # any scale: colour follows value / maximum
+def test_a_map_that_is_alike_everywhere_is_nearly_invisible(radiograph: np.ndarray) -> None:
+    even = np.full((40, 60), 1 / 2400, np.float32)
+    np.testing.assert_array_equal(overlay(radiograph, even), overlay(radiograph))
+    noise = np.random.default_rng(1).normal(0, 0.01, (40, 60)).astype(np.float32)
+    change = overlay(radiograph, even * (1 + noise)).astype(int) - overlay(radiograph)
+    assert abs(change).max() <= 6
+
+
+def test_prominence_is_the_share_of_the_maximum_above_the_mean() -> None:
+    # Mean 1, maximum 4: (4 - 1) / 4; what lies at or below the mean is 0.
+    heatmap = np.array([[4.0, 1.0], [0.0, 0.0], [0.5, 0.5]], np.float32)
+    expected = [[0.75, 0.0], [0.0, 0.0], [0.0, 0.0]]
+    np.testing.assert_allclose(prominence(heatmap), expected)
+    np.testing.assert_allclose(prominence(heatmap * 1e-6), expected)
+
+
+def test_colour_and_opacity_follow_prominence() -> None:
+    grey = np.full((1, 4), 0.5, np.float32)
+    heatmap = np.array([[0.04, 0.0, 0.0, 0.0]], np.float32)  # mean 0.01: prominence 0.75
     picture = overlay(grey, heatmap)
-    expected = 127.5 * (1 - HEAT_OPACITY) + heat_table()[-1] * HEAT_OPACITY
-    np.testing.assert_allclose(picture[1, 2], expected, atol=0.51)
-    assert picture[0, 0].tolist() == [128, 128, 128]
-
-
-def test_half_the_maximum_gets_half_the_opacity() -> None:
-    heatmap = np.array([[1.0, 0.5]], np.float32)
-    picture = overlay(np.zeros((1, 2), np.float32), heatmap)
-    expected = heat_table()[128] * HEAT_OPACITY / 2
-    np.testing.assert_allclose(picture[0, 1], expected, atol=0.6)
+    opacity = 0.75 * HEAT_OPACITY
+    expected = 127.5 * (1 - opacity) + heat_table()[191] * opacity
+    np.testing.assert_allclose(picture[0, 0], expected, atol=1)
+    assert picture[0, 1].tolist() == [128, 128, 128]
 
 
 def test_colours_grow_lighter_with_the_value() -> None:

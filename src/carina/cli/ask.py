@@ -58,6 +58,7 @@ def print_scores(answer: "Answer") -> None:
     from rich.text import Text
 
     table = Table("radiograph", "finding", "score", "", box=None, pad_edge=False)
+    table.columns[0].overflow = "fold"  # a cut path names no file
     table.columns[2].justify = "right"
     for image, scores in zip(answer.images[:SHOWN_IMAGES], answer.scores, strict=False):
         for place, j in enumerate((-scores).argsort(kind="stable")):

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from html import escape
 
-from carina.pages.overlay import heat_table
+from carina.pages.overlay import ALONE, EVERYWHERE, heat_table
 from carina.pages.svg import style_sheet
 
 RESEARCH_NOTE = (
@@ -140,10 +140,11 @@ def heat_key(outline: bool) -> str:
     stops = ",".join("#{:02x}{:02x}{:02x}".format(*colour) for colour in heat_table(8))
     truth = '<span class="truth"></span>true outline. ' if outline else ""
     return (
-        f'<p class="small soft">Heat-map: 0 <span class="key" role="img" '
+        f'<p class="small soft">Heat-map: {EVERYWHERE} <span class="key" role="img" '
         f'aria-label="colour scale from dark red to pale yellow" '
-        f'style="background:linear-gradient(90deg,{stops})"></span> the maximum of each map '
-        f"(a map says where, not how likely). {truth}</p>"
+        f'style="background:linear-gradient(90deg,{stops})"></span> {ALONE}. The colour is how far '
+        "a place stands above the map's mean, relative to the map's maximum: it says where the "
+        f"model looked, not how likely the finding is. {truth}</p>"
     )
 
 

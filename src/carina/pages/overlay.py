@@ -11,8 +11,12 @@ from PIL import Image, ImageDraw, ImageFont
 
 from carina.pages.measured import Number
 
+EVERYWHERE = "like everywhere"
+ALONE = "here alone"
+"""What the two ends of the colours mean; see `prominence`."""
+
 HEAT_OPACITY = 0.6
-"""Opacity of the map's maximum: anatomy stays visible under the hottest spot."""
+"""Opacity of the last colour: anatomy stays visible under the hottest spot."""
 
 OUTLINE = (0, 229, 255)  # cyan: far from every colour of the map and from every grey
 HALO = (0, 30, 40)
@@ -80,9 +84,9 @@ def overlay(
 
     Args:
         image: grey in [0, 1].
-        heatmap: values >= 0 on the same pixels. Colour and opacity follow the value divided by
-            the map's own maximum: a map says where, never how likely. A map of zeros leaves
-            the radiograph as it is.
+        heatmap: values >= 0 on the same pixels. Colour and opacity follow `prominence`: a map
+            says where, never how likely. A map that is the same everywhere leaves the
+            radiograph as it is.
         mask: pixels of the true finding; its border is drawn.
         boxes: (x1, y1, x2, y2) in pixels of `image`; their borders are drawn.
         longest_side: the picture is made smaller until its longer side fits.
@@ -91,8 +95,8 @@ def overlay(
     rows, cols = small.shape
     scale = max(small.shape) / max(image.shape)
     picture = np.repeat(np.clip(small, 0, 1).astype(np.float32)[..., None] * 255, 3, axis=2)
-    if heatmap is not None and heatmap.max(initial=0) > 0:
-        heat = np.clip(resized(heatmap / heatmap.max(), rows, cols), 0, 1)
+    if heatmap is not None:
+        heat = np.clip(resized(prominence(heatmap), rows, cols), 0, 1)
         opacity = HEAT_OPACITY * heat[..., None]
         picture = picture * (1 - opacity) + heat_colours(heat) * opacity
     painted = np.round(picture).astype(np.uint8)
@@ -102,6 +106,25 @@ def overlay(
     for box in boxes:
         painted = draw_box(painted, tuple(corner * scale for corner in box), thickness)
     return painted
+
+
+def prominence(
+    heatmap: Float[np.ndarray, "height width"],
+) -> Float[np.ndarray, "height width"]:
+    """How far each place stands above the map's mean, as a share of the map's maximum.
+
+    Attention is spread over the whole image and adds up to one. Divided by the maximum alone, a
+    map that looks everywhere alike would be painted as one hot spot, and stretched between its
+    ends, as a pattern of noise. So a map without a peak stays nearly invisible.
+
+    Returns:
+        Values in [0, 1]: 0 at or below the mean, near 1 where all of the map is in one place.
+    """
+    highest = float(heatmap.max())
+    if not highest > 0:
+        return np.zeros_like(heatmap)
+    raised = (heatmap - heatmap.mean()) / highest
+    return np.asarray(np.clip(raised, 0, 1))
 
 
 def fitted(
@@ -167,7 +190,7 @@ def shrunk(mask: Bool[np.ndarray, "rows cols"], pixels: int) -> Bool[np.ndarray,
 def with_colour_bar(
     picture: UInt8[np.ndarray, "rows cols 3"],
 ) -> UInt8[np.ndarray, "taller cols 3"]:
-    """Adds a strip below a picture: the map's colours, from 0 to its maximum."""
+    """Adds a strip below a picture: the map's colours, and what their ends mean."""
     cols = picture.shape[1]
     height = max(14, cols // 30)
     strip = Image.new("RGB", (cols, height * 2), (20, 20, 20))
@@ -175,11 +198,11 @@ def with_colour_bar(
     left, top = (cols - len(bar)) // 2, height // 2
     strip.paste(Image.fromarray(np.repeat(bar[None], height, axis=0)), (left, top))
     draw = ImageDraw.Draw(strip)
-    font = ImageFont.load_default(height * 0.8)
+    font = ImageFont.load_default(height * 0.75)
     middle = top + height / 2
-    draw.text((left - height / 2, middle), "0", (230, 230, 230), font, "rm")
+    draw.text((left - height / 2, middle), EVERYWHERE, (230, 230, 230), font, "rm")
     right = left + len(bar) + height / 2
-    draw.text((right, middle), "maximum of this map", (230, 230, 230), font, "lm")
+    draw.text((right, middle), ALONE, (230, 230, 230), font, "lm")
     return np.concatenate([picture, np.asarray(strip)])
 
 
