@@ -1,5 +1,6 @@
 """The manifest: what is written is what is read, and what cannot be right is refused."""
 
+import errno
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -284,3 +285,17 @@ def test_a_place_that_is_no_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(OutputError, match="cannot be written"):
         write_manifest([STUDY], tmp_path / "file" / "m.parquet", tmp_path)
+
+
+def test_a_full_disk_leaves_the_manifest_that_was_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, content: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    write_manifest([STUDY], tmp_path / "m.parquet", tmp_path)
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OutputError, match="the disk is full"):
+        write_manifest([replace(STUDY, study_id="s2")], tmp_path / "m.parquet", tmp_path)
+    assert Manifest.read(tmp_path / "m.parquet").studies == (STUDY,)
+    assert [path.name for path in tmp_path.iterdir()] == ["m.parquet"]

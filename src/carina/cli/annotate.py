@@ -32,7 +32,7 @@ def annotate(
         annotate_manifest,
         summarise,
     )
-    from carina.studies.manifest import Manifest
+    from carina.studies.manifest import Manifest, write_manifest
 
     source = ExtractorSource(extractor=extractor, lexicon=lexicon)
     reader = source.make()
@@ -41,7 +41,7 @@ def annotate(
         studies = annotate_manifest(films, reader)
     else:
         studies = annotate_in_processes(films, source, processes)
-    Manifest.write(studies, out, films.root)
+    write_manifest(studies, out, films.root)
     print_summary(summarise(studies))
     typer.echo(f"{out}: {len(studies)} studies.")
 

@@ -9,7 +9,7 @@ from carina.datasets.declaration import Dataset, Release, read_studies
 from carina.errors import DatasetError, RadiographError
 from carina.files import progress
 from carina.imaging.reader import probe
-from carina.studies.manifest import Manifest
+from carina.studies.manifest import Manifest, write_manifest
 from carina.studies.splits import split_by_patient
 from carina.study import Radiograph, Study
 
@@ -41,7 +41,7 @@ def index_release(
     studies = list(measured(studies, release.root))
     if split_seed is not None:
         studies = list(split_by_patient(studies, split_seed))
-    return Manifest.write(studies, out, release.root)
+    return write_manifest(studies, out, release.root)
 
 
 def measured(studies: Sequence[Study], root: Path) -> Iterator[Study]:

@@ -65,22 +65,6 @@ class Manifest:
         frame = _checked(frame, path)
         return cls(path, root if root is not None else _resolved(remembered, path), frame)
 
-    @classmethod
-    def write(cls, studies: Sequence[Study], path: Path, root: Path) -> "Manifest":
-        """Writes studies, whole or not at all, and returns them as a manifest.
-
-        The root is remembered relative to the manifest where one of the two lies in the other's
-        folder, so that both can be moved together, and as an absolute path otherwise.
-
-        Raises:
-            ManifestError: no studies, or a study twice.
-            OutputError: the file cannot be written.
-        """
-        frame = _checked(frame_of(studies), path)
-        with atomic_path(path) as temporary:
-            frame.write_parquet(temporary, metadata={_ROOT: _remembered(root, path)})
-        return cls(path, root, frame, tuple(studies))
-
     @cached_property
     def frame(self) -> pl.DataFrame:
         """The rows as a polars frame, in the manifest's columns."""
@@ -134,8 +118,21 @@ class Manifest:
 
 
 def write_manifest(studies: Sequence[Study], path: Path, root: Path) -> Manifest:
-    """Writes studies to a manifest; see `Manifest.write`."""
-    return Manifest.write(studies, path, root)
+    """Writes studies, whole or not at all, and returns them as a manifest.
+
+    The root is remembered relative to the manifest where one of the two lies in the other's
+    folder, so that both can be moved together, and as an absolute path otherwise.
+
+    Raises:
+        ManifestError: no studies, or a study twice.
+        OutputError: the disk is full, or the file may not be written.
+    """
+    frame = _checked(frame_of(studies), path)
+    content = io.BytesIO()  # polars' own writer does not say when it is the disk that failed
+    frame.write_parquet(content, metadata={_ROOT: _remembered(root, path)})
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(content.getbuffer())
+    return Manifest(path, root, frame, tuple(studies))
 
 
 def _read_parquet(path: Path) -> tuple[pl.DataFrame, str | None]:
