@@ -263,7 +263,7 @@ def spine_and_blades(canvas: Canvas, anatomy: Anatomy) -> None:
         blade(layer, anatomy, side, anatomy.clavicle - anatomy.clavicle_rise)
     height, v = 0.098, -1.08
     while v < 1.15:
-        half = anatomy.spine_width * (0.78 + 0.16 * ramp(np.array((v + 0.9) / 1.6)).item())
+        half = anatomy.spine_width * float(np.interp(v, (-0.9, 0.7), (0.78, 0.94)))
         u = float(np.interp(v + height / 2, LEVELS, path))
         slope = float(np.interp(v + height, LEVELS, path) - np.interp(v, LEVELS, path))
         vertebra(layer, u, v, half, height, slope, anatomy.bone)

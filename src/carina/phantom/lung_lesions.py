@@ -70,7 +70,7 @@ def wedge(scene: Scene, lesion: Lesion, rng: np.random.Generator) -> Mask:
     field = scene.lung(side)
     tip = scene.anatomy.hila_at + 0.05
     foot = 0.2 + 0.06 * lesion.severity + 0.05 * lesion.extent
-    window = canvas.window(min(0, side * 0.6), tip, max(0, side * 0.6), field.lung.base)
+    window = canvas.window(min(0.0, side * 0.6), tip, max(0.0, side * 0.6), field.lung.base)
     u, v = canvas.u[window] * side, canvas.v[window]
     border = 0.08 + (foot - 0.02) * np.clip((v - tip) / (field.lung.dome - tip), 0, 1)
     inside = ramp((border - u) / 0.03) * ramp((u - 0.02) / 0.02)

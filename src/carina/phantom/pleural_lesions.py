@@ -164,4 +164,6 @@ def callus(canvas: Canvas, at: Point, offset: float, value: float) -> None:
     for shift in (-0.3 * offset, offset):
         centre = (at[0], at[1] + shift)
         window = canvas.around(centre, 0.036)
-        canvas.add(window, value * bulge(1 - ellipsoid(canvas, window, centre, (0.034, 0.034), 0)))
+        canvas.add(
+            window, value * bulge(1 - ellipsoid(canvas, window, centre, (0.034, 0.034), 0.0))
+        )
