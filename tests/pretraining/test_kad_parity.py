@@ -213,7 +213,8 @@ def training_losses(case: Case, objective: KADObjective) -> tuple[dict[str, Tens
         batch_size=4,
     )
     model = objective.model
-    features = model.image_encoder(case.pictures("train_image"))
+    dtype = model.head.weight.dtype
+    features = model.image_encoder(case.pictures("train_image").to(dtype))
     reports = objective.text.reports(model.text_encoder, batch.rows)
     terms = objective.existence(features, reports, batch)
     means = {name: term.sum / term.count for name, term in terms.items()}
@@ -267,7 +268,9 @@ def test_parity_kad_training_step(
     frozen: bool,
     reports_asked: bool,
 ) -> None:
-    model = without_dropout(copy.deepcopy(model))
+    # The gradient of the stem is ill-conditioned: in float32 it changes by 1e-3 with the number
+    # of threads. In float64 it is within 2e-4 of the recorded one.
+    model = without_dropout(copy.deepcopy(model)).double()
     objective = objective_of(
         case, model, labels=as_absent(case), frozen=frozen, reports_asked=reports_asked
     )
@@ -278,15 +281,14 @@ def test_parity_kad_training_step(
         if not official.endswith("logit_scale"):
             assert norm_of(model, official) == pytest.approx(expected, rel=1e-3), official
     if name == "train_bert_trainable":
-        close(features.pooled.detach(), case.output("train_batch_train.pooled"))
         encoder = model.image_encoder
+        close(features.pooled.detach(), case.output("train_batch_train.pooled"))
         close(encoder.bn1.running_mean, case.output("train_batch_train.bn1_running_mean"))
         close(encoder.bn1.running_var, case.output("train_batch_train.bn1_running_var"))
         expected = case.output("train_batch_train.grad_mlp_head_weight")
-        torch.testing.assert_close(model.head.weight.grad, expected, rtol=1e-3, atol=1e-4)
-        stem = encoder.conv1.weight.grad[::8]
+        close(model.head.weight.grad, expected, rtol=1e-3, atol=1e-4)
         expected = case.output("train_batch_train.grad_conv1_weight_sub")
-        torch.testing.assert_close(stem, expected, rtol=1e-3, atol=1e-2)
+        close(encoder.conv1.weight.grad[::8], expected, rtol=1e-3, atol=1e-2)
 
 
 def test_parity_kad_optimiser_groups_but_for_what_conversion_leaves_out(
@@ -362,7 +364,7 @@ def decode(model: KADModel, memory: Tensor, case: Case) -> Decoded:
 
 
 def close(actual: Tensor, expected: Tensor, **tolerance: float) -> None:
-    torch.testing.assert_close(actual, expected, **(tolerance or TENSORS))
+    torch.testing.assert_close(actual.to(expected.dtype), expected, **(tolerance or TENSORS))
 
 
 def assert_losses(means: dict[str, Tensor], expected: dict[str, float]) -> None:

@@ -61,7 +61,8 @@ class Attention(nn.Module):
         query_bias = self.in_proj_bias.chunk(3)[0]
         heads = self._split(F.linear(queries, query_weight, query_bias))
         width = heads.shape[-1]
-        return heads @ key_weight.view(self.heads, width, -1) * width**-0.5
+        folded: Tensor = heads @ key_weight.view(self.heads, width, -1) * width**-0.5
+        return folded
 
     def attend_folded(
         self,
@@ -100,7 +101,8 @@ class Attention(nn.Module):
     def _split(
         self, features: Float[Tensor, "batch tokens dim"]
     ) -> Float[Tensor, "batch heads tokens width"]:
-        return features.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        heads: Tensor = features.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        return heads
 
     def _join(
         self, heads: Float[Tensor, "batch heads tokens width"]

@@ -54,7 +54,9 @@ def fused(module: nn.Module) -> nn.Module:
             _fuse(part, "conv3", "bn3")
         elif isinstance(part, nn.Sequential) and _is_shortcut(part):
             _fuse(part, "0", "1")
-    return module.to(memory_format=torch.channels_last)
+        if isinstance(part, nn.Conv2d):
+            part.weight.data = part.weight.data.contiguous(memory_format=torch.channels_last)
+    return module
 
 
 def _is_shortcut(part: nn.Sequential) -> bool:
@@ -66,6 +68,8 @@ def _fuse(owner: nn.Module, convolution: str, norm: str) -> None:
     conv, batch_norm = owner.get_submodule(convolution), owner.get_submodule(norm)
     assert isinstance(conv, nn.Conv2d)
     assert isinstance(batch_norm, nn.BatchNorm2d)
+    assert batch_norm.running_mean is not None
+    assert batch_norm.running_var is not None
     weight, bias = fuse_conv_bn_weights(
         conv.weight,
         conv.bias,

@@ -28,12 +28,13 @@ def batch_norms(module: nn.Module) -> list[nn.modules.batchnorm._BatchNorm]:
 def still_statistics(module: nn.Module) -> Iterator[None]:
     """Batch norms use the batch's statistics inside, but do not count them a second time."""
     norms = batch_norms(module)
-    flags = [norm.track_running_stats for norm in norms]
-    for norm in norms:
-        # In training mode a norm that does not track leaves its running statistics alone.
-        norm.track_running_stats = not norm.training
+    momenta = [norm.momentum for norm in norms]
+    counts = [norm.num_batches_tracked for norm in norms]
+    for norm, count in zip(norms, counts, strict=True):
+        norm.momentum = 0.0  # running statistics are written, but with what they are
+        norm.num_batches_tracked = None if count is None else count.clone()
     try:
         yield
     finally:
-        for norm, flag in zip(norms, flags, strict=True):
-            norm.track_running_stats = flag
+        for norm, momentum, count in zip(norms, momenta, counts, strict=True):
+            norm.momentum, norm.num_batches_tracked = momentum, count

@@ -1,6 +1,7 @@
 """A transformer decoder that asks a picture about findings."""
 
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -127,13 +128,13 @@ class QueryDecoder(nn.Module):
             queries: embeddings of the queries, not normalised.
         """
         states = self.norm(queries).unsqueeze(0).expand(len(memory), -1, -1)
-        states, weights = self.layers[0].ask_one_another(states)
+        states, weights = self._stack[0].ask_one_another(states)
         return self._decode(self.norm(memory), states, None, weights)
 
     def prepare(self, queries: Float[Tensor, "queries dim"]) -> PreparedQueries:
         """Does all that depends on the queries alone. Right in eval mode only (no dropout)."""
-        states, weights = self.layers[0].ask_one_another(self.norm(queries).unsqueeze(0))
-        folded = self.layers[0].multihead_attn.fold(self.layers[0].norm2(states))
+        states, weights = self._stack[0].ask_one_another(self.norm(queries).unsqueeze(0))
+        folded = self._stack[0].multihead_attn.fold(self._stack[0].norm2(states))
         return PreparedQueries(states=states, folded=folded, self_attention=weights)
 
     def answer(
@@ -145,6 +146,10 @@ class QueryDecoder(nn.Module):
         weights = prepared.self_attention.expand(batch, -1, -1)
         return self._decode(self.norm(memory), states, prepared.folded, weights)
 
+    @property
+    def _stack(self) -> list[QueryLayer]:
+        return [cast(QueryLayer, layer) for layer in self.layers]
+
     def _decode(
         self,
         memory: Float[Tensor, "batch tokens dim"],
@@ -153,9 +158,9 @@ class QueryDecoder(nn.Module):
         first: Float[Tensor, "batch queries queries"],
     ) -> Decoded:
         """From the states after the first self-attention to the end."""
-        states, seen = self.layers[0].ask_picture(states, memory, folded)
+        states, seen = self._stack[0].ask_picture(states, memory, folded)
         cross, own = [seen], [first]
-        for layer in self.layers[1:]:
+        for layer in self._stack[1:]:
             states, weights = layer.ask_one_another(states)
             own.append(weights)
             states, weights = layer.ask_picture(states, memory)

@@ -121,7 +121,7 @@ class ResNetConfig:
     @property
     def stride(self) -> int:
         """Pixels of the input per feature, down and across."""
-        return 4 * 2 ** (len(self.depths) - 1)
+        return 2 << len(self.depths)
 
     @property
     def outputs(self) -> int:
@@ -161,7 +161,7 @@ class ResNetEncoder(nn.Module):
         self, radiographs: Float[Tensor, "batch channels height width"]
     ) -> Float[Tensor, "batch outputs rows cols"]:
         """The map of the last stage, one place per `config.stride` pixels."""
-        maps = self.conv1(radiographs)
+        maps: Tensor = self.conv1(radiographs)
         if self.config.channels_last or not self.training:
             maps = maps.contiguous(memory_format=torch.channels_last)
         maps = self.bn1(maps)

@@ -88,8 +88,10 @@ class TextEncoder(nn.Module):
         self.project = nn.Sequential(
             nn.Linear(config.width, config.dim), nn.GELU(), nn.Linear(config.dim, config.dim)
         )
-        for layer in (self.project[0], self.project[2]):
-            nn.init.normal_(layer.weight, std=config.width**-0.5)
+        self._padding, self._last = (_id_of(tokenizer, name) for name in ("[PAD]", "[SEP]"))
+        for layer in self.project:
+            if isinstance(layer, nn.Linear):
+                nn.init.normal_(layer.weight, std=config.width**-0.5)
 
     @classmethod
     def from_config(cls, config: TextEncoderConfig, tokenizer: Tokenizer) -> "TextEncoder":
@@ -119,12 +121,12 @@ class TextEncoder(nn.Module):
 
     def tokenize(self, texts: Sequence[str]) -> Tokens:
         """Texts as token ids, on the CPU; what is too long is cut and counted."""
-        limit, last = self.config.max_tokens, self.tokenizer.token_to_id("[SEP]")
+        limit, last = self.config.max_tokens, self._last
         lists = [encoding.ids for encoding in self.tokenizer.encode_batch(list(texts))]
         cut = sum(len(ids) > limit for ids in lists)
         lists = [ids if len(ids) <= limit else [*ids[: limit - 1], last] for ids in lists]
         shape = (len(lists), max((len(ids) for ids in lists), default=0))
-        ids = torch.full(shape, self.tokenizer.token_to_id("[PAD]"), dtype=torch.long)
+        ids = torch.full(shape, self._padding, dtype=torch.long)
         mask = torch.zeros(shape, dtype=torch.long)
         for row, numbers in enumerate(lists):
             ids[row, : len(numbers)] = torch.tensor(numbers)
@@ -150,7 +152,7 @@ class TextEncoder(nn.Module):
         too long is logged as one warning.
         """
         different = sorted(set(texts), key=lambda text: (len(text), text))
-        device = self.project[0].weight.device
+        device = next(self.parameters()).device
         rows, cut = [torch.zeros(0, self.config.dim, device=device)], 0
         with torch.no_grad(), evaluating(self):
             for piece in _pieces(different, batch_size):
@@ -172,6 +174,13 @@ class TextEncoder(nn.Module):
 def _pieces(texts: Sequence[str], size: int) -> Iterator[Sequence[str]]:
     for start in range(0, len(texts), size):
         yield texts[start : start + size]
+
+
+def _id_of(tokenizer: Tokenizer, name: str) -> int:
+    number = tokenizer.token_to_id(name)
+    if number is None:
+        raise ModelError(f"The tokenizer lacks {name}; expected a WordPiece tokenizer of BERT.")
+    return number
 
 
 def _bert_config(config: TextEncoderConfig) -> BertConfig:

@@ -1,6 +1,7 @@
 """A vision transformer with timm's parameter names."""
 
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -66,7 +67,7 @@ class SelfAttention(nn.Module):
     ) -> Float[Tensor, "batch tokens dim"]:
         """Attends with the fused kernel, which keeps no weights."""
         query, key, value = self._heads(tokens)
-        mixed = F.scaled_dot_product_attention(query, key, value)
+        mixed: Tensor = F.scaled_dot_product_attention(query, key, value)
         joined: Tensor = self.proj(mixed.transpose(1, 2).flatten(2))
         return joined
 
@@ -75,7 +76,8 @@ class SelfAttention(nn.Module):
     ) -> Float[Tensor, "batch heads tokens tokens"]:
         """The attention that `forward` pays: rows look at columns, and add up to one."""
         query, key, _ = self._heads(tokens)
-        return (query @ key.transpose(2, 3) * query.shape[-1] ** -0.5).softmax(-1)
+        logits: Tensor = query @ key.transpose(2, 3) * query.shape[-1] ** -0.5
+        return logits.softmax(-1)
 
     def _heads(
         self, tokens: Float[Tensor, "batch tokens dim"]
@@ -131,7 +133,8 @@ class PatchEmbedding(nn.Module):
         self, radiographs: Float[Tensor, "batch channels height width"]
     ) -> Float[Tensor, "batch patches dim"]:
         """One embedding a patch, row after row."""
-        return self.proj(radiographs).flatten(2).transpose(1, 2)
+        patches: Tensor = self.proj(radiographs)
+        return patches.flatten(2).transpose(1, 2)
 
 
 class ViTEncoder(nn.Module):
@@ -170,10 +173,14 @@ class ViTEncoder(nn.Module):
         """The same, with the attention of all layers; token 0 is the class token."""
         tokens = self._embed(radiographs)
         weights = []
-        for block in self.blocks:
+        for block in self._stack:
             weights.append(block.attn.weights(block.norm1(tokens)))
             tokens = block(tokens)
         return self._features(tokens), torch.stack(weights)
+
+    @property
+    def _stack(self) -> list[Block]:
+        return [cast(Block, block) for block in self.blocks]
 
     def _embed(
         self, radiographs: Float[Tensor, "batch channels size size"]

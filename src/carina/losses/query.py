@@ -28,11 +28,11 @@ def existence_loss(
         The sum over the labels that are not ignored, in nats, and their number.
     """
     losses = F.cross_entropy(
-        logits.flatten(0, 1).float(),
+        logits.flatten(0, 1),
         labels.flatten().long(),
         ignore_index=IGNORED,
         reduction="none",
     ).view_as(labels)
     if positive_weight is not None:
         losses = torch.where(labels == 1, losses * positive_weight, losses)
-    return losses.sum(), (labels != IGNORED).sum().float()
+    return losses.sum(), (labels != IGNORED).sum().to(losses.dtype)

@@ -64,7 +64,7 @@ class ContrastModel(nn.Module):
     def __init__(self, config: ContrastConfig, text_encoder: TextEncoder) -> None:
         super().__init__()
         self.config = config
-        self.image_encoder = config.image.build()
+        self.image_encoder: nn.Module = config.image.build()
         self.text_encoder = text_encoder
         self._fused = Fused()
 

@@ -93,7 +93,7 @@ class KADModel(nn.Module):
     def __init__(self, config: KADConfig, text_encoder: TextEncoder) -> None:
         super().__init__()
         self.config = config
-        self.image_encoder = config.image.build()
+        self.image_encoder: nn.Module = config.image.build()
         self.text_encoder = text_encoder
         self.decoder = QueryDecoder(config.decoder)
         self.dropout = nn.Dropout(config.decoder.dropout)

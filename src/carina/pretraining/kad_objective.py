@@ -160,7 +160,8 @@ class SynchronisedStatistics:
                 "Batch statistics can be synchronised between GPUs only; on several CPU "
                 "processes use frozen statistics (batch_norm = FrozenStatistics)."
             )
-        return nn.SyncBatchNorm.convert_sync_batchnorm(encoder)
+        converted: nn.Module = nn.SyncBatchNorm.convert_sync_batchnorm(encoder)
+        return converted
 
     def hold(self, encoder: nn.Module) -> None:
         """Changes nothing."""
@@ -360,7 +361,7 @@ class KADObjective(nn.Module):
         if not share.all():
             rows = share.to(memory.device)
             memory, labels = memory[rows], labels[rows]
-        weight: Tensor | None = self.positive_weight
+        weight = self._buffers["positive_weight"]
         return existence_loss(self.model.logits(memory, queries), labels, weight)
 
 
@@ -388,7 +389,8 @@ def contrast_batch(
 ) -> Summed:
     """Contrast over the global batch, in float32 whatever the precision around it."""
     with torch.autocast(images.device.type, enabled=False):
-        images, reports = images.float(), reports.float()
+        wide = torch.promote_types(images.dtype, torch.float32)
+        images, reports = images.to(wide), reports.to(wide)
         return settings.contrast(
             images, reports, gather_rows(images), gather_rows(reports), first=batch.places.start
         )
