@@ -251,7 +251,7 @@ def test_probe_gives_size_and_view_without_pixels(
     ("elements", "view"),
     [
         ({"ViewPosition": "PA"}, "PA"),
-        ({"ViewPosition": "ll"}, "LATERAL"),
+        ({"ViewPosition": "LL"}, "LATERAL"),
         ({"ViewPosition": "", "PatientOrientation": ["A", "F"]}, "LATERAL"),
         ({"PatientOrientation": ["L", "F"]}, None),
         ({"SeriesDescription": "CHEST LAT."}, "LATERAL"),

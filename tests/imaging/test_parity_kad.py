@@ -57,14 +57,14 @@ def test_parity_kad_shorter_side_equals_the_official_resize(kad: Path) -> None:
     _, height, width = extras["int_resize_shape"]
     assert shorter_side_to(224, *picture.shape[:2]) == (height, width)
     golden = np.load(kad / "preprocess.npz")["kad.chestxray14_resize_int_224"]
-    top = round((height - 224) / 2)
-    # The golden keeps every 4th row of the whole picture; ours starts at `top` of it.
-    first = -top % 4
+    top, left = round((height - 224) / 2), round((width - 224) / 2)
+    # The golden keeps every 4th pixel of the whole picture; ours starts at (top, left) of it.
+    y, x = -top % 4, -left % 4
     for index in range(3):
         channel = picture[..., index].astype(np.float32) / 255
-        ours = prepared(channel, CentreCrop(), 224, index)[first::4, ::4]
-        rows = golden[index][(top + first) // 4 :][: len(ours)]
-        np.testing.assert_allclose(ours, rows, atol=5e-5)
+        ours = prepared(channel, CentreCrop(), 224, index)[y::4, x::4]
+        same = golden[index][(top + y) // 4 :, (left + x) // 4 :]
+        np.testing.assert_allclose(ours, same[: ours.shape[0], : ours.shape[1]], atol=5e-5)
 
 
 def test_parity_kad_16_bit_pictures_equal_the_official_stretch(kad: Path, tmp_path: Path) -> None:
@@ -136,3 +136,34 @@ def test_parity_kad_auto_contrast_keeps_a_narrow_picture(kad: Path) -> None:
         low, high = int(narrow.min()), int(narrow.max())
         stretched = (narrow.astype(float) - low) / (high - low) * 255
         assert np.abs(ours - stretched).max() <= 1
+
+
+def slim() -> dict[str, Any]:
+    """A few of the recorded numbers, so that a clean clone proves something too."""
+    numbers: dict[str, Any] = json.loads(Path(__file__).with_name("kad_slim.json").read_text())
+    return numbers
+
+
+def test_operations_equal_a_few_recorded_pixels_of_the_official_code() -> None:
+    numbers = slim()
+    picture = formula_picture(48, 56, 0.0)
+    picture[0, 0], picture[-1, -1] = 0, 255
+    red = np.ascontiguousarray(picture[..., 0])
+    rows, cols = np.array(numbers["places"]).T
+    for name, levels in numbers["operations"].items():
+        kind, variant = name.split(".")
+        sign = 1 if variant == "0" else -1
+        # Of rotation the recording holds -21 degrees first.
+        sign = -sign if kind == "Rotate" else sign
+        ours = PLAIN[kind](red) if kind in PLAIN else MOVES[kind](red, sign)
+        tolerance = 0 if kind in PLAIN else 1
+        assert np.abs(ours[rows, cols].astype(int) - levels).max() <= tolerance, name
+    assert operations.sharpen(red)[rows, cols].tolist() == numbers["sharpness"]
+
+
+def test_squash_equals_a_few_recorded_values_of_the_official_transform() -> None:
+    numbers = slim()["squash"]
+    red = formula_picture(*numbers["size"], 0.0)[..., 0].astype(np.float32) / 255
+    rows, cols = np.array(numbers["places"]).T
+    ours = prepared(red, Squash(), 224, 0)[::4, ::4][rows, cols]
+    np.testing.assert_allclose(ours, numbers["values"], atol=5e-5)

@@ -117,6 +117,14 @@ def test_scaled_decoding_keeps_the_short_side_that_is_asked(
     assert min(read_radiograph(path, short_side=short_side).shape) == expected >= short_side
 
 
+def test_first_picture_of_a_camera_file_is_read(tmp_path: Path, grey: NDArray[np.uint8]) -> None:
+    first, second = Image.fromarray(grey), Image.new("L", (50, 60))
+    first.save(tmp_path / "a.jpg", format="MPO", save_all=True, append_images=[second], quality=95)
+    for short_side in (None, 25):
+        image = read_radiograph(tmp_path / "a.jpg", short_side=short_side)
+        assert image.mean() * 255 == pytest.approx(grey.mean(), abs=2)
+
+
 def tinted(grey: NDArray[np.uint8], tint: tuple[float, float, float]) -> Image.Image:
     return Image.fromarray((grey[..., None] * np.array(tint)).astype(np.uint8))
 
@@ -179,7 +187,7 @@ def png_that_claims(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0"))
 
 
-@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+@pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("side", [10_000, 50_000])
 def test_decompression_bomb_is_refused_before_it_is_unpacked(tmp_path: Path, side: int) -> None:
     (tmp_path / "a.png").write_bytes(png_that_claims(side, side))

@@ -204,6 +204,24 @@ def test_damaged_image_whose_file_is_gone_is_dropped_by_repair(
     assert set(ImageStore.open(out).keys) == {key for key, _ in rest}
 
 
+def test_scaled_decoding_stays_close_to_a_full_decode(tmp_path: Path) -> None:
+    generator = np.random.default_rng(3)
+    coarse = Image.fromarray(generator.integers(30, 226, (30, 25), dtype=np.uint8))
+    picture = coarse.resize((1500, 1800), Image.Resampling.BICUBIC)
+    picture.save(tmp_path / "a.jpg", quality=95)
+    ours, height, width = packing.shrink(tmp_path / "a.jpg", 150)
+    assert (height, width, ours.shape) == (1800, 1500, (180, 150))
+    difference = np.abs(ours.astype(int) - pixels_by_pillow(tmp_path / "a.jpg", 150))
+    assert difference.mean() < 0.5
+    assert difference.max() <= 5
+
+
+def test_store_needs_no_torch() -> None:
+    # Every worker imports it: torch would cost each of them more than a second.
+    code = "import sys, carina.imaging.store; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
 def test_store_can_be_pickled_after_reading(items: Items, tmp_path: Path) -> None:
     build_store(items, tmp_path / "store", 32, processes=1)
     store = ImageStore.open(tmp_path / "store")

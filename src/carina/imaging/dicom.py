@@ -8,6 +8,7 @@ large detector costs milliseconds.
 
 import logging
 import struct
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,9 +58,11 @@ def read_header(path: Path) -> tuple[int, int, str | None]:
     Raises:
         RadiographError: the header is damaged, or says that the file holds no radiograph.
     """
-    dataset = _read(path, tags=HEADER_TAGS)
-    _check_picture(path, dataset)
-    return int(dataset.Columns), int(dataset.Rows), view_of(dataset)
+    # pydicom's warnings quote values, which may be names; what matters is checked here.
+    with warnings.catch_warnings(action="ignore"):
+        dataset = _read(path, tags=HEADER_TAGS)
+        _check_picture(path, dataset)
+        return int(dataset.Columns), int(dataset.Rows), view_of(dataset)
 
 
 def read_levels(
@@ -71,11 +74,12 @@ def read_levels(
     Raises:
         RadiographError: pixels are missing or damaged, or the file holds no radiograph.
     """
-    dataset = _read(path, tags=None)
-    _check_picture(path, dataset)
-    stored = _stored_range(path, dataset)
-    levels = stored.levels(_decode_pixels(path, dataset))
-    return levels, grey_table(path, dataset, stored)
+    with warnings.catch_warnings(action="ignore"):
+        dataset = _read(path, tags=None)
+        _check_picture(path, dataset)
+        stored = _stored_range(path, dataset)
+        levels = stored.levels(_decode_pixels(path, dataset))
+        return levels, grey_table(path, dataset, stored)
 
 
 def view_of(dataset: Dataset) -> str | None:

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from carina.errors import OutputError, RadiographError
-from carina.imaging.reader import probe, read_grey8
+from carina.imaging.reader import RadiographHeader, probe, read_grey8
 from carina.imaging.shards import CODECS, Entry, Picture, write_shard
 
 
@@ -97,8 +97,22 @@ def shrink(path: Path, size: int) -> tuple[NDArray[np.uint8], int, int]:
     shape = (round(header.width * size / short), round(header.height * size / short))
     # Box averages to at least three times the wanted size come first: far faster on a whole
     # detector image, and within a grey level of the single bicubic pass.
-    small = Image.fromarray(levels).resize(shape, Image.Resampling.BICUBIC, reducing_gap=3.0)
+    small = Image.fromarray(levels).resize(
+        shape, Image.Resampling.BICUBIC, _true_extent(header, levels), reducing_gap=3.0
+    )
     return np.asarray(small), header.height, header.width
+
+
+def _true_extent(
+    header: RadiographHeader, levels: NDArray[np.uint8]
+) -> tuple[float, float, float, float]:
+    """How far the picture reaches into its decoded pixels.
+
+    Scaled decoding rounds up: 1500 columns at 1/8 become 188, the last of them half empty. To take
+    188 for the whole width would shift the right edge by half a pixel.
+    """
+    scale = round(header.width / levels.shape[1])
+    return 0.0, 0.0, header.width / scale, header.height / scale
 
 
 def _pictures(task: Task, unreadable: list[tuple[str, str]]) -> Iterator[Picture]:

@@ -1,6 +1,7 @@
 """PNG and JPEG files as grey levels."""
 
 import struct
+import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -69,7 +70,8 @@ def read_levels(
 def _opened(path: Path) -> Iterator[Image.Image]:
     """Opens a picture and turns whatever goes wrong while it is in use into one message."""
     try:
-        with Image.open(path, formats=FORMATS) as image:
+        # Pillow warns of large pictures; the reader refuses those that are too large.
+        with warnings.catch_warnings(action="ignore"), Image.open(path, formats=FORMATS) as image:
             yield image
     except (
         UnidentifiedImageError,

@@ -141,13 +141,13 @@ def _decode(
 
 def _read_head(path: Path) -> bytes:
     """The first bytes of a file, or the reason why there are none."""
-    if path.is_dir():
-        raise RadiographError(
-            f"{path}: this is a folder, expected one file. Name the files in it instead."
-        )
     try:
         with path.open("rb") as handle:
             head = handle.read(512)
+    except IsADirectoryError:
+        raise RadiographError(
+            f"{path}: this is a folder, expected one file. Name the files in it instead."
+        ) from None
     except FileNotFoundError:
         raise RadiographError(f"{path}: there is no such file. Check the path.") from None
     except OSError as error:
