@@ -19,10 +19,10 @@ def similarity_chart(
     headings: tuple[str, str] = ("before", "after"),
 ) -> str:
     """Two matrices of cosine similarity side by side, on one colour scale."""
-    cell = max(6.0, min(22.0, 330 / len(names)))
+    cell = max(9.0, min(22.0, 430 / len(names)))
     side = cell * len(names)
     room = min(190.0, max(text_width(name, 11) for name in names) + 10)
-    top = 40 + room * 0.75
+    top = 40 + room * 0.9
     low = float(min(before.min(), after.min(), 0.0))
     shapes = []
     for i, (matrix, heading) in enumerate(zip((before, after), headings, strict=True)):
@@ -34,13 +34,18 @@ def similarity_chart(
         shown = shortened(name, room - 8, 11)
         shapes.append(
             f'<text x="{number(room - 6)}" y="{number(top + cell * (i + 0.5) + 4)}" class="ink" '
-            f'font-size="{number(min(11, cell))}" text-anchor="end">'
+            f'font-size="{number(name_size(cell))}" text-anchor="end">'
             f"{escape(shown)}{named(name, shown)}</text>"
         )
     width = room + 2 * side + 34 + room * 0.6
     shapes.extend(colour_scale(room, top + side + 16, low))
     title = f"Cosine similarity of {len(names)} finding names, {headings[0]} and {headings[1]}"
     return svg_document(width, top + side + 60, title, shapes)
+
+
+def name_size(cell: Number) -> float:
+    """The font size at which slanted names of neighbouring columns do not touch."""
+    return min(11.0, cell * 0.78)
 
 
 def matrix_cells(
@@ -60,11 +65,11 @@ def column_names(names: Sequence[str], left: Number, top: Number, cell: Number) 
     """Names above the columns of a matrix, slanted."""
     labels = []
     for i, name in enumerate(names):
-        x, y = left + cell * (i + 0.7), top - 5
+        x, y = left + cell * (i + 0.75), top - 4
         shown = shortened(name, 180, 11)
         labels.append(
-            f'<text x="{number(x)}" y="{number(y)}" class="ink" font-size="{number(min(11, cell))}"'
-            f' transform="rotate(-48 {number(x)} {number(y)})">'
+            f'<text x="{number(x)}" y="{number(y)}" class="ink" '
+            f'font-size="{number(name_size(cell))}" transform="rotate(-60 {number(x)} {number(y)})">'
             f"{escape(shown)}{named(name, shown)}</text>"
         )
     return labels

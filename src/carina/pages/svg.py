@@ -42,7 +42,9 @@ def svg_document(width: Number, height: Number, title: str, body: Sequence[str])
         f'<svg xmlns="http://www.w3.org/2000/svg" class="cv" role="img" '
         f'viewBox="0 0 {number(width)} {number(height)}" width="{number(width)}" '
         f'height="{number(height)}"><title>{escape(title)}</title>'
-        f"<style>{style_sheet()}</style>{''.join(body)}</svg>"
+        f"<style>{style_sheet()}</style>"
+        # Opened by itself in a dark browser, a picture without ground stands on white.
+        f'<rect width="100%" height="100%" class="paper"/>{"".join(body)}</svg>'
     )
 
 
