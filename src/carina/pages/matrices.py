@@ -68,8 +68,8 @@ def column_names(names: Sequence[str], left: Number, top: Number, cell: Number) 
         x, y = left + cell * (i + 0.75), top - 4
         shown = shortened(name, 180, 11)
         labels.append(
-            f'<text x="{number(x)}" y="{number(y)}" class="ink" '
-            f'font-size="{number(name_size(cell))}" transform="rotate(-60 {number(x)} {number(y)})">'
+            f'<text x="{number(x)}" y="{number(y)}" transform="rotate(-60 {number(x)} '
+            f'{number(y)})" class="ink" font-size="{number(name_size(cell))}">'
             f"{escape(shown)}{named(name, shown)}</text>"
         )
     return labels
