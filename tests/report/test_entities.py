@@ -1,8 +1,14 @@
 """The test sentences: what a radiologist reads out of each, worked by hand."""
 
-import pytest
+import time
 
-from carina.report.entities import RuleExtractor
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from carina.errors import ReportError
+from carina.report import entities as entities_module
+from carina.report.entities import EXTRACTORS, RuleExtractor
 from carina.report.lexicon import Lexicon
 from carina.study import Assertion, Entity, EntityKind
 
@@ -151,3 +157,118 @@ def test_sentence_is_read_as_a_radiologist_reads_it(sentence: str) -> None:
         else:
             assert entity.place in {None, "heart", "lung"}
         assert entity.severity == severity
+
+
+def summary(text: str) -> list[tuple[str, str]]:
+    words = {value: sign for sign, value in SIGNS.items()}
+    return [(entity.name, words[entity.assertion]) for entity in observations(text)]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("No effusion, and the heart is enlarged.", "pleural effusion -, cardiomegaly +"),
+        ("No pneumothorax, small effusion.", "pneumothorax -, pleural effusion +"),
+        ("No effusion, suspicious nodule, or mass.", "pleural effusion -, nodule -, mass -"),
+        ("No nodule to suggest malignancy.", "nodule -, malignancy -"),
+        (
+            "Lungs clear of edema, effusion, or mass.",
+            "pulmonary edema -, pleural effusion -, mass -",
+        ),
+        ("Atelectasis or scar at the left base.", "atelectasis ?, scar ?"),
+        ("There are no XXXX of a pleural effusion.", "pleural effusion -"),
+        ("CT of the chest showed a mass. Radiograph shows edema.", "pulmonary edema +"),
+        ("Pericardial effusion.", "pericardial effusion +"),
+        ("Massive effusion with mass effect.", "pleural effusion +"),
+        ("Temperature was normal.", ""),
+        ("small\nleft   pleural\n effusion", "pleural effusion +"),
+        ("EFFUSION,PNEUMOTHORAX", "pleural effusion +, pneumothorax +"),
+        ("Pnuemothorax; effussion; chf.", "pneumothorax +, pleural effusion +, heart failure +"),
+    ],
+)
+def test_reach_of_cues(text: str, expected: str) -> None:
+    assert ", ".join(" ".join(said) for said in summary(text)) == expected
+
+
+def test_missing_is_not_absent() -> None:
+    assert "pneumothorax" not in dict(summary("Mild cardiomegaly."))
+
+
+def test_sections_about_other_things_give_nothing() -> None:
+    text = "INDICATION: pneumonia\nHISTORY: mass\nCOMPARISON: effusion\nFINDINGS: Edema.\n"
+    found = EXTRACTOR.extract(text)
+    assert [(e.name, e.section) for e in found] == [("pulmonary edema", "findings")]
+
+
+def test_the_header_of_a_section_of_its_own_kind_is_read() -> None:
+    assert summary("PLEURAL EFFUSION: None.\nPNEUMOTHORAX: Small.") == [
+        ("pleural effusion", "-"),
+        ("pneumothorax", "+"),
+    ]
+
+
+def test_spans_are_the_words_as_written() -> None:
+    text = "FINDINGS:\n 1. Small  LEFT\n effusion (2.5 x 3 cm), İ edema. Lungs\tclear."
+    found = EXTRACTOR.extract(text)
+    assert found
+    assert all(text[e.start : e.end] == e.text for e in found)
+    assert [e.start for e in found] == sorted(e.start for e in found)
+    assert found[0].severity == "small"
+
+
+def test_anatomy_is_an_entity_with_its_side() -> None:
+    found = [e for e in EXTRACTOR.extract("Left apical opacity.") if e.kind == "anatomy"]
+    assert [(e.name, e.place) for e in found] == [("apex", "left apex")]
+
+
+def test_entities_equal_those_made_the_long_way() -> None:
+    for entity in EXTRACTOR.extract("Small left effusion."):
+        again = Entity(**vars(entity))
+        assert again == entity
+        assert hash(again) == hash(entity)
+
+
+@settings(max_examples=60)
+@given(st.text(max_size=300))
+def test_any_text_is_read_without_a_crash(text: str) -> None:
+    for entity in EXTRACTOR.extract(text):
+        assert text[entity.start : entity.end] == entity.text
+
+
+@settings(max_examples=60)
+@given(st.lists(st.sampled_from(sorted(EXTRACTOR.lexicon.phrases)), max_size=14))
+def test_any_order_of_known_phrases_is_read(phrases: list[str]) -> None:
+    text = " ".join(phrases)
+    first = EXTRACTOR.extract(text)
+    assert first == RuleExtractor(EXTRACTOR.lexicon, remember=False).extract(text)
+
+
+def test_empty_and_binary_reports_give_nothing() -> None:
+    assert EXTRACTOR.extract("") == ()
+    assert EXTRACTOR.extract("\x00" * 1000) == ()
+    assert EXTRACTOR.extract(bytes(range(256)).decode("latin-1") * 50) == ()
+
+
+@pytest.mark.parametrize(
+    "piece",
+    ["no effusion, ", "opacity ", "left ", "FINDINGS: ", ".", "a", "1. ", "or ", "\n", ": ", "no "],
+)
+def test_time_grows_linearly_with_the_length(piece: str) -> None:
+    def seconds(length: int) -> float:
+        extractor = RuleExtractor(EXTRACTOR.lexicon, remember=False)
+        started = time.process_time()
+        extractor.extract(piece * (length // len(piece)))
+        return time.process_time() - started
+
+    short = max(min(seconds(3_000) for _ in range(3)), 2e-3)
+    assert seconds(30_000) < 40 * short
+
+
+def test_a_report_too_long_to_be_one_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(entities_module, "LONGEST_REPORT", 10)
+    with pytest.raises(ReportError, match="11 characters, expected at most 10"):
+        EXTRACTOR.extract("x" * 11)
+
+
+def test_extractors_are_made_by_name() -> None:
+    assert EXTRACTORS["rules"](Lexicon.default()).name == "rules"

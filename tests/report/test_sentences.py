@@ -72,5 +72,5 @@ def test_time_grows_linearly(piece: str) -> None:
         split_sentences(text)
         return time.process_time() - started
 
-    short = max(min(seconds(50_000) for _ in range(3)), 1e-3)
-    assert seconds(500_000) < 40 * short
+    short = max(min(seconds(3_000) for _ in range(3)), 1e-3)
+    assert seconds(30_000) < 40 * short

@@ -99,8 +99,9 @@ def build_automaton(lexicon: Lexicon) -> ahocorasick.Automaton:
     """An automaton over all phrases, each with a space in front so that it starts a word."""
     automaton = ahocorasick.Automaton()
     for phrase, meaning in lexicon.phrases.items():
-        key = phrase if meaning.role in PUNCTUATION or phrase == ";" else f" {phrase}"
-        automaton.add_word(key, (meaning, len(key), meaning.role))
+        key = phrase if meaning.role in PUNCTUATION else f" {phrase}"
+        several = " " in phrase
+        automaton.add_word(key, (meaning, len(key), meaning.role, several))
     automaton.make_automaton()
     return automaton
 

@@ -56,6 +56,7 @@ class Role(IntEnum):
     IGNORE = auto()
     COMMA = auto()
     COLON = auto()
+    SEMICOLON = auto()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,6 +113,17 @@ def read_terms(table: Mapping[str, object], kind: EntityKind, where: str) -> Ite
             raise ReportError(
                 f"{where}: the entry {name!r} holds {entry!r}; expected a table with any of "
                 f"{', '.join(sorted(KEYS))}. Correct the entry or remove it."
+            )
+        for key in ("synonyms", "is_a"):
+            if not isinstance(entry.get(key, []), list):
+                raise ReportError(
+                    f"{where}: of the entry {name!r}, {key} is {entry[key]!r}, expected a list "
+                    "of words. Put it in square brackets."
+                )
+        if entry.get("kind", kind) not in set(EntityKind):
+            raise ReportError(
+                f"{where}: of the entry {name!r}, kind is {entry['kind']!r}, expected one of "
+                f"{', '.join(EntityKind)}. Correct it or leave it out."
             )
         yield Term(
             name=canonical(name),
@@ -213,7 +225,7 @@ def cue_phrases(phrases: dict[str, Meaning]) -> None:
                 phrases[word] = replace(old, either=True)
     phrases[","] = Meaning(role=Role.COMMA, word=",")
     phrases[":"] = Meaning(role=Role.COLON, word=":")
-    phrases[";"] = Meaning(role=Role.STOP, word=";")
+    phrases[";"] = Meaning(role=Role.SEMICOLON, word=";")
 
 
 def strings(words: object) -> tuple[str, ...]:

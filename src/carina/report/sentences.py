@@ -51,9 +51,8 @@ def split_sentences(text: str, start: int = 0, end: int | None = None) -> tuple[
         following = text[place + 1] if place + 1 < stop else " "
         if mark in ".)" and text[place - 1 : place].isdigit():
             value = list_number(text, begin, place, following)
-            if value is not None and (
-                value == number + 1 or not text[begin:place].strip("0123456789 \t\r\n")
-            ):
+            # A number is a list's when it opens a sentence or goes on with the list's count.
+            if value is not None and (value == number + 1 or opens(text, begin, place)):
                 add_span(spans, text, begin, place - len(str(value)))
                 number, begin = value, place + 1
                 continue
@@ -97,6 +96,13 @@ def list_number(text: str, begin: int, place: int, following: str) -> int | None
     return int(text[first:place]) if text[first:place].isdecimal() and text[first] != "0" else None
 
 
+def opens(text: str, begin: int, place: int) -> bool:
+    """Whether nothing but a number of at most two digits stands between `begin` and `place`."""
+    return not text[max(begin, place - 20) : place].strip("0123456789 \t\r\n") and (
+        place - begin <= 20
+    )
+
+
 def ends_sentence(text: str, begin: int, place: int, following: str) -> bool:
     """Whether the full stop, question or exclamation mark at `place` ends a sentence."""
     if not following.isspace() and following not in CLOSING:
@@ -105,7 +111,7 @@ def ends_sentence(text: str, begin: int, place: int, following: str) -> bool:
         return glued and text[max(begin, place - 3) : place].islower()
     if text[place] != ".":
         return True
-    space = text.rfind(" ", begin, place)
+    space = text.rfind(" ", max(begin, place - 8), place)
     word = text[max(space + 1, begin, place - 8) : place + 1].lower().lstrip("(\n")
     if word in TITLES:
         return False

@@ -5,7 +5,8 @@ from typing import Any, NamedTuple
 
 from carina.report.lexicon import Meaning, Role
 
-PUNCTUATION = frozenset({Role.COMMA, Role.COLON})
+# The role that each mark has in a sentence.
+PUNCTUATION = {Role.COMMA: Role.COMMA, Role.COLON: Role.COLON, Role.SEMICOLON: Role.STOP}
 # Marks that part words become spaces; , ; : stay, because they end the reach of cues.
 SPACED = {code: " " for code in range(128) if not chr(code).isalnum() and chr(code) not in ",;:"}
 IRREGULAR = re.compile(r"  |[,;:](?=[^ ])")
@@ -37,17 +38,43 @@ def read_tokens(sentence: str, automaton: Any) -> list[Token]:
     if IRREGULAR.search(spaced):
         spaced, offsets = regular(spaced)
     padded = f" {spaced} "
-    tokens: list[Token] = []
-    for last, (meaning, length, role) in automaton.iter_long(padded):
-        if padded[last + 1] in AFTER_WORD or role in PUNCTUATION or meaning.word == ";":
-            start = last + 1 - length if padded[last + 1 - length] == " " else last - length
-            tokens.append(Token(meaning, start, last, role))
+    tokens = longest_matches(padded, automaton)
     if offsets is not None:
         tokens = [
             Token(t.meaning, offsets[t.start], offsets[t.end - 1] + 1, t.role) for t in tokens
         ]
     if " mm" in spaced or " cm" in spaced or "mm " in padded or "cm " in padded:
         tokens = sorted([*tokens, *read_sizes(lowered)], key=lambda token: token.start)
+    return tokens
+
+
+def longest_matches(padded: str, automaton: Any) -> list[Token]:
+    """The longest matches that end where a word ends."""
+    tokens: list[Token] = []
+    for last, (meaning, length, role, several) in automaton.iter_long(padded):
+        if role in PUNCTUATION:
+            tokens.append(Token(meaning, last - 1, last, PUNCTUATION[role]))
+        elif padded[last + 1] in AFTER_WORD:
+            tokens.append(Token(meaning, last + 1 - length, last, role))
+        elif several:
+            # "there is no" in "there is nodule" has swallowed the start of a word
+            return longest_of_all(padded, automaton)
+    return tokens
+
+
+def longest_of_all(padded: str, automaton: Any) -> list[Token]:
+    """As `longest_matches`, by choosing from every match: right in all cases, and slower."""
+    matches = []
+    for last, (meaning, length, role, _) in automaton.iter(padded):
+        if role in PUNCTUATION:
+            matches.append(Token(meaning, last - 1, last, PUNCTUATION[role]))
+        elif padded[last + 1] in AFTER_WORD:
+            matches.append(Token(meaning, last + 1 - length, last, role))
+    matches.sort(key=lambda token: (token.start, -token.end))
+    tokens: list[Token] = []
+    for match in matches:
+        if not tokens or match.start >= tokens[-1].end:
+            tokens.append(match)
     return tokens
 
 

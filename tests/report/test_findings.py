@@ -1,0 +1,130 @@
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from carina.report.entities import RuleExtractor
+from carina.report.findings import (
+    CHEXPERT_14,
+    IU_GOLD_14,
+    KAD_41,
+    NIH_14,
+    NO_FINDING,
+    LabelSet,
+    chexpert_labels,
+    findings_from_entities,
+    label_values,
+    most_frequent_observations,
+)
+from carina.report.lexicon import Lexicon
+from carina.study import Assertion
+
+EXTRACTOR = RuleExtractor(Lexicon.default())
+PRESENT, ABSENT, UNCERTAIN = Assertion.PRESENT, Assertion.ABSENT, Assertion.UNCERTAIN
+
+
+def findings(text: str) -> dict[str, Assertion]:
+    return findings_from_entities(EXTRACTOR.extract(text))
+
+
+def test_present_anywhere_wins_over_uncertain_and_absent() -> None:
+    assert findings("No mass. Possible mass. A mass.")["mass"] is PRESENT
+    assert findings("No mass. Possible mass.")["mass"] is UNCERTAIN
+    assert findings("No mass.") == {"mass": ABSENT}
+
+
+def test_what_is_present_makes_broader_terms_present_and_absence_does_not_spread() -> None:
+    assert findings("Left rib fracture.") == {"rib fracture": PRESENT, "fracture": PRESENT}
+    assert findings("No rib fracture.") == {"rib fracture": ABSENT}
+
+
+def test_an_impression_outranks_a_wet_read() -> None:
+    assert findings("WET READ: Pneumonia.\nIMPRESSION: No effusion.") == {
+        "pleural effusion": ABSENT
+    }
+    assert findings("WET READ: Effusion.") == {"pleural effusion": PRESENT}
+
+
+def test_most_frequent_observations_count_reports_with_them_present() -> None:
+    texts = ["Mass. Mass. Mass.", "No edema.", "No edema.", "Edema.", "Nodule. Edema."]
+    reports = [EXTRACTOR.extract(text) for text in texts]
+    assert most_frequent_observations(reports, 2) == ("pulmonary edema", "mass")
+    assert most_frequent_observations([], 3) == ()
+
+
+@pytest.mark.parametrize("labels", [NIH_14, IU_GOLD_14, CHEXPERT_14, KAD_41], ids=lambda s: s.name)
+def test_label_sets_use_terms_of_the_lexicon(labels: LabelSet) -> None:
+    for names in labels.labels.values():
+        assert names <= EXTRACTOR.lexicon.terms.keys()
+
+
+def test_label_sets_have_their_numbers_of_labels() -> None:
+    assert (len(NIH_14.labels), len(KAD_41.labels)) == (14, 41)
+    assert len(CHEXPERT_14.labels) + 1 == 14
+
+
+def test_a_label_that_is_not_mentioned_is_left_out() -> None:
+    values = label_values(findings("No effusion. Possible atelectasis."), NIH_14)
+    assert values == {"Effusion": ABSENT, "Atelectasis": UNCERTAIN}
+
+
+def test_a_set_that_counts_uncertain_as_present_does_so_for_its_labels() -> None:
+    values = label_values(findings("Possible pneumonia. Borderline cardiomegaly."), IU_GOLD_14)
+    assert values == {"Pneumonia": UNCERTAIN, "Cardiomegaly": PRESENT}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Right chest tube. No pneumothorax.", PRESENT),
+        ("Scoliosis.", None),
+        ("Possible edema.", None),
+        ("Normal chest.", PRESENT),
+    ],
+)
+def test_no_finding_is_present_if_nothing_but_devices_is_there(
+    text: str, expected: Assertion | None
+) -> None:
+    assert chexpert_labels(EXTRACTOR.extract(text)).get(NO_FINDING) is expected
+
+
+def test_chexpert_labels_do_not_fill_in_their_parents() -> None:
+    assert chexpert_labels(EXTRACTOR.extract("Atelectasis.")) == {"Atelectasis": PRESENT}
+
+
+def test_sample_reports_get_the_labels_expected_for_them(data_dir: Path) -> None:
+    words = {"1.0": PRESENT, "0.0": ABSENT, "-1.0": UNCERTAIN}
+    # "Clear lungs" makes opacity and consolidation absent for us, not for the labeler.
+    implied = {"Lung Opacity": ABSENT, "Consolidation": ABSENT}
+    path = data_dir / "chexpert_phrases" / "labeled_reports.csv"
+    with path.open(encoding="utf-8", newline="") as handle:
+        rows = list(csv.DictReader(handle))
+    assert rows
+    for row in rows:
+        text = row.pop("Reports")
+        expected = {name: words[value] for name, value in row.items() if value}
+        if "clear" in text:
+            expected = {**implied, **expected}
+        assert chexpert_labels(EXTRACTOR.extract(text)) == expected
+
+
+def test_presence_on_unseen_hand_labelled_reports_reaches_a_micro_f1_of_085(data_dir: Path) -> None:
+    folder = data_dir / "iu_reports"
+    lines = (folder / "reports.jsonl").read_text(encoding="utf-8").splitlines()
+    reports = {record["id"]: record for record in map(json.loads, lines)}
+    with (folder / "gold_labels_14.csv").open(encoding="utf-8", newline="") as handle:
+        gold = {row["filename"]: row for row in csv.DictReader(handle)}
+    hits = wrong = missed = 0
+    for name, row in gold.items():
+        record = reports[name]
+        if record["split"] != "test":  # the rules were mended on the train split
+            continue
+        text = f"FINDINGS: {record['findings']}\nIMPRESSION: {record['impression']}"
+        values = label_values(findings(text), IU_GOLD_14)
+        for label in IU_GOLD_14.labels:
+            said, true = values.get(label) is PRESENT, row[label] == "1"
+            hits += said and true
+            wrong += said and not true
+            missed += true and not said
+    assert 2 * hits / (2 * hits + wrong + missed) >= 0.85
