@@ -326,6 +326,30 @@ def test_compressed_stream_of_another_size_is_refused(
         read_radiograph(make_dicom(gradient, syntax=JPEGLosslessSV1, stream=stream))
 
 
+def test_damaged_bytes_never_end_in_another_error(
+    make_dicom: MakeDicom, gradient: Gradient
+) -> None:
+    path = make_dicom(gradient, WindowCenter=1600, WindowWidth=3000)
+    content = path.read_bytes()
+    generator = np.random.default_rng(5)
+    refused = 0
+    for _ in range(150):
+        damaged = bytearray(content)
+        for place in generator.integers(132, 900, size=3):
+            damaged[place] = generator.integers(256)
+        path.write_bytes(damaged)
+        try:
+            assert read_radiograph(path).ndim == 2
+        except RadiographError:
+            refused += 1
+    assert 0 < refused < 150
+
+
+def test_header_with_an_impossible_number_is_refused() -> None:
+    with pytest.raises(RadiographError, match=r"damaged or cut off .*'1A'"):
+        probe(Path(str(get_testdata_file("badVR.dcm"))))
+
+
 def test_file_without_preamble_is_read(make_dicom: MakeDicom, gradient: Gradient) -> None:
     path = make_dicom(gradient)
     path.write_bytes(path.read_bytes()[132:])

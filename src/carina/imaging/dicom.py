@@ -9,6 +9,8 @@ large detector costs milliseconds.
 import logging
 import struct
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,8 +60,7 @@ def read_header(path: Path) -> tuple[int, int, str | None]:
     Raises:
         RadiographError: the header is damaged, or says that the file holds no radiograph.
     """
-    # pydicom's warnings quote values, which may be names; what matters is checked here.
-    with warnings.catch_warnings(action="ignore"):
+    with _guarded(path):
         dataset = _read(path, tags=HEADER_TAGS)
         _check_picture(path, dataset)
         return int(dataset.Columns), int(dataset.Rows), view_of(dataset)
@@ -74,7 +75,7 @@ def read_levels(
     Raises:
         RadiographError: pixels are missing or damaged, or the file holds no radiograph.
     """
-    with warnings.catch_warnings(action="ignore"):
+    with _guarded(path):
         dataset = _read(path, tags=None)
         _check_picture(path, dataset)
         stored = _stored_range(path, dataset)
@@ -156,21 +157,31 @@ def grey_table(path: Path, dataset: Dataset, stored: StoredRange) -> NDArray[np.
 
 def _read(path: Path, tags: list[str] | None) -> Dataset:
     """The dataset; without pixels where only some tags are asked for."""
-    try:
-        # force: files without the 128 byte preamble; their first bytes have been looked at.
-        return pydicom.dcmread(
-            path, force=True, stop_before_pixels=tags is not None, specific_tags=tags
-        )
-    except Exception as error:  # pydicom lets errors of many kinds through for damaged files
-        raise _damaged(path, error) from error
-
-
-def _damaged(path: Path, error: Exception) -> RadiographError:
-    reason = str(error).split("\n")[0].rstrip(".") or type(error).__name__
-    return RadiographError(
-        f"{path}: the DICOM file is damaged or cut off ({reason}), expected complete pixel data. "
-        "Export it again from the archive."
+    # force: files without the 128 byte preamble; their first bytes have been looked at.
+    return pydicom.dcmread(
+        path, force=True, stop_before_pixels=tags is not None, specific_tags=tags
     )
+
+
+@contextmanager
+def _guarded(path: Path) -> Iterator[None]:
+    """Turns whatever a damaged file does to pydicom and its decoders into one message.
+
+    Values are converted when they are asked for, and five decoders have errors of their own: no
+    narrower class than Exception covers them. Warnings are silenced because they quote values,
+    which may be names.
+    """
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            yield
+    except RadiographError:
+        raise
+    except Exception as error:
+        reason = str(error).split("\n")[0].rstrip(".:") or type(error).__name__
+        raise RadiographError(
+            f"{path}: the DICOM file is damaged or cut off ({reason}), expected a complete file. "
+            "Export it again from the archive."
+        ) from error
 
 
 def _check_picture(path: Path, dataset: Dataset) -> None:
@@ -220,10 +231,7 @@ def _stored_range(path: Path, dataset: Dataset) -> StoredRange:
 
 def _decode_pixels(path: Path, dataset: Dataset) -> NDArray[np.integer]:
     """The stored values [height, width]."""
-    try:
-        pixels: NDArray[np.integer] = pixel_array(dataset, raw=True)
-    except Exception as error:  # five decoders, each with errors of its own
-        raise _damaged(path, error) from error
+    pixels: NDArray[np.integer] = pixel_array(dataset, raw=True)
     if pixels.shape != (dataset.Rows, dataset.Columns):
         raise RadiographError(
             f"{path}: the pixel data have the shape {pixels.shape}, expected "
