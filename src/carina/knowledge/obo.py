@@ -145,8 +145,8 @@ def _concept(term: str, fields: dict[str, Any], skipped: Counter[str]) -> Concep
         return None
     name = _plain(fields.get("name", ""))
     if not name:
-        # A term that is only pointed at, or a foreign one without a name.
-        skipped["without name"] += 1
+        # A term without any field is merely pointed at: its relations are counted instead.
+        skipped.update({"without name": 1} if fields else {})
         return None
     synonyms = list(_synonyms(fields.get("synonym", ())))
     exact = tuple(text for text, scope in synonyms if scope == "EXACT")

@@ -8,7 +8,7 @@ import functools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
@@ -34,6 +34,7 @@ class TextPair:
     match: str
 
 
+@runtime_checkable
 class PairSampler(Protocol):
     """Draws the pairs of a global batch."""
 

@@ -229,7 +229,7 @@ class KinshipContrast:
     for its own concept and `sharing` x likeness for others, divided by their sum.
     """
 
-    temperature: float = 0.1
+    temperature: float = 0.2
     sharing: float = 0.5
 
     def __post_init__(self) -> None:

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
 
 import numpy as np
 import torch.nn.functional as F
@@ -24,7 +23,7 @@ class SimilarityMap:
     names: tuple[str, ...]
 
     @classmethod
-    def of(cls, graph: ConceptGraph) -> Self:
+    def of(cls, graph: ConceptGraph) -> "SimilarityMap":
         """The findings of a graph that most is known of, or any concepts where it has none."""
         kinds = (ConceptKind.FINDING, ConceptKind.DEVICE, ConceptKind.DISEASE)
         concepts = graph.of_kind(*kinds) or graph.concepts
