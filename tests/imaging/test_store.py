@@ -16,6 +16,7 @@ from PIL import Image
 
 from carina.errors import CarinaError, ConfigError, OutputError, StoreError
 from carina.imaging import packing
+from carina.imaging.shards import read_entries
 from carina.imaging.store import ImageStore, StoreSummary, build_store, repair_store
 
 Items = list[tuple[str, Path]]
@@ -386,3 +387,13 @@ def test_decoder_crash_costs_one_image_and_not_the_build(
     ((key, message),) = summary.unreadable
     assert key == "a/05.png"
     assert "the process that decoded this file crashed" in message
+
+
+def test_shard_that_was_cut_off_is_told_by_its_tail(items: Items, tmp_path: Path) -> None:
+    build_store(items, tmp_path / "store", 32, processes=1)
+    shard = sorted((tmp_path / "store" / "shards").glob("*.shard"))[0]
+    content = shard.read_bytes()
+    for damaged in (content[:-1], content[:5], content[:-25] + b"x" + content[-24:]):
+        shard.write_bytes(damaged)
+        with pytest.raises(StoreError, match=r"cut off or damaged\. Run `carina pack` again"):
+            read_entries(shard)
