@@ -198,7 +198,7 @@ def test_confusion_shows_all_four_counts() -> None:
         true_negative=1388,
     )
     shown = texts(confusion_chart([confusion]))
-    assert {"91", "4", "17", "1,388", "said so (score ≥ 0.31)"} <= set(shown)
+    assert {"91", "4", "17", "1,388", "said so (score ≥ 0.314)"} <= set(shown)
 
 
 @given(

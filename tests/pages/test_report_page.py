@@ -178,6 +178,14 @@ def test_every_page_says_that_it_is_no_medical_device() -> None:
     assert RESEARCH_NOTE in render_report_page(EMPTY)
 
 
+def test_findings_are_called_seen_only_where_others_are_known_as_unseen() -> None:
+    page = whole_page()
+    assert "Findings that occurred in training" in render_report_page(page)
+    alone = render_report_page(dataclasses.replace(page, unseen=()))
+    assert "occurred in training" not in alone
+    assert "Scores of each finding" in alone
+
+
 def test_an_undefined_headline_gives_its_reason() -> None:
     undefined = Headline(label="AUC", measured=Measured(value=None, reason="no positive"))
     page = render_report_page(dataclasses.replace(EMPTY, headlines=(undefined,)))

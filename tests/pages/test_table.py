@@ -7,7 +7,15 @@ from carina.pages.table import TableRow, metric_name, score_table
 
 
 def table_of(*rows: TableRow, mean: dict[str, Measured] | None = None) -> ET.Element:
-    return ET.fromstring(score_table("what & why", "finding", ("positive",), rows, mean))
+    return ET.fromstring(
+        score_table(
+            "what & why",
+            "finding",
+            ["positive"] if any(row.counts for row in rows) else [],
+            rows,
+            mean,
+        )
+    )
 
 
 EDEMA = TableRow(
@@ -74,6 +82,14 @@ def test_a_measured_number_is_written_with_its_interval_or_reason() -> None:
     assert format_measured(Measured(value=0.5)) == "0.500"
     assert format_measured(Measured(value=None, reason="no negative")) == "undefined (no negative)"
     assert format_measured(Measured(value=float("nan"))) == "undefined"
+
+
+def test_negative_values_have_a_true_minus_sign_and_still_sort() -> None:
+    measured = Measured(value=-0.25, low=-0.5, high=0.125)
+    assert format_measured(measured) == "−0.250 (−0.500 to 0.125)"
+    (cell,) = table_of(TableRow(name="mass", counts=(), values={"mcc": measured})).iter("td")
+    assert "".join(cell.itertext()) == "−0.250−0.500 to 0.125"
+    assert cell.get("data-sort") == "-0.25"
 
 
 def test_unknown_metrics_lose_their_underscores() -> None:

@@ -25,7 +25,7 @@ STYLE = """
 *{box-sizing:border-box}
 body{margin:0;background:var(--paper);color:var(--ink);
 font:16px/1.5 system-ui,-apple-system,'Segoe UI',Roboto,sans-serif}
-main{max-width:1120px;margin:0 auto;padding:24px 20px 48px}
+main{max-width:1200px;margin:0 auto;padding:24px 20px 48px}
 h1{font-size:1.9rem;line-height:1.2;margin:.2em 0 .4em}
 h2{font-size:1.3rem;margin:2.2em 0 .5em;padding-top:.5em;border-top:1px solid var(--line)}
 h3{font-size:1rem;margin:1.2em 0 .3em}
@@ -34,24 +34,26 @@ p{max-width:75ch;margin:.5em 0}a{color:var(--accent)}
 .note{border-left:4px solid var(--line);padding:.4em .9em;background:var(--card);margin:.8em 0}
 .synthetic{border-left-color:var(--warnline);background:var(--warn)}
 nav{font-size:.9rem;margin:.8em 0}nav a{margin-right:1em;white-space:nowrap}
-.headlines{display:grid;grid-template-columns:repeat(auto-fit,minmax(200px,1fr));gap:12px;
+.headlines{display:grid;grid-template-columns:repeat(auto-fill,minmax(240px,1fr));gap:12px;
 margin:1.2em 0}
 .headline{background:var(--card);border:1px solid var(--line);border-radius:8px;padding:12px 16px}
 .headline .value{font-size:2rem;font-weight:650;line-height:1.2;font-variant-numeric:tabular-nums}
 .scroll{overflow-x:auto}
-table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:.92rem;margin:.6em 0}
+table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:.86rem;margin:.6em 0}
 caption{text-align:left;color:var(--soft);padding-bottom:.4em;max-width:75ch}
-th,td{padding:.35em .6em;text-align:right;border-bottom:1px solid var(--line);
+th,td{padding:.35em .5em;text-align:right;border-bottom:1px solid var(--line);
 vertical-align:baseline}
 th{font-weight:600}thead th{border-bottom:2px solid var(--line);vertical-align:bottom}
-th[scope=row],th.name{text-align:left}th[scope=row]{font-weight:500}
+th[scope=row],th.name{text-align:left;position:sticky;left:0;background:var(--paper)}th[scope=row]{font-weight:500}
 tbody tr:hover{background:var(--card)}tfoot th,tfoot td{border-top:2px solid var(--line);
 font-weight:600}
-td .interval{display:block;color:var(--soft);font-size:.82em;font-weight:400;white-space:nowrap}
+td .reason{max-width:8em;margin-left:auto}
+td .interval,td .reason{display:block;color:var(--soft);font-size:.82em;font-weight:400}
+td .interval{white-space:nowrap}
 th button{font:inherit;color:inherit;background:none;border:0;padding:0;cursor:pointer}
-th button::after{content:" \\2195";color:var(--soft)}
-th[aria-sort=ascending] button::after{content:" \\2191"}
-th[aria-sort=descending] button::after{content:" \\2193"}
+th button::after{content:"\\a0\\2195";color:var(--soft)}
+th[aria-sort=ascending] button::after{content:"\\a0\\2191"}
+th[aria-sort=descending] button::after{content:"\\a0\\2193"}
 .facts th{text-align:left}.facts td{text-align:left;overflow-wrap:anywhere}
 .panels{display:grid;grid-template-columns:repeat(auto-fill,minmax(300px,1fr));gap:16px}
 .curves{display:grid;grid-template-columns:repeat(auto-fill,minmax(205px,1fr));gap:4px 8px}

@@ -124,7 +124,7 @@ def confusion_panel(confusion: Confusion, left: Number, top: Number) -> list[str
     shapes = [
         f'<text x="{number(left - 54)}" y="{number(top - 28)}" class="ink">'
         f"{escape(shown)}{named(confusion.finding, shown)}</text>",
-        label(left, top - 8, f"said so (score ≥ {confusion.threshold:.2f})", "soft"),
+        label(left, top - 8, f"said so (score ≥ {confusion.threshold:.3f})", "soft"),
         label(left + cell[0] / 2, top + 2 * cell[1] + 14, "yes", "soft", "middle"),
         label(left + cell[0] * 1.5, top + 2 * cell[1] + 14, "no", "soft", "middle"),
         label(left - 6, top + cell[1] / 2 + 4, "present", "soft", "end"),

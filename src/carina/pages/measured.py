@@ -30,11 +30,16 @@ class Measured:
         return self.value is not None and math.isfinite(self.value)
 
 
+def decimal(value: Number, digits: int = 3) -> str:
+    """A number with so many digits after the point, and a true minus sign."""
+    return f"{value:,.{digits}f}".replace("-", "−")
+
+
 def format_measured(measured: Measured, digits: int = 3) -> str:
     """Writes "0.912 (0.884 to 0.935)", "0.912" without interval, or "undefined (no positive)"."""
-    if not measured.defined:
+    if measured.value is None or not measured.defined:
         return "undefined" if measured.reason is None else f"undefined ({measured.reason})"
-    text = f"{measured.value:.{digits}f}"
+    text = decimal(measured.value, digits)
     if measured.low is None or measured.high is None:
         return text
-    return f"{text} ({measured.low:.{digits}f} to {measured.high:.{digits}f})"
+    return f"{text} ({decimal(measured.low, digits)} to {decimal(measured.high, digits)})"

@@ -31,7 +31,7 @@ from carina.pages.html import (
     section,
 )
 from carina.pages.matrices import Confusion, confusion_chart, similarity_chart
-from carina.pages.measured import Measured, Number, Values
+from carina.pages.measured import Measured, Number, Values, decimal
 from carina.pages.overlay import BoxCorners, jpeg_data_uri, overlay
 from carina.pages.table import TableRow, score_table
 
@@ -152,8 +152,8 @@ class ReportPage:
     """Everything that a report page shows, from top to bottom.
 
     `summary` is one paragraph: what was done, with what, on whom. `synthetic` marks the page as
-    made from drawn radiographs. `scores` are findings that occurred in training, `unseen` those
-    that never did. `best` and `worst` are cases with their heat-maps and true outlines.
+    made from drawn radiographs. `unseen` are findings that never occurred in training; where there
+    are any, `scores` are those that did. `best` and `worst` are cases with heat-maps and outlines.
     """
 
     title: str
@@ -186,7 +186,7 @@ def write_report_page(page: ReportPage, path: Path) -> None:
 def render_report_page(page: ReportPage) -> str:
     """Builds the HTML of the page."""
     sections = [
-        section("scores", "Findings that occurred in training", *score_parts(page)),
+        section("scores", score_heading(page), *score_parts(page)),
         section("unseen", "Findings that never occurred in training", *unseen_parts(page)),
         section("cases", "Cases", *case_parts(page)),
         section("grounding", "Do heat-maps point at the finding?", *grounding_parts(page)),
@@ -223,10 +223,16 @@ def headline_texts(headline: Headline) -> tuple[str, str]:
     measured, digits = headline.measured, headline.digits
     if measured.value is None or not measured.defined:
         return "–", escape(measured.reason or "undefined")
-    value = f"{measured.value:,.{digits}f}"
+    value = decimal(measured.value, digits)
     if measured.low is None or measured.high is None:
         return value, ""
-    return value, f"95% interval {measured.low:,.{digits}f} to {measured.high:,.{digits}f}"
+    low, high = decimal(measured.low, digits), decimal(measured.high, digits)
+    return value, f"95% interval {low} to {high}"
+
+
+def score_heading(page: ReportPage) -> str:
+    """Only where some findings are known to be unseen, the others are known to be seen."""
+    return "Findings that occurred in training" if page.unseen else "Scores of each finding"
 
 
 def score_parts(page: ReportPage) -> list[str]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
-from carina.pages.measured import Measured
+from carina.pages.measured import Measured, decimal
 
 METRIC_NAMES = {
     "auc": "AUC",
@@ -84,8 +84,9 @@ def measured_cell(measured: Measured | None) -> str:
         return '<td data-sort=""></td>'
     if measured.value is None or not measured.defined:
         reason = escape(measured.reason or "undefined")
-        return f'<td data-sort="">–<span class="interval">{reason}</span></td>'
+        return f'<td data-sort="">–<span class="reason">{reason}</span></td>'
     interval = ""
     if measured.low is not None and measured.high is not None:
-        interval = f'<span class="interval">{measured.low:.3f} to {measured.high:.3f}</span>'
-    return f'<td data-sort="{measured.value:.6g}">{measured.value:.3f}{interval}</td>'
+        ends = f"{decimal(measured.low)} to {decimal(measured.high)}"
+        interval = f'<span class="interval">{ends}</span>'
+    return f'<td data-sort="{measured.value:.6g}">{decimal(measured.value)}{interval}</td>'
