@@ -7,13 +7,15 @@ from carina.knowledge.chest import chest_graph, read_toml
 from carina.knowledge.graph import ConceptKind
 
 # The prompts of KAD's published code.
-PROMPTS = """normal, pleural effusion, opacity, pneumothorax, edema, atelectasis, tube, consolidation,
+PROMPTS = """
+normal, pleural effusion, opacity, pneumothorax, edema, atelectasis, tube, consolidation,
 enlarged cardiomediastinum, tip, pneumonia, line, cardiomegaly, fracture, calcification,
 device, engorgement, nodule, wire, pacemaker, pleural thicken, marking, scar,
 hyperinflate, blunt, collapse, emphysema, aerate, mass, infiltration, obscure, deformity,
 hernia, drainage, distention, shift, stent, lesion, hardware, dilation, aspiration"""
 # What the phantom cohort draws.
-DRAWN = """pneumothorax, pleural effusion, consolidation, atelectasis, pulmonary edema, cardiomegaly,
+DRAWN = """
+pneumothorax, pleural effusion, consolidation, atelectasis, pulmonary edema, cardiomegaly,
 nodule, mass, emphysema, fibrosis, pleural thickening, hiatal hernia, rib fracture,
 endotracheal tube, central venous catheter, pacemaker, chest tube, nasogastric tube,
 sternal wires, granuloma, cavity, hilar enlargement, mediastinal widening, elevated
@@ -23,7 +25,7 @@ SEEN = (ConceptKind.FINDING, ConceptKind.DISEASE, ConceptKind.DEVICE)
 
 
 def names(text: str) -> list[str]:
-    return [name.strip() for name in text.replace("\n", " ").split(",")]
+    return [name.strip() for name in " ".join(text.split()).split(",")]
 
 
 @pytest.mark.parametrize("name", names(PROMPTS) + names(DRAWN))
