@@ -12,11 +12,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from row import record
-
 from carina.phantom.cohort import write_study
 from carina.phantom.drawing import PhantomConfig, draw_study, plan_study
 from carina.phantom.findings import FINDINGS
+from row import record
 
 
 def rate(draw: object, indices: range, repeats: int) -> tuple[float, float, float]:

@@ -233,8 +233,8 @@ def vessel_tree(
     rng: np.random.Generator, anatomy: Anatomy, side: int, root: tuple[float, float]
 ) -> list[Branch]:
     """Branches from thin to thick, each a curve, a width and an attenuation."""
-    angle = np.linspace(-1.25, 1.35, 9) + rng.normal(0, 0.1, 9)
-    start = np.tile(np.array([root]), (9, 1))
+    angle = np.linspace(-1.25, 1.35, 8) + rng.normal(0, 0.1, 8)
+    start = np.tile(np.array([root]), (8, 1))
     mirror = np.array([side, 1.0])
     branches: list[Branch] = []
     for depth in range(4):

@@ -136,7 +136,7 @@ def write_picture(path: Path, picture: Image.Image) -> None:
     note = PngInfo()
     note.add_text("Source", layout.NOTICE)
     with quick_path(path) as temporary:
-        picture.save(temporary, "PNG", pnginfo=note, compress_level=2)
+        picture.save(temporary, "PNG", pnginfo=note, compress_level=1)
 
 
 @contextmanager
