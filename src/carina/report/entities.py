@@ -8,7 +8,7 @@ that open a new statement. Corpora repeat themselves, so what a sentence says is
 
 import functools
 from collections.abc import Callable, Iterator
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import ahocorasick
 
@@ -25,6 +25,7 @@ LONGEST_REPORT = 20_000_000
 REMEMBERED_SENTENCES = 65_536
 
 
+@runtime_checkable
 class Extractor(Protocol):
     """A source of entities: rules here, other tools elsewhere."""
 

@@ -1,0 +1,79 @@
+from pathlib import Path
+
+import pytest
+
+from carina.datasets.annotate import (
+    ExtractorSource,
+    ObservationCount,
+    annotate_in_processes,
+    annotate_manifest,
+    summarise,
+)
+from carina.errors import ConfigError, ReportError
+from carina.studies.manifest import Manifest
+from carina.study import Assertion, Finding, Radiograph, Report, Study
+
+TEXTS = ("No effusion. Mass.", "", "Nothing of note.", "Effusion.")
+
+
+@pytest.fixture
+def manifest(tmp_path: Path) -> Manifest:
+    studies = [
+        Study(
+            study_id=f"s{i}",
+            patient_id=f"p{i}",
+            source="test",
+            radiographs=(Radiograph(path=f"{i}.png"),),
+            report=Report(text=text),
+            findings=(Finding(name="mass", value=Assertion.ABSENT),),
+        )
+        for i, text in enumerate(TEXTS)
+    ]
+    return Manifest.write(studies, tmp_path / "m.parquet", tmp_path)
+
+
+def test_reports_are_filled_and_the_findings_of_the_source_stay(manifest: Manifest) -> None:
+    studies = annotate_manifest(manifest, ExtractorSource().make())
+    assert [[e.name for e in s.report.entities or ()] for s in studies] == [
+        ["pleural effusion", "mass"],
+        [],
+        [],
+        ["pleural effusion"],
+    ]
+    assert studies[1].report.entities == ()
+    assert [s.findings for s in studies] == [s.findings for s in manifest.studies]
+
+
+def test_annotated_studies_survive_the_manifest(manifest: Manifest, tmp_path: Path) -> None:
+    studies = annotate_manifest(manifest, ExtractorSource().make())
+    Manifest.write(studies, tmp_path / "out.parquet", tmp_path)
+    assert Manifest.read(tmp_path / "out.parquet").studies == studies
+
+
+def test_processes_do_not_change_the_result(manifest: Manifest) -> None:
+    source = ExtractorSource()
+    assert annotate_in_processes(manifest, source, 2) == annotate_manifest(manifest, source.make())
+
+
+def test_the_summary_counts_reports(manifest: Manifest) -> None:
+    summary = summarise(annotate_manifest(manifest, ExtractorSource().make()))
+    assert (summary.studies, summary.empty, summary.silent, summary.entities) == (4, 1, 1, 3)
+    assert summary.observations[0] == ObservationCount(
+        name="pleural effusion", present=1, absent=1, uncertain=0
+    )
+
+
+def test_terms_of_the_users_are_found(manifest: Manifest, tmp_path: Path) -> None:
+    (tmp_path / "ours.toml").write_text('["of note"]\n')
+    extractor = ExtractorSource(lexicon=tmp_path / "ours.toml").make()
+    assert [e.name for e in extractor.extract(TEXTS[2])] == ["of note"]
+
+
+def test_an_unknown_extractor_is_refused() -> None:
+    with pytest.raises(ConfigError, match="no extractor 'magic'; known are rules"):
+        ExtractorSource(extractor="magic")
+
+
+def test_a_missing_lexicon_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ReportError, match=r"none\.toml"):
+        ExtractorSource(lexicon=tmp_path / "none.toml").make()
