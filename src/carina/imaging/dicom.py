@@ -24,6 +24,7 @@ from carina.errors import RadiographError
 
 logger = logging.getLogger(__name__)
 
+LATERAL = "LATERAL"
 LATERAL_VIEWS = frozenset(
     {"LL", "RL", "LLAT", "RLAT", "LAT", "LATERAL", "LEFT LATERAL", "RIGHT LATERAL", "ML", "LM"}
 )
@@ -66,10 +67,7 @@ def read_header(path: Path) -> tuple[int, int, str | None]:
         return int(dataset.Columns), int(dataset.Rows), view_of(dataset)
 
 
-def read_levels(
-    path: Path,
-    short_side: int | None,
-) -> tuple[NDArray[np.unsignedinteger], NDArray[np.float32]]:
+def read_levels(path: Path) -> tuple[NDArray[np.unsignedinteger], NDArray[np.float32]]:
     """Decodes the pixels to levels counted from the lowest storable value, and their grey table.
 
     Raises:
@@ -87,17 +85,17 @@ def view_of(dataset: Dataset) -> str | None:
     """The view: ViewPosition if filled in, else what orientation or description give away."""
     position = str(dataset.get("ViewPosition") or "").strip().upper()
     if position in LATERAL_VIEWS:
-        return "LATERAL"
+        return LATERAL
     if position:
         return position
     orientation = [str(axis).upper()[:1] for axis in dataset.get("PatientOrientation") or ()]
     # Rows that run from front to back (A/P) are seen from the side.
     if orientation and orientation[0] in ("A", "P"):
-        return "LATERAL"
+        return LATERAL
     words = f"{dataset.get('SeriesDescription', '')} {dataset.get('ProtocolName', '')}".upper()
     tokens = {word.strip(".,:;()") for word in words.replace("_", " ").split()}
     if tokens & {"LAT", "LATERAL", "LLAT", "RLAT"}:
-        return "LATERAL"
+        return LATERAL
     return next((view for view in ("PA", "AP") if view in tokens), None)
 
 
@@ -106,7 +104,6 @@ class StoredRange:
     """The values that BitsStored and PixelRepresentation allow."""
 
     bits: int
-    allocated: int
     signed: bool
 
     @property
@@ -226,7 +223,7 @@ def _stored_range(path: Path, dataset: Dataset) -> StoredRange:
             f"{path}: BitsStored is {bits} of {allocated} allocated, expected 2 to "
             f"{LARGEST_BITS} bits. The header is damaged or this is no radiograph; leave it out."
         )
-    return StoredRange(bits, allocated, bool(dataset.get("PixelRepresentation", 0)))
+    return StoredRange(bits, bool(dataset.get("PixelRepresentation", 0)))
 
 
 def _decode_pixels(path: Path, dataset: Dataset) -> NDArray[np.integer]:

@@ -4,7 +4,6 @@ What a file is follows from its first bytes, not from the ending of its name: pu
 PNG data named .jpg and DICOM files without any ending.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -19,7 +18,6 @@ LARGEST_PIXELS = 90_000_000
 """Six times the largest detector sold. A small file that claims more is a decompression bomb."""
 SMALLEST_SIDE = 16
 LARGEST_ASPECT = 6.0
-LATERAL = "LATERAL"
 FRONTAL_HINT = (
     "Give the frontal view (PA or AP) of the same study; the models have learnt frontal views only."
 )
@@ -104,7 +102,7 @@ def require_frontal(header: RadiographHeader, path: Path) -> None:
     Raises:
         RadiographError: the header says that the view is lateral.
     """
-    if header.view == LATERAL:
+    if header.view == dicom.LATERAL:
         raise RadiographError(
             f"{path}: this is a lateral view, a frontal one is expected. {FRONTAL_HINT}"
         )
@@ -133,10 +131,10 @@ def _decode(
     path: Path, short_side: int | None
 ) -> tuple[NDArray[np.unsignedinteger], NDArray[np.float32]]:
     """Stored levels [height, width] and the table that turns a level into grey in [0, 1]."""
-    probe(path)  # refuses bombs before a pixel is decoded
-    decode: Callable[[Path, int | None], tuple[NDArray[np.unsignedinteger], NDArray[np.float32]]]
-    decode = dicom.read_levels if file_kind(path) is FileKind.DICOM else raster.read_levels
-    return decode(path, short_side)
+    header = probe(path)  # refuses bombs before a pixel is decoded
+    if header.kind is FileKind.DICOM:
+        return dicom.read_levels(path)
+    return raster.read_levels(path, short_side)
 
 
 def _read_head(path: Path) -> bytes:
