@@ -108,7 +108,7 @@ def test_files_that_are_no_tokenizer_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"lacks \[PAD\], \[UNK\]"):
         load_tokenizer(tmp_path)
     Tokenizer(models.WordLevel({"a": 0}, unk_token="a")).save(str(tmp_path / "words.json"))
-    with pytest.raises(ModelError, match=r"\[PAD\]|\[CLS\]|tokenizer"):
+    with pytest.raises(ModelError, match=r"words\.json: lacks \[PAD\]"):
         load_tokenizer(tmp_path / "words.json")
 
 

@@ -1,6 +1,5 @@
 """Key tables: how the names of an official checkpoint become ours, every one accounted for."""
 
-import pickle
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -37,9 +36,9 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise ConversionError(f"{path}: no such file; expected a checkpoint.") from error
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, OSError) as error:
+    except Exception as error:  # a damaged pickle can fail in any way
         raise ConversionError(
-            f"{path}: cannot be read as a checkpoint of tensors ({str(error).splitlines()[0]}). "
+            f"{path}: cannot be read as a checkpoint of tensors ({first_line(error)}). "
             "Download it again; a file that runs code when it is opened is refused."
         ) from error
     if not isinstance(checkpoint, dict):
@@ -47,6 +46,12 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
             f"{path}: holds a {type(checkpoint).__name__}, expected a dictionary of weights."
         )
     return checkpoint
+
+
+def first_line(error: Exception) -> str:
+    """The first line of an error's text, or its kind."""
+    lines = str(error).splitlines()
+    return lines[0] if lines else type(error).__name__
 
 
 def part(checkpoint: Mapping[str, Any], name: str, where: str) -> dict[str, Tensor]:

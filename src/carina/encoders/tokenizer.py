@@ -53,8 +53,6 @@ def load_tokenizer(source: str | Path) -> Tokenizer:
         raise
     except Exception as error:  # the tokenizers library raises bare Exception
         raise ModelError(f"{path}: is no tokenizer ({error}).") from error
-    if tokenizer.token_to_id("[PAD]") is None or tokenizer.token_to_id("[SEP]") is None:
-        raise ModelError(f"{path}: lacks [PAD] or [SEP]; expected a WordPiece tokenizer of BERT.")
     return tokenizer
 
 
@@ -67,6 +65,11 @@ def _in_folder(folder: Path) -> Path:
 
 def _from_json(path: Path) -> Tokenizer:
     tokenizer = Tokenizer.from_file(str(path))
+    missing = [name for name in SPECIAL if tokenizer.token_to_id(name) is None]
+    if missing:
+        raise ModelError(
+            f"{path}: lacks {', '.join(missing)}; expected a WordPiece tokenizer of BERT."
+        )
     tokenizer.no_truncation()
     tokenizer.no_padding()
     if tokenizer.post_processor is None:

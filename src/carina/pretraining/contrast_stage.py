@@ -12,6 +12,7 @@ from carina.pretraining.kad_stage import measured, report_texts, text_side, trai
 from carina.pretraining.report_targets import (
     AnnotatedEntities,
     EntitySequence,
+    OfficialEntitySequence,
     RawReport,
     RuleEntities,
     SentenceRuleEntities,
@@ -33,7 +34,7 @@ class ContrastStage:
     text: TextSource = FinishedStage()
     text_is_trained: bool = False
     entities: AnnotatedEntities | RuleEntities | SentenceRuleEntities = AnnotatedEntities()
-    reports: EntitySequence | RawReport = EntitySequence()
+    reports: EntitySequence | OfficialEntitySequence | RawReport = EntitySequence()
     store_size: int = 256
     measured_standardisation: bool = True
     frontal_only: bool = True

@@ -25,6 +25,7 @@ from carina.pretraining.report_targets import (
     FrequentObservations,
     Label,
     LabelPolicy,
+    OfficialEntitySequence,
     OfficialQueries,
     PaperQueries,
     RawReport,
@@ -72,7 +73,7 @@ class AlignmentStage:
     queries: PaperQueries | OfficialQueries | FrequentObservations = FrequentObservations()
     labels: LabelPolicy = LabelPolicy()
     entities: AnnotatedEntities | RuleEntities | SentenceRuleEntities = AnnotatedEntities()
-    reports: EntitySequence | RawReport = EntitySequence()
+    reports: EntitySequence | OfficialEntitySequence | RawReport = EntitySequence()
     store_size: int = 256
     measured_standardisation: bool = True
     frontal_only: bool = True
@@ -171,7 +172,9 @@ def is_lateral(view: str | None) -> bool:
     return "LAT" in word or word in ("L", "LL", "RL")
 
 
-def report_texts(pairs: Pairs, form: EntitySequence | RawReport) -> tuple[str, ...]:
+def report_texts(
+    pairs: Pairs, form: EntitySequence | OfficialEntitySequence | RawReport
+) -> tuple[str, ...]:
     """The text of each image's report; equal reports are read once."""
     made: dict[int, str] = {}
     texts = []

@@ -21,7 +21,7 @@ from carina.report.entities import RuleExtractor
 from carina.report.findings import findings_from_entities, most_frequent_observations
 from carina.report.lexicon import Lexicon
 from carina.report.sentences import split_sentences
-from carina.report.sequence import entity_sequence
+from carina.report.sequence import entity_sequence, official_entity_sequence
 from carina.study import Assertion, Entity, EntityKind, Report
 
 NORMAL = "normal"
@@ -252,7 +252,16 @@ class EntitySequence:
 
     def of(self, report: Report, entities: Sequence[Entity]) -> str:
         """The text; a report without entities gives its own words."""
-        return entity_sequence(entities, report.text) or report.text
+        return entity_sequence(entities, report.text)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OfficialEntitySequence:
+    """Entities and their assertions as KAD's published code writes them."""
+
+    def of(self, report: Report, entities: Sequence[Entity]) -> str:
+        """The text; a report without entities gives its sentences."""
+        return official_entity_sequence(entities, report.text)
 
 
 @dataclass(frozen=True, kw_only=True)
