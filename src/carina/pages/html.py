@@ -128,7 +128,7 @@ def section(anchor: str, heading: str, *parts: str) -> str:
 def contents(sections: Sequence[str]) -> str:
     """Links to the sections that are there."""
     found = [re.match(r'<section id="(\w+)">\n<h2>(.*)</h2>', one) for one in sections]
-    links = "".join(f'<a href="#{one[1]}">{one[2]}</a>' for one in found if one)
+    links = " ".join(f'<a href="#{one[1]}">{one[2]}</a>' for one in found if one)
     return f'<nav aria-label="Contents">{links}</nav>'
 
 
