@@ -389,6 +389,17 @@ def test_decoder_crash_costs_one_image_and_not_the_build(
     assert "the process that decoded this file crashed" in message
 
 
+def test_workers_that_all_die_end_the_build(
+    items: Items, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os, sys\nif 'carina.imaging.packing' in ' '.join(sys.orig_argv): os._exit(3)\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with pytest.raises(StoreError, match=r"12 processes in a row ended.*--processes 1"):
+        build_store(items, tmp_path / "store", 32, processes=2)
+
+
 def test_shard_that_was_cut_off_is_told_by_its_tail(items: Items, tmp_path: Path) -> None:
     build_store(items, tmp_path / "store", 32, processes=1)
     shard = sorted((tmp_path / "store" / "shards").glob("*.shard"))[0]

@@ -22,9 +22,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from carina.errors import OutputError, RadiographError
+from carina.errors import OutputError, RadiographError, StoreError
 from carina.imaging.reader import RadiographHeader, probe, read_grey8
 from carina.imaging.shards import CODECS, Entry, Picture, write_shard
+
+MOST_DEATHS = 12
+"""Of workers in a row; one broken file costs two."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,10 +60,15 @@ def pack(task: Task) -> Packed:
 
 
 def pack_all(tasks: Sequence[Task], processes: int) -> Iterator[Packed]:
-    """Packs tasks, in any order, and yields what became of each as it is done."""
+    """Packs tasks, in any order, and yields what became of each as it is done.
+
+    Raises:
+        StoreError: process after process ends without an answer.
+    """
     if processes == 1:
         yield from map(pack, tasks)
         return
+    deaths = 0  # in a row
     waiting, workers = deque(tasks), [_Worker() for _ in range(min(processes, len(tasks)))]
     try:
         while waiting or any(worker.task for worker in workers):
@@ -71,6 +79,13 @@ def pack_all(tasks: Sequence[Task], processes: int) -> Iterator[Packed]:
             for answers in wait(list(busy)):
                 worker = busy[cast(int, answers)]
                 task, packed = worker.receive()
+                deaths = deaths + 1 if packed is None else 0
+                if deaths == MOST_DEATHS:
+                    raise StoreError(
+                        f"{MOST_DEATHS} processes in a row ended before they had decoded an image; "
+                        "memory may be short, or the installation broken. Pack with --processes 1 "
+                        "to see why; images that are complete are kept."
+                    )
                 if packed is not None:
                     yield packed
                 elif len(task.items) > 1:
