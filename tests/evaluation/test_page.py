@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -100,8 +101,27 @@ def test_table_shows_intervals_and_remarks_say_what_is_missing(evaluated: Evalua
     assert "–" in text
     lines = remarks(evaluated)
     assert "hernia: the data list no such finding." in lines
-    assert "effusion: called Effusion in the data." in lines
-    assert "hernia: no threshold (no positive image in the validation part)." in lines
+    assert "no threshold (no positive image in the validation part): hernia." in lines
+    assert not any("Effusion" in line for line in lines)  # the same word
+
+
+def test_remarks_name_other_names_rare_findings_and_what_was_left_out(
+    cohort: Manifest, evaluated: Evaluation
+) -> None:
+    found = evaluate_zero_shot(BrightnessModel(), cohort, ["Pleural effusion", "nodule"], FEW)
+    settings = {
+        **found.settings,
+        "unreadable": [{"image": "a.png", "message": "a.png: is empty"}],
+        "patients_in_both_parts": 2,
+    }
+    positives = {**found.positives, "nodule": 9}
+    lines = remarks(replace(found, settings=settings, positives=positives))
+    assert lines == [
+        "Pleural effusion: called Effusion in the data.",
+        "fewer than 10 positives, so intervals are too narrow: nodule (9).",
+        "left out: a.png: is empty",
+        "2 patients are in both the scored and the validation part.",
+    ]
 
 
 def test_comparison_table_shows_delong_beside_the_bootstrap(

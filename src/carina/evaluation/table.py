@@ -7,13 +7,20 @@ from rich.text import Text
 
 from carina.evaluation.compare import DELONG, ComparedEvaluations, Comparison
 from carina.evaluation.result import Evaluation, Score
+from carina.evaluation.truth import plain
 from carina.pages.table import metric_name
 
 COLUMNS: Mapping[str, Sequence[str]] = {
-    "zero-shot": ("auc", "average_precision", "mcc", "f1", "accuracy"),
-    "grounding": ("pointing_game", "chance", "position_baseline", "iou", "dice", "cnr"),
+    "zero-shot": ("auc", "average_precision", "mcc", "f1"),
+    "grounding": ("pointing_game", "chance", "position_baseline", "dice", "cnr"),
 }
 """The metrics that fit a terminal; evaluation.json and the page have all."""
+
+BARE = frozenset({"chance", "position_baseline"})
+"""Metrics shown without their intervals, to save room."""
+
+FEW_POSITIVES = 10
+"""With fewer positives than this an interval says less than it seems to."""
 
 
 def evaluation_table(evaluation: Evaluation) -> Table:
@@ -26,9 +33,9 @@ def evaluation_table(evaluation: Evaluation) -> Table:
         table.add_column(metric_name(metric), justify="right")
     for name, scores in evaluation.findings.items():
         positives = str(evaluation.positives[name])
-        table.add_row(Text(name), positives, *(score_text(scores[m]) for m in metrics))
+        table.add_row(Text(name), positives, *(cell(m, scores[m]) for m in metrics))
     table.add_section()
-    table.add_row("mean", "", *(score_text(evaluation.mean[m]) for m in metrics), style="bold")
+    table.add_row("mean", "", *(cell(m, evaluation.mean[m]) for m in metrics), style="bold")
     return table
 
 
@@ -42,24 +49,50 @@ def title_of(evaluation: Evaluation) -> str:
     )
 
 
+def cell(metric: str, score: Score) -> str:
+    """A score in the terminal's table."""
+    return number_text(score.value) or "–" if metric in BARE else score_text(score)
+
+
 def remarks(evaluation: Evaluation) -> list[str]:
     """What a reader of the table must know: names taken for others, images left out, reasons."""
-    lines = []
-    for query, sources in evaluation.settings.get("names_in_the_data", {}).items():
-        if not sources:
-            lines.append(f"{query}: the data list no such finding.")
-        elif list(sources) != [query]:
-            lines.append(f"{query}: called {', '.join(sources)} in the data.")
-    for name, threshold in evaluation.thresholds.items():
-        if threshold.value is None:
-            lines.append(f"{name}: no threshold ({threshold.reason}).")
+    lines = [*name_remarks(evaluation), *threshold_remarks(evaluation)]
+    rare = [
+        f"{name} ({count})"
+        for name, count in evaluation.positives.items()
+        if 0 < count < FEW_POSITIVES
+    ]
+    if rare:
+        lines.append(
+            f"fewer than {FEW_POSITIVES} positives, so intervals are too narrow: {', '.join(rare)}."
+        )
     for kind in ("unreadable", "unusable_outlines"):
-        for item in evaluation.settings.get(kind, ()):
-            lines.append(f"left out: {item['message']}")
+        lines.extend(f"left out: {item['message']}" for item in evaluation.settings.get(kind, ()))
     shared = evaluation.settings.get("patients_in_both_parts", 0)
     if shared:
         lines.append(f"{shared} patients are in both the scored and the validation part.")
     return lines
+
+
+def name_remarks(evaluation: Evaluation) -> list[str]:
+    """Findings that the data lack, or call by another name."""
+    lines = []
+    for query, sources in evaluation.settings.get("names_in_the_data", {}).items():
+        others = [name for name in sources if plain(name) != plain(query)]
+        if not sources:
+            lines.append(f"{query}: the data list no such finding.")
+        elif others:
+            lines.append(f"{query}: called {', '.join(others)} in the data.")
+    return lines
+
+
+def threshold_remarks(evaluation: Evaluation) -> list[str]:
+    """Findings without a threshold, one line a reason."""
+    by_reason: dict[str, list[str]] = {}
+    for name, threshold in evaluation.thresholds.items():
+        if threshold.value is None:
+            by_reason.setdefault(str(threshold.reason), []).append(name)
+    return [f"no threshold ({why}): {', '.join(names)}." for why, names in by_reason.items()]
 
 
 def comparison_table(compared: ComparedEvaluations, metrics: Sequence[str]) -> Table:

@@ -75,8 +75,12 @@ class Truth:
 
 def canonical(name: str) -> str:
     """The form in which names of findings are compared."""
-    plain = " ".join(name.replace("_", " ").lower().split())
-    return ALIASES.get(plain, plain)
+    return ALIASES.get(plain(name), plain(name))
+
+
+def plain(name: str) -> str:
+    """A name in lower case, its words parted by single spaces."""
+    return " ".join(name.replace("_", " ").lower().split())
 
 
 def listed_findings(studies: Iterable[Study]) -> tuple[str, ...]:
