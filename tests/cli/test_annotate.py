@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from carina.cli.main import main
-from carina.studies.manifest import Manifest
+from carina.studies.manifest import Manifest, write_manifest
 from carina.study import Radiograph, Report, Study
 
 
@@ -18,7 +18,7 @@ def write(folder: Path) -> Path:
         )
         for i, text in enumerate(("No effusion.", ""))
     ]
-    return Manifest.write(studies, folder / "m.parquet", folder).path
+    return write_manifest(studies, folder / "m.parquet", folder).path
 
 
 def test_annotate_writes_a_manifest_and_prints_counts(

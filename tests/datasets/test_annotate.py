@@ -10,7 +10,7 @@ from carina.datasets.annotate import (
     summarise,
 )
 from carina.errors import ConfigError, ReportError
-from carina.studies.manifest import Manifest
+from carina.studies.manifest import Manifest, write_manifest
 from carina.study import Assertion, Finding, Radiograph, Report, Study
 
 TEXTS = ("No effusion. Mass.", "", "Nothing of note.", "Effusion.")
@@ -29,7 +29,7 @@ def manifest(tmp_path: Path) -> Manifest:
         )
         for i, text in enumerate(TEXTS)
     ]
-    return Manifest.write(studies, tmp_path / "m.parquet", tmp_path)
+    return write_manifest(studies, tmp_path / "m.parquet", tmp_path)
 
 
 def test_reports_are_filled_and_the_findings_of_the_source_stay(manifest: Manifest) -> None:
@@ -46,7 +46,7 @@ def test_reports_are_filled_and_the_findings_of_the_source_stay(manifest: Manife
 
 def test_annotated_studies_survive_the_manifest(manifest: Manifest, tmp_path: Path) -> None:
     studies = annotate_manifest(manifest, ExtractorSource().make())
-    Manifest.write(studies, tmp_path / "out.parquet", tmp_path)
+    write_manifest(studies, tmp_path / "out.parquet", tmp_path)
     assert Manifest.read(tmp_path / "out.parquet").studies == studies
 
 
