@@ -48,7 +48,8 @@ def test_what_a_report_denies_is_not_there() -> None:
             if not NEGATIVE.search(sentence):
                 continue
             for name in phrases.OFTEN_DENIED:
-                if re.search(rf"\b{phrases.NOUNS[name][0]}\b", sentence.lower()):
+                # "subcutaneous emphysema" says nothing about emphysema of the lungs.
+                if re.search(rf"(?<!subcutaneous )\b{phrases.NOUNS[name][0]}\b", sentence.lower()):
                     denied += 1
                     assert name not in visit.present, (sentence, visit.present)
     assert denied > 300
