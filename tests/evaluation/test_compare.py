@@ -5,6 +5,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 from bright_cohort import BrightnessModel
+from sklearn.metrics import roc_auc_score
 
 from carina.errors import EvaluationError
 from carina.evaluation.compare import DELONG, compare
@@ -133,3 +134,15 @@ def test_no_shared_query_is_refused(cohort: Manifest) -> None:
     two = evaluate_zero_shot(BrightnessModel(), cohort, ["effusion"], FEW)
     with pytest.raises(EvaluationError, match="share no query: nodule and effusion"):
         compare(one, two)
+
+
+def test_file_listed_in_two_studies_counts_in_both(cohort: Manifest) -> None:
+    tested = [s for s in cohort.studies if s.split == "test"]
+    twice = cohort.with_studies([*tested, *(replace(s, study_id=f"{s.study_id}b") for s in tested)])
+    one = evaluate_zero_shot(BrightnessModel(noise=1.0), twice, settings=FEW)
+    assert one.images == 96
+    found = compare(one, one, replicates=20)
+    assert found.mean["auc"].first == pytest.approx(one.mean["auc"].value)
+    rows = one.predictions.filter(pl.col("query") == "nodule")
+    expected = roc_auc_score(rows["truth"], rows["score"])
+    assert found.findings["nodule"]["auc"].first == pytest.approx(expected)

@@ -14,7 +14,7 @@ from carina.errors import EvaluationError
 from carina.evaluation.grounding import METRICS as GROUNDING_METRICS
 from carina.evaluation.grounding import GroundingSettings, bootstrap_cases
 from carina.evaluation.result import Evaluation
-from carina.evaluation.rows import Rows, rows_of
+from carina.evaluation.rows import IMAGE, Rows, rows_of
 from carina.files import write_text
 from carina.metrics.classification import RATES, ranking_statistic, threshold_statistic
 from carina.metrics.delong import delong_test
@@ -30,6 +30,9 @@ from carina.metrics.statistics import (
 
 DELONG = "auc_delong"
 """The row of DeLong's test in the table of a finding."""
+
+PAIR = [*IMAGE, "query"]
+"""What tells one row of predictions from another."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,9 +167,7 @@ def matched(first: Evaluation, second: Evaluation) -> Pair:
     one = first.predictions.filter(pl.col("query").is_in(shared))
     two = second.predictions.filter(pl.col("query").is_in(shared))
     _check_same_images(one, two)
-    frame = one.join(
-        two, on=["image", "query"], how="left", suffix="_second", maintain_order="left"
-    )
+    frame = one.join(two, on=PAIR, how="left", suffix="_second", maintain_order="left")
     differing = int((~frame["truth"].eq_missing(frame["truth_second"])).sum())
     if differing:
         raise EvaluationError(
@@ -189,8 +190,7 @@ def grounding_bootstraps(pair: Pair, replicates: int, seed: int) -> tuple[Bootst
         replicates=replicates, seed=seed, whole_patients=_by_patient(pair.first)
     )
     other = pair.frame.select(
-        "image",
-        "query",
+        *PAIR,
         "patient",
         *(pl.col(f"{name}_second").alias(name) for name in GROUNDING_METRICS),
     )
@@ -286,9 +286,8 @@ def _by_patient(evaluation: Evaluation) -> bool:
 
 
 def _check_same_images(first: pl.DataFrame, second: pl.DataFrame) -> None:
-    pairs = ["image", "query"]
-    missing = first.join(second, on=pairs, how="anti")["image"].unique()
-    extra = second.join(first, on=pairs, how="anti")["image"].unique()
+    missing = first.join(second, on=PAIR, how="anti")["image"].unique()
+    extra = second.join(first, on=PAIR, how="anti")["image"].unique()
     if len(missing) or len(extra):
         example = [*missing, *extra][0]
         raise EvaluationError(

@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float
 from carina.errors import ConfigError, EvaluationError
 from carina.evaluation.outlines import outline_of, outlined
 from carina.evaluation.result import Evaluation, Score
+from carina.evaluation.rows import IMAGE
 from carina.evaluation.scoring import (
     Frontal,
     answers_of,
@@ -393,12 +394,12 @@ def bootstrap_cases(
     frame: pl.DataFrame, names: Sequence[str], settings: GroundingSettings
 ) -> Bootstrap:
     """Resamples radiographs, or whole patients, with all their cases."""
-    images = frame.unique("image", maintain_order=True)
-    row = {path: place for place, path in enumerate(images["image"])}
+    images = frame.unique(IMAGE, keep="first", maintain_order=True)
+    row = {key: place for place, key in enumerate(images.select(IMAGE).iter_rows())}
     statistics = []
     for name in names:
         cases = frame.filter(pl.col("query") == name)
-        places = [row[path] for path in cases["image"]]
+        places = [row[key] for key in cases.select(IMAGE).iter_rows()]
         statistics.append(
             together(
                 *(

@@ -10,6 +10,9 @@ from jaxtyping import Float
 from carina.evaluation.result import Evaluation
 from carina.evaluation.scoring import AGGREGATIONS
 
+IMAGE = ["study", "image"]
+"""What tells one row of images from another: a file may be listed in two studies."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Rows:
@@ -36,7 +39,7 @@ def rows_of(
         aggregation: a name of `AGGREGATIONS`.
         score: the column of scores.
     """
-    images = predictions.unique("image", keep="first", maintain_order=True)
+    images = predictions.unique(IMAGE, keep="first", maintain_order=True)
     scores = table_of(predictions, images, names, score)
     truth = table_of(predictions, images, names, "truth")
     scores, firsts = AGGREGATIONS[aggregation](scores, images["study"].to_list())
@@ -59,10 +62,10 @@ def table_of(
     predictions: pl.DataFrame, images: pl.DataFrame, names: Sequence[str], column: str
 ) -> Float[np.ndarray, "images findings"]:
     """A column as a table of images and queries; null is nan."""
-    place = {image: row for row, image in enumerate(images["image"])}
+    place = {key: row for row, key in enumerate(images.select(IMAGE).iter_rows())}
     table = np.full((len(place), len(names)), np.nan)
     for i, name in enumerate(names):
         of_finding = predictions.filter(pl.col("query") == name)
-        rows = [place[image] for image in of_finding["image"]]
+        rows = [place[key] for key in of_finding.select(IMAGE).iter_rows()]
         table[rows, i] = of_finding[column].cast(pl.Float64).fill_null(float("nan")).to_numpy()
     return table
