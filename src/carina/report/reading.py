@@ -558,19 +558,8 @@ def describe(
         term = tokens[j].meaning.term
         assert term is not None
         assert term.region is not None
-        place = Place()
-        for k in range(max(0, j - 2), j):
-            if roles[k] in {Role.SIDE, Role.ZONE} and k + 1 in {j, j - 1}:
-                add_word(place, tokens[k].meaning)
-        add_word(place, tokens[j].meaning)
-        severity = next(
-            (
-                tokens[k].meaning.severity
-                for k in range(i - 1, max(-1, i - 3), -1)
-                if tokens[k].meaning.severity
-            ),
-            None,
-        )
+        place = owner_place(j, tokens, roles)
+        severity = None if state in WHOLE else severity_before(i, tokens)
         for observation in states[term.region, state]:
             statements.append(
                 Statement(
@@ -582,11 +571,27 @@ def describe(
                     end=max(tokens[i].end, tokens[j].end),
                     index=i,
                     place=place_words(place, None),
-                    severity=None if state in WHOLE else severity,
+                    severity=severity,
                     places=[place],
                 )
             )
     return statements
+
+
+def owner_place(j: int, tokens: Sequence[Token], roles: list[Role]) -> Place:
+    """A part of the body with the side and zone in front of it."""
+    place = Place()
+    for k in range(max(0, j - 2), j):
+        if roles[k] in {Role.SIDE, Role.ZONE}:
+            add_word(place, tokens[k].meaning)
+    add_word(place, tokens[j].meaning)
+    return place
+
+
+def severity_before(i: int, tokens: Sequence[Token]) -> str | None:
+    """The severity in front of a state: "mildly enlarged"."""
+    severities = (tokens[k].meaning.severity for k in range(i - 1, max(-1, i - 3), -1))
+    return next((severity for severity in severities if severity), None)
 
 
 def subject_is_new(roles: list[Role], owner: int, state: int) -> bool:
