@@ -1,4 +1,3 @@
-import math
 from dataclasses import replace
 
 import pytest
@@ -14,7 +13,7 @@ from carina.encoders.text import TextEncoder, TextEncoderConfig
 from carina.encoders.tokenizer import train_wordpiece
 from carina.encoders.vit import ViTConfig
 from carina.errors import ConfigError
-from carina.imaging.augmentation import NoAugmentation
+from carina.imaging.augmentation import NoAugmentation, standardise
 from carina.imaging.preprocessing import Preprocessing, Squash
 from carina.pretraining import kad_objective
 from carina.pretraining.contrast import ContrastConfig, ContrastModel, ContrastObjective
@@ -143,6 +142,7 @@ def test_maps_are_of_all_layers_or_of_the_last() -> None:
 def test_two_processes_give_loss_and_gradient_of_one(
     losses: KADLosses, trained: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(kad_objective, "standardise", lambda *args: standardise(*args).double())
     objective = objective_of(losses, trained=trained).double()
     objective.model.text_encoder.eval()  # no dropout
     whole = objective.losses(batch_of())
@@ -252,7 +252,7 @@ def test_weights_reach_the_terms() -> None:
 def test_chunks_do_not_change_the_loss() -> None:
     plain = total(objective_of().losses(batch_of()))
     chunked = total(objective_of(replace(LOSSES, image_chunks=3)).losses(batch_of()))
-    torch.testing.assert_close(chunked, plain)
+    torch.testing.assert_close(chunked, plain, atol=1e-4, rtol=1e-4)
 
 
 def test_frozen_statistics_stay_while_scale_and_shift_learn() -> None:
@@ -277,16 +277,20 @@ def test_statistics_cannot_be_synchronised_on_several_cpus(
 
 
 def test_training_learns_four_pictures_by_heart() -> None:
-    objective = objective_of(replace(LOSSES, batch_norm=OwnStatistics(), memory=ImageMemory()))
-    optimiser = torch.optim.Adam(
-        [value for value in objective.parameters() if value.requires_grad], lr=0.01
-    )
-    for step in range(60):
+    losses = replace(LOSSES, batch_norm=OwnStatistics(), memory=ImageMemory())
+    objective = objective_of(replace(losses, contrast_weight=0.0))
+    losses_seen = []
+    trained = [value for value in objective.parameters() if value.requires_grad]
+    optimiser = torch.optim.Adam(trained, lr=0.003)
+    for step in range(80):
         optimiser.zero_grad()
         loss = total(objective.losses(batch_of(step=step)))
         loss.backward()
         optimiser.step()
-    assert loss.item() < 0.3 * (math.log(2) + 2 * math.log(4))  # of a coin's
+        losses_seen.append(loss.item())
+    # log 2 for a coin; 0.47 for the prevalence (2 of 11) whatever the picture.
+    assert losses_seen[0] == pytest.approx(0.69, abs=0.05)
+    assert losses_seen[-1] < 0.3
 
 
 def test_contrast_alone_scores_by_presence_against_absence() -> None:

@@ -15,7 +15,7 @@ from carina.errors import ConfigError, ManifestError, ReportError
 from carina.imaging.augmentation import NoAugmentation
 from carina.imaging.preprocessing import Preprocessing, Squash
 from carina.imaging.store import ImageStore, build_store
-from carina.knowledge.graph import ConceptGraph
+from carina.knowledge.chest import chest_graph
 from carina.pretraining.contrast import ContrastConfig
 from carina.pretraining.contrast_stage import ContrastStage
 from carina.pretraining.kad import KADConfig
@@ -40,7 +40,7 @@ from carina.pretraining.report_targets import (
 )
 from carina.pretraining.stage import StageInputs
 from carina.pretraining.text_source import FinishedStage, FreshText, PublishedText
-from carina.studies.manifest import Manifest
+from carina.studies.manifest import write_manifest
 from carina.study import Assertion, Entity, EntityKind, Radiograph, Report, Study
 from carina.training.objective import Place
 from carina.training.settings import TrainingSettings
@@ -98,11 +98,11 @@ def inputs(tmp_path: Path) -> StageInputs:
     build_store(items, tmp_path / "store", 32, 1)
     studies = [*(study(number) for number in range(len(REPORTS)))]
     studies.append(study(0, study_id="other", patient_id="other", split="test"))
-    manifest = Manifest.write(studies, tmp_path / "manifest.parquet", tmp_path)
+    manifest = write_manifest(studies, tmp_path / "manifest.parquet", tmp_path)
     return StageInputs(
         manifest=manifest,
         store=lambda size: ImageStore.open(tmp_path / "store"),
-        graph=ConceptGraph(concepts=(), relations=()),
+        graph=chest_graph(),
         finished={},
         load=lambda folder: nn.Identity(),
         folder=tmp_path,

@@ -29,7 +29,7 @@ class BasicBlock(nn.Module):
         """Adds the residual to the shortcut."""
         residual = F.relu(self.bn1(self.conv1(maps)), inplace=True)
         residual = self.bn2(self.conv2(residual))
-        return F.relu(residual + self.downsample(maps), inplace=True)
+        return F.relu(residual.add_(self.downsample(maps)), inplace=True)
 
 
 class BottleneckBlock(nn.Module):
@@ -53,7 +53,7 @@ class BottleneckBlock(nn.Module):
         residual = F.relu(self.bn1(self.conv1(maps)), inplace=True)
         residual = F.relu(self.bn2(self.conv2(residual)), inplace=True)
         residual = self.bn3(self.conv3(residual))
-        return F.relu(residual + self.downsample(maps), inplace=True)
+        return F.relu(residual.add_(self.downsample(maps)), inplace=True)
 
 
 def _shortcut(inputs: int, outputs: int, stride: int) -> nn.Module:
