@@ -7,7 +7,7 @@ from bright_cohort import BrightnessModel
 from rich.console import Console
 
 from carina.errors import ConfigError
-from carina.evaluation.compare import compare
+from carina.evaluation.compare import compare, mean_over
 from carina.evaluation.grounding import GroundingSettings, evaluate_grounding
 from carina.evaluation.page import evaluation_page, thinned, write_evaluation_page
 from carina.evaluation.result import Evaluation
@@ -69,6 +69,22 @@ def test_page_holds_rows_curves_counts_and_facts(evaluated: Evaluation, cohort: 
     assert not page.synthetic
     assert {"data", "seed", "replicates"} <= {fact.name for fact in page.facts}
     assert len(page.headlines) == 3
+    aucs = [evaluated.findings[name]["auc"].value for name in ("effusion", "nodule")]
+    assert page.mean["auc"].value == pytest.approx(np.mean(aucs))
+
+
+def test_mean_over_all_findings_is_that_of_the_evaluation(
+    evaluated: Evaluation, cohort: Manifest
+) -> None:
+    again = mean_over(evaluated, list(evaluated.findings))
+    assert again["auc"] == evaluated.mean["auc"]
+    assert again["mcc"] == evaluated.mean["mcc"]
+    one = mean_over(evaluated, ["nodule"])
+    assert one["auc"].low == pytest.approx(evaluated.findings["nodule"]["auc"].low)
+    grounding = evaluate_grounding(
+        BrightnessModel(), cohort, settings=GroundingSettings(replicates=20)
+    )
+    assert mean_over(grounding, list(grounding.findings))["cnr"] == grounding.mean["cnr"]
 
 
 def test_pages_of_both_tasks_are_written(

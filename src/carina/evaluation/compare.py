@@ -13,8 +13,9 @@ from jaxtyping import Float
 from carina.errors import EvaluationError
 from carina.evaluation.grounding import METRICS as GROUNDING_METRICS
 from carina.evaluation.grounding import GroundingSettings, bootstrap_cases
-from carina.evaluation.result import Evaluation
+from carina.evaluation.result import Evaluation, Score
 from carina.evaluation.rows import IMAGE, Rows, rows_of
+from carina.evaluation.zero_shot import mean_scores
 from carina.files import write_text
 from carina.metrics.classification import RATES, ranking_statistic, threshold_statistic
 from carina.metrics.delong import delong_test
@@ -214,6 +215,25 @@ def zero_shot_bootstraps(
         _bootstrap(second, pair.second, pair.names, resamples),
         delong_rows(first.scores, second.scores, first.truth, pair.names),
     )
+
+
+def mean_over(evaluation: Evaluation, names: Sequence[str]) -> dict[str, Score]:
+    """The mean of some of an evaluation's findings, such as those that training saw.
+
+    Made again from the predictions, with the evaluation's own seed and resamples; calibration,
+    which is not a comparison of models, is left out.
+    """
+    settings = evaluation.settings
+    replicates, seed = int(settings["replicates"]), int(settings["seed"])
+    if evaluation.task == "grounding":
+        how = GroundingSettings(
+            replicates=replicates, seed=seed, whole_patients=_by_patient(evaluation)
+        )
+        return mean_scores(bootstrap_cases(evaluation.predictions, names, how))
+    rows = rows_of(evaluation.predictions, names, str(settings["aggregation"]))
+    patients = rows.patients if _by_patient(evaluation) else None
+    resamples = Resamples(len(rows.scores), replicates, seed, patients)
+    return mean_scores(_bootstrap(rows, evaluation, names, resamples))
 
 
 def delong_rows(

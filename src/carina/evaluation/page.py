@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 from jaxtyping import Float
 
+from carina.evaluation.compare import mean_over
 from carina.evaluation.outlines import boxes_of, outline_or_nothing, outlined
 from carina.evaluation.result import Evaluation, Score, Scores
 from carina.evaluation.rows import Rows, rows_of_evaluation
@@ -77,13 +78,16 @@ def evaluation_page(
     classified = evaluation if evaluation.task == "zero-shot" else None
     best, worst = case_choices(evaluation, manifest)
     seen = [name for name in evaluation.findings if name not in unseen]
+    mean: Scores = {}
+    if classified:
+        mean = mean_over(classified, seen) if unseen and seen else classified.mean
     return ReportPage(
         title=title or f"{evaluation.task.capitalize()} evaluation",
         summary=summary_of(evaluation),
         synthetic=any(source.startswith("phantom") for source in evaluation.settings["sources"]),
-        headlines=(*headlines_of(classified), *headlines_of(pointing)),
+        headlines=(*headlines_of(classified, mean, seen), *headlines_of(pointing, {}, ())),
         scores=score_rows(classified, seen) if classified else (),
-        mean=mean_row(classified) if classified and not unseen else {},
+        mean=chosen(mean, TABLE_METRICS),
         unseen=score_rows(classified, list(unseen)) if classified else (),
         curves=finding_curves(classified) if classified else (),
         best=drawn(model, manifest, evaluation, best),
@@ -126,11 +130,6 @@ def score_rows(evaluation: Evaluation, names: Sequence[str]) -> tuple[ScoreRow, 
     )
 
 
-def mean_row(evaluation: Evaluation) -> dict[str, Measured]:
-    """The mean over findings."""
-    return chosen(evaluation.mean, TABLE_METRICS)
-
-
 def grounding_rows(evaluation: Evaluation) -> tuple[GroundingRow, ...]:
     """One row a finding, with both answers that need no model."""
     return tuple(
@@ -150,16 +149,18 @@ def chosen(scores: Scores, metrics: Sequence[str]) -> dict[str, Measured]:
     return {metric: measured_of(scores[metric]) for metric in metrics if metric in scores}
 
 
-def headlines_of(evaluation: Evaluation | None) -> tuple[Headline, ...]:
-    """The numbers at the top: mean AUC, or the pointing game of focal findings."""
+def headlines_of(
+    evaluation: Evaluation | None, mean: Scores, seen: Sequence[str]
+) -> tuple[Headline, ...]:
+    """The numbers at the top: mean AUC of seen findings, or the pointing game of focal ones."""
     if evaluation is None:
         return ()
     if evaluation.task == "zero-shot":
-        defined = sum(scores["auc"].value is not None for scores in evaluation.findings.values())
+        defined = sum(evaluation.findings[name]["auc"].value is not None for name in seen)
         return (
             Headline(
                 label=f"Mean AUC, {defined} findings",
-                measured=measured_of(evaluation.mean["auc"]),
+                measured=measured_of(mean["auc"]),
                 note="how often a radiograph with the finding outscores one without",
             ),
         )
