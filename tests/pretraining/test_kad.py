@@ -277,20 +277,20 @@ def test_statistics_cannot_be_synchronised_on_several_cpus(
 
 
 def test_training_learns_four_pictures_by_heart() -> None:
-    losses = replace(LOSSES, batch_norm=OwnStatistics(), memory=ImageMemory())
-    objective = objective_of(replace(losses, contrast_weight=0.0))
-    losses_seen = []
+    losses = replace(LOSSES, batch_norm=OwnStatistics(), memory=ImageMemory(), contrast_weight=0.0)
+    model = model_of()
+    text = FrozenText(torch.randn(3, 16), torch.randn(4, 16), torch.arange(4))
+    objective = KADObjective(model, text, LABELS, losses)
     trained = [value for value in objective.parameters() if value.requires_grad]
-    optimiser = torch.optim.Adam(trained, lr=0.003)
+    optimiser = torch.optim.Adam(trained, lr=0.01)
     for step in range(80):
         optimiser.zero_grad()
         loss = total(objective.losses(batch_of(step=step)))
         loss.backward()
         optimiser.step()
-        losses_seen.append(loss.item())
-    # log 2 for a coin; 0.47 for the prevalence (2 of 11) whatever the picture.
-    assert losses_seen[0] == pytest.approx(0.69, abs=0.05)
-    assert losses_seen[-1] < 0.3
+    # The best answer that ignores the picture, from each finding's prevalence (1/4, 0, 1/3),
+    # gives (4 * 0.562 + 3 * 0.637) / 11 = 0.378.
+    assert loss.item() < 0.3
 
 
 def test_contrast_alone_scores_by_presence_against_absence() -> None:
