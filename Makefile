@@ -4,7 +4,7 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-SMALL := --train 240 --validate 60 --test 120 --set alignment.training.steps=30 --set knowledge.training.steps=20
+SMALL := --small
 
 .PHONY: setup demo demo-small test test-all docs clean
 

@@ -1,7 +1,7 @@
 """An evaluation as the input of the report page."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -62,6 +62,7 @@ def evaluation_page(
     *,
     grounding: Evaluation | None = None,
     unseen: Collection[str] = (),
+    described: Evaluation | None = None,
     title: str | None = None,
 ) -> ReportPage:
     """Fills a report page; whoever has more to show adds it with `dataclasses.replace`.
@@ -72,6 +73,7 @@ def evaluation_page(
         manifest: the one that was evaluated.
         grounding: a grounding evaluation to show beside a zero-shot one.
         unseen: findings that never occurred in training, shown in a table of their own.
+        described: the unseen findings asked by name and description, shown beside `unseen`.
         title: of the page.
     """
     pointing = evaluation if evaluation.task == "grounding" else grounding
@@ -85,10 +87,17 @@ def evaluation_page(
         title=title or f"{evaluation.task.capitalize()} evaluation",
         summary=summary_of(evaluation),
         synthetic=any(source.startswith("phantom") for source in evaluation.settings["sources"]),
-        headlines=(*headlines_of(classified, mean, seen), *headlines_of(pointing, {}, ())),
+        headlines=(
+            *headlines_of(classified, mean, seen),
+            *headlines_of(pointing, {}, ()),
+            *unseen_headlines(classified, list(unseen)),
+        ),
         scores=score_rows(classified, seen) if classified else (),
         mean=chosen(mean, TABLE_METRICS),
-        unseen=score_rows(classified, list(unseen)) if classified else (),
+        unseen=(
+            *(score_rows(classified, list(unseen)) if classified else ()),
+            *(described_rows(described) if described else ()),
+        ),
         curves=finding_curves(classified) if classified else (),
         best=drawn(model, manifest, evaluation, best),
         worst=drawn(model, manifest, evaluation, worst),
@@ -128,6 +137,12 @@ def score_rows(evaluation: Evaluation, names: Sequence[str]) -> tuple[ScoreRow, 
         for name in names
         if name in evaluation.findings
     )
+
+
+def described_rows(evaluation: Evaluation) -> tuple[ScoreRow, ...]:
+    """Rows of findings that were asked with a description, which their names say."""
+    rows = score_rows(evaluation, list(evaluation.findings))
+    return tuple(replace(row, finding=f"{row.finding}, with description") for row in rows)
 
 
 def grounding_rows(evaluation: Evaluation) -> tuple[GroundingRow, ...]:
@@ -174,6 +189,19 @@ def headlines_of(
             label="Pointing at the usual place instead",
             measured=measured_of(evaluation.mean["position_baseline_focal"]),
             note="what one reaches without looking at the image",
+        ),
+    )
+
+
+def unseen_headlines(evaluation: Evaluation | None, unseen: Sequence[str]) -> tuple[Headline, ...]:
+    """The mean AUC of the findings that never occurred in training, where there are any."""
+    if evaluation is None or not unseen:
+        return ()
+    return (
+        Headline(
+            label=f"Mean AUC, {len(unseen)} findings never seen",
+            measured=measured_of(mean_over(evaluation, unseen)["auc"]),
+            note="in no training report or radiograph; asked by name alone; 0.5 is chance",
         ),
     )
 

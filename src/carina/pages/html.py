@@ -15,6 +15,11 @@ SYNTHETIC_NOTE = (
     "Synthetic data. The radiographs, reports and findings on this page were drawn by a program; "
     "no patient is shown, and the numbers say nothing about patients."
 )
+SYNTHETIC_BUT_ONE_NOTE = (
+    "Synthetic data. The radiographs, reports and findings on this page were drawn by a program, "
+    "but for the one real radiograph in a section of its own; the numbers say nothing about "
+    "patients."
+)
 
 STYLE = """
 :root{color-scheme:light dark;--paper:#fff;--card:#f6f7f8;--ink:#1b1d1f;--soft:#575d63;

@@ -22,6 +22,7 @@ from carina.pages.charts import (
 )
 from carina.pages.html import (
     RESEARCH_NOTE,
+    SYNTHETIC_BUT_ONE_NOTE,
     SYNTHETIC_NOTE,
     chart,
     contents,
@@ -148,12 +149,40 @@ class RunFact:
 
 
 @dataclass(frozen=True, kw_only=True)
+class AskedFinding:
+    """What a model said of one finding on a radiograph whose truth is not known.
+
+    `heatmap` (values >= 0, any scale) lies on the radiograph's pixels; `caption` may add what
+    the score means.
+    """
+
+    finding: str
+    score: Number
+    heatmap: Float[np.ndarray, "height width"] | None = None
+    caption: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AskedRadiograph:
+    """A real radiograph that the model was asked about, in a section of its own.
+
+    `text` says where it is from and what to think of the answers, or why there is no `image`
+    (grey in [0, 1]).
+    """
+
+    text: str
+    image: Float[np.ndarray, "height width"] | None = None
+    findings: tuple[AskedFinding, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class ReportPage:
     """Everything that a report page shows, from top to bottom.
 
     `summary` is one paragraph: what was done, with what, on whom. `synthetic` marks the page as
     made from drawn radiographs. `unseen` are findings that never occurred in training; where there
-    are any, `scores` are those that did. `best` and `worst` are cases with heat-maps and outlines.
+    are any, `scores` are those that did. `best` and `worst` are cases with heat-maps and outlines;
+    `asked` is a real radiograph of which the truth is not known.
     """
 
     title: str
@@ -166,6 +195,7 @@ class ReportPage:
     curves: tuple[FindingCurves, ...] = ()
     best: tuple[Case, ...] = ()
     worst: tuple[Case, ...] = ()
+    asked: AskedRadiograph | None = None
     grounding: tuple[GroundingRow, ...] = ()
     training: tuple[TrainingLog, ...] = ()
     similarity: SimilarityMap | None = None
@@ -189,6 +219,7 @@ def render_report_page(page: ReportPage) -> str:
         section("scores", score_heading(page), *score_parts(page)),
         section("unseen", "Findings that never occurred in training", *unseen_parts(page)),
         section("cases", "Cases", *case_parts(page)),
+        section("asked", "A real radiograph", *asked_parts(page)),
         section("grounding", "Do heat-maps point at the finding?", *grounding_parts(page)),
         section("curves", "Curves", *curve_parts(page)),
         section("confusion", "Right and wrong at the threshold", *confusion_parts(page)),
@@ -198,11 +229,19 @@ def render_report_page(page: ReportPage) -> str:
     ]
     opening = [
         f'<p class="note small">{RESEARCH_NOTE}</p>',
-        f'<p class="note synthetic">{SYNTHETIC_NOTE}</p>' if page.synthetic else "",
+        synthetic_note(page),
         paragraph(page.summary),
         headline_cards(page.headlines),
     ]
     return document(page.title, "\n".join([*opening, contents(sections), *sections]))
+
+
+def synthetic_note(page: ReportPage) -> str:
+    """Says that the radiographs were drawn, and which one was not."""
+    if not page.synthetic:
+        return ""
+    real = page.asked is not None and page.asked.image is not None
+    return f'<p class="note synthetic">{SYNTHETIC_BUT_ONE_NOTE if real else SYNTHETIC_NOTE}</p>'
 
 
 def headline_cards(headlines: Sequence[Headline]) -> str:
@@ -252,8 +291,8 @@ def unseen_parts(page: ReportPage) -> list[str]:
     return [
         paragraph(
             "These were named beforehand and occur in no training radiograph or report. The "
-            "model knows them only by name and description, so their scores are shown whatever "
-            "they are."
+            "model knows them only by name or, where a row says so, by name and description; their "
+            "scores are shown whatever they are."
         ),
         auc_chart("AUC with 95% interval, findings never seen", page.unseen),
         table_of("Findings never seen in training.", page.unseen, None),
@@ -375,6 +414,41 @@ def case_card(case: Case) -> str:
         f'alt="Heat-map of {finding} over the radiograph; {said}"/></div>'
         f"<figcaption><strong>{finding}</strong> {said}"
         f"{paragraph(case.caption, 'small')}</figcaption></figure>"
+    )
+
+
+def asked_parts(page: ReportPage) -> list[str]:
+    """A radiograph as it is, and under the heat-map of each finding that was asked about."""
+    if page.asked is None:
+        return []
+    if page.asked.image is None:
+        return [paragraph(page.asked.text)]
+    image = page.asked.image
+    plain = asked_card(image, None, "Radiograph", "as it was read", "")
+    cards = [
+        asked_card(image, one.heatmap, one.finding, f"score {one.score:.3f}", one.caption)
+        for one in page.asked.findings
+    ]
+    return [
+        f'<p class="note synthetic">{escape(page.asked.text)}</p>',
+        heat_key(outline=False),
+        f'<div class="panels">{"".join([plain, *cards])}</div>',
+    ]
+
+
+def asked_card(
+    image: Float[np.ndarray, "height width"],
+    heatmap: Float[np.ndarray, "height width"] | None,
+    name: str,
+    said: str,
+    caption: str,
+) -> str:
+    """One picture with its caption."""
+    drawn = jpeg_data_uri(overlay(image, heatmap, longest_side=CASE_SIDE))
+    return (
+        f'<figure class="case"><div class="one"><img src="{drawn}" '
+        f'alt="{escape(name)}; {escape(said)}"/></div><figcaption><strong>{escape(name)}</strong> '
+        f"{escape(said)}{paragraph(caption, 'small')}</figcaption></figure>"
     )
 
 

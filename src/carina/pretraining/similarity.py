@@ -1,5 +1,6 @@
 """The similarity of finding names before and after stage 1 (KAD's Supplementary Figure 7)."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from carina.knowledge.kinship import Kinship
 from carina.pages.matrices import similarity_chart
 
 MOST_NAMES = 36
+NUMBERS = "similarity.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,9 +40,11 @@ class SimilarityMap:
         return cosines
 
     def draw(self, before: NDArray[np.float32], after: NDArray[np.float32], folder: Path) -> None:
-        """Writes `similarity.svg`, both matrices side by side."""
+        """Writes `similarity.svg`, both matrices side by side, and their numbers as JSON."""
         headings = ("before stage 1", "after stage 1")
         write_text(folder / "similarity.svg", similarity_chart(self.names, before, after, headings))
+        rows = {"before": before.round(4).tolist(), "after": after.round(4).tolist()}
+        write_text(folder / NUMBERS, json.dumps({"names": self.names, **rows}))
 
 
 def in_a_row(ids: list[str], likeness: NDArray[np.float32]) -> list[str]:

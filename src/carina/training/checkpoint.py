@@ -63,6 +63,23 @@ def load_checkpoint(path: Path, module: nn.Module, optimiser: torch.optim.Optimi
     return Progress(step=int(metadata["step"]), seconds=float(metadata["seconds"]))
 
 
+def read_progress(path: Path) -> Progress:
+    """How far the training of a checkpoint had come.
+
+    Raises:
+        CheckpointError: the file is missing or damaged.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata()
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(
+            f"{path}: is no checkpoint that can be read ({error}). Remove the stage's folder to "
+            "train it again."
+        ) from error
+    return Progress(step=int(metadata["step"]), seconds=float(metadata["seconds"]))
+
+
 def trained_parameters(optimiser: torch.optim.Optimizer) -> list[nn.Parameter]:
     """The parameters of an optimiser, in the order of its groups."""
     return [parameter for group in optimiser.param_groups for parameter in group["params"]]
