@@ -1,6 +1,7 @@
 """WordPiece tokenizers: trained on texts, or read from where others put theirs."""
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
@@ -13,6 +14,8 @@ SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")  # BERT's, in PubMedBER
 def train_wordpiece(texts: Iterable[str], vocabulary: int) -> Tokenizer:
     """Learns a lower-case WordPiece vocabulary from texts.
 
+    The same texts, in any order, give the same vocabulary in every process.
+
     Args:
         texts: read once.
         vocabulary: most entries that the vocabulary may have, special tokens included.
@@ -24,12 +27,34 @@ def train_wordpiece(texts: Iterable[str], vocabulary: int) -> Tokenizer:
         raise ConfigError(
             f"vocabulary must be above {len(SPECIAL)} (the special tokens), got {vocabulary}."
         )
-    tokenizer = _bert_like(Tokenizer(models.WordPiece(unk_token="[UNK]")))
+    texts = list(texts)
+    learner = _bert_like(Tokenizer(models.WordPiece(unk_token="[UNK]")))
+    # The trainer numbers letters in the order of a hash table, another one in each process, and
+    # breaks ties between pairs by these numbers. As special tokens they are numbered by us.
     trainer = trainers.WordPieceTrainer(
-        vocab_size=vocabulary, special_tokens=list(SPECIAL), show_progress=False
+        vocab_size=vocabulary,
+        special_tokens=[*SPECIAL, *_letters(texts, learner)],
+        show_progress=False,
     )
-    tokenizer.train_from_iterator(texts, trainer)
-    return _framed(tokenizer)
+    learner.train_from_iterator(texts, trainer)
+    learnt = sorted(learner.get_vocab().items(), key=lambda entry: entry[1])[:vocabulary]
+    return _framed(_bert_like(Tokenizer(models.WordPiece(dict(learnt), unk_token="[UNK]"))))
+
+
+def _letters(texts: Sequence[str], tokenizer: Tokenizer) -> list[str]:
+    """The letters that begin words, and with ## those that go on, the frequent ones first."""
+    counts: Counter[str] = Counter()
+    for word, count in _words(texts, tokenizer).items():
+        for place, letter in enumerate(word):
+            counts[f"##{letter}" if place else letter] += count
+    return sorted(counts, key=lambda letter: (-counts[letter], letter))
+
+
+def _words(texts: Sequence[str], tokenizer: Tokenizer) -> Counter[str]:
+    normalise, split = tokenizer.normalizer, tokenizer.pre_tokenizer
+    return Counter(
+        word for text in texts for word, _ in split.pre_tokenize_str(normalise.normalize_str(text))
+    )
 
 
 def load_tokenizer(source: str | Path) -> Tokenizer:
