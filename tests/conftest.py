@@ -1,6 +1,8 @@
 """Shared fixtures: shapes are checked as the tests run, real data are found by variable."""
 
+import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -38,3 +40,30 @@ def data_dir() -> Path:
 @pytest.fixture(scope="session")
 def vocab_dir() -> Path:
     return folder_named_by("CARINA_VOCAB")
+
+
+@pytest.fixture(scope="session")
+def publish() -> Callable[..., Path]:
+    """Writes the BERT of a text encoder to a folder, as transformers lays one out."""
+
+    def write(encoder, folder: Path, **changed: object) -> Path:
+        from safetensors.torch import save_file  # brings torch, which many tests do without
+
+        config = encoder.config
+        entries = {
+            "model_type": "bert",
+            "vocab_size": config.vocabulary,
+            "hidden_size": config.width,
+            "num_hidden_layers": config.layers,
+            "num_attention_heads": config.heads,
+            "intermediate_size": config.hidden,
+            "max_position_embeddings": config.positions,
+            "hidden_dropout_prob": config.dropout,
+        }
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "config.json").write_text(json.dumps(entries | changed))
+        save_file(encoder.bert.state_dict(), folder / "model.safetensors")
+        encoder.tokenizer.save(str(folder / "tokenizer.json"))
+        return folder
+
+    return write

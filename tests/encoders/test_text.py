@@ -124,26 +124,6 @@ def test_a_name_that_cannot_be_fetched_is_named(monkeypatch: pytest.MonkeyPatch)
         load_tokenizer("someone/some-bert")
 
 
-def test_a_published_bert_is_read_from_a_folder(tmp_path: Path, encoder: TextEncoder) -> None:
-    encoder.bert.save_pretrained(tmp_path)
-    encoder.tokenizer.save(str(tmp_path / "tokenizer.json"))
-    again = TextEncoder.from_bert(tmp_path, dim=6, max_tokens=12).eval()
-    assert again.config.width == 16
-    assert again.encode(TEXTS).shape == (3, 6)
-    tokens = encoder.tokenize(TEXTS)
-    with torch.no_grad():
-        torch.testing.assert_close(
-            again.bert(tokens.ids, tokens.mask).pooler_output,
-            encoder.bert(tokens.ids, tokens.mask).pooler_output,
-        )
-
-
-def test_a_folder_without_weights_is_refused(tmp_path: Path, encoder: TextEncoder) -> None:
-    encoder.tokenizer.save(str(tmp_path / "tokenizer.json"))
-    with pytest.raises(ModelError, match="is no folder with a BERT"):
-        TextEncoder.from_bert(tmp_path)
-
-
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [

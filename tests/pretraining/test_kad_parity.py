@@ -135,9 +135,9 @@ def test_parity_kad_vit(case: Case) -> None:
 def test_parity_kad_text_encoder(case: Case, model: KADModel) -> None:
     encoder = model.text_encoder
     query = tokens(case, "query")
-    hidden = encoder.bert(input_ids=query.ids, attention_mask=query.mask)
-    close(hidden.pooler_output, case.output("text.query_pooler"))
-    close(hidden.last_hidden_state[:, 0], case.output("text.query_last_hidden_cls"))
+    hidden = encoder.bert(query.ids, query.mask)
+    close(hidden.pooled, case.output("text.query_pooler"))
+    close(hidden.tokens[:, 0], case.output("text.query_last_hidden_cls"))
     close(encoder(query), case.output("text.query_features"))
     close(encoder(tokens(case, "entity")), case.output("text.entity_features"))
 

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -154,10 +155,11 @@ def test_the_text_encoder_comes_from_a_finished_stage(inputs: StageInputs) -> No
         stage.prepare(replace(done, load=inputs.load))
 
 
-def test_the_text_encoder_comes_from_a_published_bert(inputs: StageInputs, tmp_path: Path) -> None:
+def test_the_text_encoder_comes_from_a_published_bert(
+    inputs: StageInputs, tmp_path: Path, publish: Callable[..., Path]
+) -> None:
     encoder = TextEncoder(TEXT, train_wordpiece(REPORTS, 200))
-    encoder.bert.save_pretrained(tmp_path / "bert")
-    encoder.tokenizer.save(str(tmp_path / "bert" / "tokenizer.json"))
+    publish(encoder, tmp_path / "bert")
     stage = replace(STAGE, text=PublishedText(source=str(tmp_path / "bert")))
     assert stage.prepare(inputs).trained.config.text.width == 16
 

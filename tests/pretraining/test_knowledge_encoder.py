@@ -1,4 +1,5 @@
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -192,10 +193,11 @@ def test_a_given_tokenizer_is_used(tmp_path: Path) -> None:
     assert not (tmp_path / "tokenizer.json").exists()
 
 
-def test_a_published_encoder_is_read_from_a_folder(tmp_path: Path) -> None:
+def test_a_published_encoder_is_read_from_a_folder(
+    tmp_path: Path, publish: Callable[..., Path]
+) -> None:
     source = TextEncoder(SMALL, train_wordpiece(["lung heart"] * 5, 60))
-    source.bert.save_pretrained(tmp_path / "bert")
-    source.tokenizer.save(str(tmp_path / "bert" / "tokenizer.json"))
+    publish(source, tmp_path / "bert")
     text = PublishedText(source=str(tmp_path / "bert"), dim=16, max_tokens=32)
     made = prepared(stage_of(text=text), tmp_path)
     torch.testing.assert_close(

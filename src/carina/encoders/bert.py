@@ -59,7 +59,7 @@ class SelfAttention(nn.Module):
     def __init__(self, sizes: BertSizes) -> None:
         super().__init__()
         self.heads = sizes.heads
-        self.dropout = sizes.dropout
+        self.dropout = nn.Dropout(sizes.dropout)
         self.query = nn.Linear(sizes.width, sizes.width)
         self.key = nn.Linear(sizes.width, sizes.width)
         self.value = nn.Linear(sizes.width, sizes.width)
@@ -75,7 +75,7 @@ class SelfAttention(nn.Module):
             self._split(self.key(tokens)),
             self._split(self.value(tokens)),
             attn_mask=seen,
-            dropout_p=self.dropout if self.training else 0.0,
+            dropout_p=self.dropout.p if self.training else 0.0,
         )
         return mixed.transpose(1, 2).flatten(2)
 

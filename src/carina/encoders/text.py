@@ -9,9 +9,10 @@ import torch
 from jaxtyping import Float, Int
 from tokenizers import Tokenizer
 from torch import Tensor, nn
-from transformers import BertConfig, BertModel
 
+from carina.encoders.bert import Bert, BertSizes
 from carina.encoders.modes import evaluating
+from carina.encoders.published_bert import read_bert
 from carina.encoders.tokenizer import load_tokenizer
 from carina.errors import ConfigError, ModelError
 
@@ -71,8 +72,7 @@ class Tokens:
 class TextEncoder(nn.Module):
     """BERT, its pooled first token, and a two-layer projection.
 
-    Source: KAD's knowledge encoder (Zhang et al., Nat Commun 2023). `bert` is transformers'
-    `BertModel`, with its parameter names.
+    Source: KAD's knowledge encoder (Zhang et al., Nat Commun 2023).
     """
 
     def __init__(self, config: TextEncoderConfig, tokenizer: Tokenizer) -> None:
@@ -84,7 +84,7 @@ class TextEncoder(nn.Module):
             )
         self.config = config
         self.tokenizer = tokenizer
-        self.bert = BertModel(_bert_config(config), add_pooling_layer=True)
+        self.bert = Bert(_bert_sizes(config))
         self.project = nn.Sequential(
             nn.Linear(config.width, config.dim), nn.GELU(), nn.Linear(config.dim, config.dim)
         )
@@ -105,18 +105,14 @@ class TextEncoder(nn.Module):
         """A published BERT from a local folder or a hub, with a fresh projection.
 
         Raises:
-            ModelError: the folder holds no BERT, or the hub cannot be reached.
+            ModelError: the folder holds no BERT in safetensors, or the hub cannot be reached.
         """
         tokenizer = load_tokenizer(source)
-        try:
-            bert = BertModel.from_pretrained(str(source), attn_implementation="sdpa")
-        except (OSError, ValueError, RuntimeError) as error:
-            raise ModelError(
-                f"{source}: is no folder with a BERT in transformers' layout and cannot be "
-                f"fetched from the hub ({type(error).__name__}). Download it and give its folder."
-            ) from error
-        encoder = cls(_config_of(bert.config, dim, max_tokens), tokenizer)
-        encoder.bert = bert
+        published = read_bert(source)
+        if published.fresh_pooler:
+            LOGGER.warning("The BERT was published without a pooler; a fresh one was drawn.")
+        encoder = cls(_config_of(published.sizes, dim, max_tokens), tokenizer)
+        encoder.bert = published.bert
         return encoder
 
     def tokenize(self, texts: Sequence[str]) -> Tokens:
@@ -135,14 +131,12 @@ class TextEncoder(nn.Module):
 
     def forward(self, tokens: Tokens) -> Float[Tensor, "texts dim"]:
         """One embedding a text, not normalised."""
-        hidden = self.bert(input_ids=tokens.ids, attention_mask=tokens.mask)
-        embedding: Tensor = self.project(hidden.pooler_output)
+        embedding: Tensor = self.project(self.bert(tokens.ids, tokens.mask).pooled)
         return embedding
 
     def token_features(self, tokens: Tokens) -> Float[Tensor, "texts tokens dim"]:
         """One embedding a token, through the same projection; padding's mean nothing."""
-        hidden = self.bert(input_ids=tokens.ids, attention_mask=tokens.mask)
-        features: Tensor = self.project(hidden.last_hidden_state)
+        features: Tensor = self.project(self.bert(tokens.ids, tokens.mask).tokens)
         return features
 
     def encode(self, texts: Sequence[str], *, batch_size: int = 64) -> Float[Tensor, "texts dim"]:
@@ -183,29 +177,27 @@ def _id_of(tokenizer: Tokenizer, name: str) -> int:
     return number
 
 
-def _bert_config(config: TextEncoderConfig) -> BertConfig:
-    return BertConfig(
-        vocab_size=config.vocabulary,
-        hidden_size=config.width,
-        num_hidden_layers=config.layers,
-        num_attention_heads=config.heads,
-        intermediate_size=config.hidden,
-        max_position_embeddings=config.positions,
-        hidden_dropout_prob=config.dropout,
-        attention_probs_dropout_prob=config.dropout,
-        attn_implementation="sdpa",
+def _bert_sizes(config: TextEncoderConfig) -> BertSizes:
+    return BertSizes(
+        vocabulary=config.vocabulary,
+        width=config.width,
+        layers=config.layers,
+        heads=config.heads,
+        hidden=config.hidden,
+        positions=config.positions,
+        dropout=config.dropout,
     )
 
 
-def _config_of(bert: BertConfig, dim: int, max_tokens: int) -> TextEncoderConfig:
+def _config_of(sizes: BertSizes, dim: int, max_tokens: int) -> TextEncoderConfig:
     return TextEncoderConfig(
-        vocabulary=bert.vocab_size,
-        width=bert.hidden_size,
-        layers=bert.num_hidden_layers,
-        heads=bert.num_attention_heads,
-        hidden=bert.intermediate_size,
-        positions=bert.max_position_embeddings,
+        vocabulary=sizes.vocabulary,
+        width=sizes.width,
+        layers=sizes.layers,
+        heads=sizes.heads,
+        hidden=sizes.hidden,
+        positions=sizes.positions,
         max_tokens=max_tokens,
         dim=dim,
-        dropout=bert.hidden_dropout_prob,
+        dropout=sizes.dropout,
     )
