@@ -36,17 +36,14 @@ RECIPE = "kad_small"
 SMALL_STUDIES = 300
 SMALL_SETTINGS = ("knowledge.training.steps=20", "alignment.training.steps=30")
 REAL_FILE = "RG1_UNCR.dcm"
-REAL_QUERIES = (
-    *("mass", "nodule", "consolidation"),
-    *("pleural effusion", "pneumothorax", "cardiomegaly"),
-)
+REAL_QUERIES = ("mass", "nodule", "pleural effusion", "pneumothorax", "cardiomegaly")
 NO_REAL_FILE = (
     "No real radiograph was asked about: the package pydicom-data, which ships one, is not "
     "installed. Install it with pip install 'carina[demo]' and run the command again."
 )
 REAL_NOTE = (
     f"A chest radiograph of a person with many round shadows in both lungs ({REAL_FILE} of the "
-    "pydicom-data package, nameless, in DICOM). It shows that real files are read and answered. "
+    "pydicom-data package, a DICOM file). It shows that real files are read and answered. "
     "The answers are not to be believed: this model has seen drawn radiographs only."
 )
 

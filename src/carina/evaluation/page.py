@@ -94,10 +94,7 @@ def evaluation_page(
         ),
         scores=score_rows(classified, seen) if classified else (),
         mean=chosen(mean, TABLE_METRICS),
-        unseen=(
-            *(score_rows(classified, list(unseen)) if classified else ()),
-            *(described_rows(described) if described else ()),
-        ),
+        unseen=unseen_rows(classified, list(unseen), described),
         curves=finding_curves(classified) if classified else (),
         best=drawn(model, manifest, evaluation, best),
         worst=drawn(model, manifest, evaluation, worst),
@@ -139,10 +136,30 @@ def score_rows(evaluation: Evaluation, names: Sequence[str]) -> tuple[ScoreRow, 
     )
 
 
-def described_rows(evaluation: Evaluation) -> tuple[ScoreRow, ...]:
-    """Rows of findings that were asked with a description, which their names say."""
-    rows = score_rows(evaluation, list(evaluation.findings))
-    return tuple(replace(row, finding=f"{row.finding}, with description") for row in rows)
+def unseen_rows(
+    evaluation: Evaluation | None, unseen: Sequence[str], described: Evaluation | None
+) -> tuple[ScoreRow, ...]:
+    """Unseen findings by name, each followed by itself with a description if it was so asked.
+
+    Metrics that no row has, as for want of a threshold, are left out.
+    """
+    rows = score_rows(evaluation, unseen) if evaluation else ()
+    with_text = score_rows(described, list(described.findings)) if described else ()
+    pairs = [
+        (row, *(replace(d, finding=f"{d.finding}, described") for d in with_text if same(row, d)))
+        for row in rows
+    ]
+    ordered = [row for pair in pairs for row in pair]
+    measured = {name for row in ordered for name, one in row.values.items() if one.defined}
+    return tuple(
+        replace(row, values={name: row.values[name] for name in row.values if name in measured})
+        for row in ordered
+    )
+
+
+def same(first: ScoreRow, second: ScoreRow) -> bool:
+    """Whether two rows are of one finding."""
+    return canonical(first.finding) == canonical(second.finding)
 
 
 def grounding_rows(evaluation: Evaluation) -> tuple[GroundingRow, ...]:
@@ -189,6 +206,11 @@ def headlines_of(
             label="Pointing at the usual place instead",
             measured=measured_of(evaluation.mean["position_baseline_focal"]),
             note="what one reaches without looking at the image",
+        ),
+        Headline(
+            label="Pointing at random",
+            measured=measured_of(evaluation.mean["chance_focal"]),
+            note="the share of the image that the outlines cover",
         ),
     )
 

@@ -39,7 +39,7 @@ p{max-width:75ch;margin:.5em 0}a{color:var(--accent)}
 .note{border-left:4px solid var(--line);padding:.4em .9em;background:var(--card);margin:.8em 0}
 .synthetic{border-left-color:var(--warnline);background:var(--warn)}
 nav{font-size:.9rem;margin:.8em 0}nav a{margin-right:1em;white-space:nowrap}
-.headlines{display:grid;grid-template-columns:repeat(auto-fill,minmax(240px,1fr));gap:12px;
+.headlines{display:grid;grid-template-columns:repeat(auto-fill,minmax(205px,1fr));gap:12px;
 margin:1.2em 0}
 .headline{background:var(--card);border:1px solid var(--line);border-radius:8px;padding:12px 16px}
 .headline .value{font-size:2rem;font-weight:650;line-height:1.2;font-variant-numeric:tabular-nums}

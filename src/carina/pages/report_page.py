@@ -291,8 +291,9 @@ def unseen_parts(page: ReportPage) -> list[str]:
     return [
         paragraph(
             "These were named beforehand and occur in no training radiograph or report. The "
-            "model knows them only by name or, where a row says so, by name and description; their "
-            "scores are shown whatever they are."
+            "model knows them only by name or, where a row says “described”, by name and "
+            "description; their scores are shown whatever they are. No threshold could be chosen "
+            "for a finding that no validation patient has, so what needs one is left out."
         ),
         auc_chart("AUC with 95% interval, findings never seen", page.unseen),
         table_of("Findings never seen in training.", page.unseen, None),
