@@ -21,7 +21,7 @@ from carina.pretraining.contrast import ContrastConfig
 from carina.pretraining.contrast_stage import ContrastStage
 from carina.pretraining.kad import KADConfig
 from carina.pretraining.kad_objective import FrozenText, KADLosses, TrainedText
-from carina.pretraining.kad_stage import AlignmentStage, is_lateral, positive_weights
+from carina.pretraining.kad_stage import AlignmentStage, positive_weights
 from carina.pretraining.report_targets import (
     NORMAL,
     OFFICIAL_QUERIES,
@@ -40,7 +40,7 @@ from carina.pretraining.report_targets import (
     label_table,
 )
 from carina.pretraining.stage import StageInputs
-from carina.pretraining.text_source import FinishedStage, FreshText, PublishedText
+from carina.pretraining.text_source import BertText, FinishedStage
 from carina.studies.manifest import write_manifest
 from carina.study import Assertion, Entity, EntityKind, Radiograph, Report, Study
 from carina.training.objective import Place
@@ -66,7 +66,7 @@ STAGE = AlignmentStage(
         preprocessing=GREY,
     ),
     losses=KADLosses(augmentation=NoAugmentation(resize=Squash())),
-    text=FreshText(),
+    text=BertText(),
     queries=FrequentObservations(count=3),
     store_size=32,
 )
@@ -97,8 +97,7 @@ def inputs(tmp_path: Path) -> StageInputs:
             Image.fromarray(pixels).save(tmp_path / name)
             items.append((name, tmp_path / name))
     build_store(items, tmp_path / "store", 32, 1)
-    studies = [*(study(number) for number in range(len(REPORTS)))]
-    studies.append(study(0, study_id="other", patient_id="other", split="test"))
+    studies = [study(number) for number in range(len(REPORTS))]
     manifest = write_manifest(studies, tmp_path / "manifest.parquet", tmp_path)
     return StageInputs(
         manifest=manifest,
@@ -136,10 +135,9 @@ def test_standardisation_is_measured_or_as_given(inputs: StageInputs) -> None:
     assert given.trained.preprocessing == GREY
 
 
-def test_all_views_and_a_trained_text_encoder_on_request(inputs: StageInputs) -> None:
-    stage = replace(STAGE, frontal_only=False, text_is_trained=True, reports=RawReport())
+def test_a_text_encoder_that_is_trained_on_request(inputs: StageInputs) -> None:
+    stage = replace(STAGE, text_is_trained=True, reports=RawReport())
     prepared = stage.prepare(inputs)
-    assert len(prepared.batches.keys) == 6
     assert isinstance(prepared.objective.text, TrainedText)
     prepared.objective.losses(prepared.batches.batch(0, Place()))
 
@@ -160,8 +158,18 @@ def test_the_text_encoder_comes_from_a_published_bert(
 ) -> None:
     encoder = TextEncoder(TEXT, train_wordpiece(REPORTS, 200))
     publish(encoder, tmp_path / "bert")
-    stage = replace(STAGE, text=PublishedText(source=str(tmp_path / "bert")))
+    stage = replace(STAGE, text=BertText(pretrained=str(tmp_path / "bert")))
     assert stage.prepare(inputs).trained.config.text.width == 16
+
+
+def test_fresh_weights_where_the_paper_has_published_ones_are_told(
+    inputs: StageInputs, caplog: pytest.LogCaptureFixture
+) -> None:
+    BertText().build(TEXT, inputs)
+    assert not caplog.messages
+    BertText(paper_weights="somebody/BERT").build(TEXT, inputs)
+    assert len(caplog.messages) == 1
+    assert "the paper's starts from somebody/BERT" in caplog.messages[0]
 
 
 def test_contrast_alone_is_prepared_alike(inputs: StageInputs) -> None:
@@ -169,7 +177,7 @@ def test_contrast_alone_is_prepared_alike(inputs: StageInputs) -> None:
         training=STAGE.training,
         model=ContrastConfig(image=IMAGE, text=TEXT, preprocessing=GREY),
         losses=STAGE.losses,
-        text=FreshText(),
+        text=BertText(),
         store_size=32,
     )
     prepared = stage.prepare(inputs)
@@ -193,16 +201,6 @@ def test_a_store_smaller_than_the_input_is_refused(stage: type) -> None:
 def test_a_negative_power_is_refused() -> None:
     with pytest.raises(ConfigError, match="positive_weight_power"):
         replace(STAGE, positive_weight_power=-1.0)
-
-
-def test_views_from_the_side_are_known() -> None:
-    assert [
-        view for view in (None, "PA", "AP Supine", "Lateral", "LL", "LLAT") if is_lateral(view)
-    ] == [
-        "Lateral",
-        "LL",
-        "LLAT",
-    ]
 
 
 def test_positive_weights_are_ratios_to_a_power() -> None:

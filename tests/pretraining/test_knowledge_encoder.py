@@ -18,18 +18,17 @@ from carina.knowledge.graph import ConceptGraph, ConceptKind
 from carina.knowledge.pairs import AppearancePairs, OfficialPairs, TextPair
 from carina.pretraining.knowledge_encoder import (
     BertNoise,
-    FreshText,
     KinshipContrast,
     KnowledgeStage,
     NoNoise,
     OfficialContrast,
     PaperContrast,
-    PublishedText,
     by_length,
     same_concept,
 )
 from carina.pretraining.similarity import SimilarityMap, in_a_row
 from carina.pretraining.stage import PreparedStage, Stage, StageInputs
+from carina.pretraining.text_source import BertText
 from carina.studies.manifest import Manifest
 from carina.study import Report, Study
 from carina.training.objective import Place
@@ -53,7 +52,7 @@ SEEN = (ConceptKind.FINDING, ConceptKind.DISEASE, ConceptKind.DEVICE)
 def stage_of(**changes: Any) -> KnowledgeStage:
     stage = KnowledgeStage(
         training=SETTINGS,
-        text=FreshText(encoder=SMALL),
+        encoder=SMALL,
         pairs=AppearancePairs(),
         contrast=KinshipContrast(),
     )
@@ -188,7 +187,7 @@ def test_the_vocabulary_knows_graph_and_reports(tmp_path: Path) -> None:
 def test_a_given_tokenizer_is_used(tmp_path: Path) -> None:
     path = tmp_path / "given.json"
     path.write_text(train_wordpiece(["lung heart"] * 5, 60).to_str(), encoding="utf-8")
-    made = prepared(stage_of(text=FreshText(encoder=SMALL, tokenizer=str(path))), tmp_path)
+    made = prepared(stage_of(text=BertText(tokenizer=str(path))), tmp_path)
     assert made.trained.tokenizer.get_vocab_size() <= 60
     assert not (tmp_path / "tokenizer.json").exists()
 
@@ -197,9 +196,9 @@ def test_a_published_encoder_is_read_from_a_folder(
     tmp_path: Path, publish: Callable[..., Path]
 ) -> None:
     source = TextEncoder(SMALL, train_wordpiece(["lung heart"] * 5, 60))
-    publish(source, tmp_path / "bert")
-    text = PublishedText(source=str(tmp_path / "bert"), dim=16, max_tokens=32)
-    made = prepared(stage_of(text=text), tmp_path)
+    folder = publish(source, tmp_path / "bert")
+    sizes = replace(SMALL, dim=16, max_tokens=32)
+    made = prepared(stage_of(encoder=sizes, text=BertText(pretrained=str(folder))), tmp_path)
     torch.testing.assert_close(
         made.trained.bert.embeddings.word_embeddings.weight,
         source.bert.embeddings.word_embeddings.weight,

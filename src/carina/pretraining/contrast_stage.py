@@ -37,7 +37,6 @@ class ContrastStage:
     reports: EntitySequence | OfficialEntitySequence | RawReport = EntitySequence()
     store_size: int = 256
     measured_standardisation: bool = True
-    frontal_only: bool = True
 
     def __post_init__(self) -> None:
         """Checks sizes."""
@@ -48,11 +47,11 @@ class ContrastStage:
             )
 
     def prepare(self, inputs: StageInputs) -> PreparedStage:
-        """Builds texts, model, objective and batches from the training split."""
+        """Builds texts, model, objective and batches."""
         store = inputs.store(self.store_size)
-        pairs = training_pairs(inputs.manifest, store, self.entities, self.frontal_only)
+        pairs = training_pairs(inputs.manifest, store, self.entities)
         texts = report_texts(pairs, self.reports)
-        encoder = self.text.build(self.model.text, inputs, list(dict.fromkeys(texts)))
+        encoder = self.text.build(self.model.text, inputs)
         model = ContrastModel(self._config(encoder, store), encoder)
         text = text_side(encoder, (), texts, trained=self.text_is_trained)
         return PreparedStage(

@@ -37,7 +37,8 @@ from carina.pretraining.stage import PreparedStage, StageInputs
 from carina.pretraining.text_source import FinishedStage, TextSource
 from carina.studies.batches import ImageBatches
 from carina.studies.manifest import Manifest
-from carina.study import Entity, Report, Study
+from carina.studies.views import is_frontal
+from carina.study import Entity, Report
 from carina.training.settings import TrainingSettings
 
 LOGGER = logging.getLogger(__name__)
@@ -76,7 +77,6 @@ class AlignmentStage:
     reports: EntitySequence | OfficialEntitySequence | RawReport = EntitySequence()
     store_size: int = 256
     measured_standardisation: bool = True
-    frontal_only: bool = True
     positive_weight_power: float = 0.0
 
     def __post_init__(self) -> None:
@@ -92,13 +92,13 @@ class AlignmentStage:
             )
 
     def prepare(self, inputs: StageInputs) -> PreparedStage:
-        """Builds queries, labels, texts, model, objective and batches from the training split."""
+        """Builds queries, labels, texts, model, objective and batches."""
         store = inputs.store(self.store_size)
-        pairs = training_pairs(inputs.manifest, store, self.entities, self.frontal_only)
+        pairs = training_pairs(inputs.manifest, store, self.entities)
         names = self.queries.names(pairs.entities)
         texts = report_texts(pairs, self.reports)
         labels = label_table(pairs.entities, names, self.labels)
-        encoder = self.text.build(self.model.text, inputs, [*dict.fromkeys(texts), *names])
+        encoder = self.text.build(self.model.text, inputs)
         model = KADModel(self._config(encoder, store), encoder)
         objective = KADObjective(
             model,
@@ -128,14 +128,13 @@ def training_pairs(
     manifest: Manifest,
     store: ImageStore,
     source: AnnotatedEntities | RuleEntities | SentenceRuleEntities,
-    frontal_only: bool,
 ) -> Pairs:
-    """The images of the training split that are stored and have a report.
+    """The frontal images that are stored and have a report.
 
     Raises:
         ManifestError: there are none.
     """
-    studies = training_studies(manifest)
+    studies = manifest.studies
     told = [study for study in studies if study.report.text.strip() or study.report.entities]
     entities = source.of([study.report for study in told])
     stored = set(store.keys)
@@ -143,7 +142,7 @@ def training_pairs(
         (radiograph.path, study, found)
         for study, found in zip(told, entities, strict=True)
         for radiograph in study.radiographs
-        if radiograph.path in stored and not (frontal_only and is_lateral(radiograph.view))
+        if radiograph.path in stored and is_frontal(radiograph.view) is not False
     ]
     if not rows:
         raise ManifestError(
@@ -157,19 +156,6 @@ def training_pairs(
         reports=tuple(study.report for _, study, _ in rows),
         entities=tuple(found for _, _, found in rows),
     )
-
-
-def training_studies(manifest: Manifest) -> tuple[Study, ...]:
-    """The studies of the split "train"; all of them where the manifest has no splits."""
-    if all(study.split is None for study in manifest.studies):
-        return manifest.studies
-    return manifest.split("train").studies
-
-
-def is_lateral(view: str | None) -> bool:
-    """Whether a view is taken from the side. A view that is not known counts as frontal."""
-    word = (view or "").strip().upper()
-    return "LAT" in word or word in ("L", "LL", "RL")
 
 
 def report_texts(

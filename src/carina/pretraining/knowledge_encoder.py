@@ -6,7 +6,7 @@ ones apart. What is handed on is the text encoder; stage 2 asks radiographs in i
 
 import functools
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,20 +18,19 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 
 from carina.encoders.text import TextEncoder, TextEncoderConfig, Tokens
-from carina.encoders.tokenizer import SPECIAL, load_tokenizer, train_wordpiece
+from carina.encoders.tokenizer import SPECIAL
 from carina.errors import ConfigError
-from carina.files import write_text
 from carina.knowledge.graph import ConceptGraph
 from carina.knowledge.kinship import Kinship
 from carina.knowledge.pairs import AppearancePairs, OfficialPairs, PairSampler, PaperPairs, TextPair
 from carina.losses.knowledge import official_knowledge_loss, official_targets, paper_knowledge_loss
 from carina.pretraining.similarity import SimilarityMap
 from carina.pretraining.stage import PreparedStage, StageInputs
+from carina.pretraining.text_source import BertText
 from carina.training.distributed import gather_rows
 from carina.training.objective import Losses, Place, Term
 from carina.training.settings import TrainingSettings
 
-TOKENIZER = "tokenizer.json"
 LARGEST_SCALE = 100.0
 PIECES = 4  # of a batch, by length: more save padding, fewer keep the matrices large
 _CORRUPTION = 1  # the stream of random numbers beside the sampler's, which is 0
@@ -353,75 +352,17 @@ class KnowledgeObjective(nn.Module):
         return {"knowledge": self.contrast(first, second, batch.likeness)}
 
 
-def widen(encoder: TextEncoder) -> None:
-    """Draws the linear weights of a fresh BERT with deviation width ** -0.5.
-
-    BERT's own 0.02 lets the first token forget the text: all texts start with cosines above
-    0.99, and a small encoder at a high rate collapses to one vector before contrast gets hold.
-    """
-    for module in encoder.bert.modules():
-        if isinstance(module, nn.Linear):
-            nn.init.normal_(module.weight, std=encoder.config.width**-0.5)
-
-
-@dataclass(frozen=True, kw_only=True)
-class FreshText:
-    """A text encoder with fresh weights and its own vocabulary.
-
-    The vocabulary is learnt from the graph's texts and the reports, at most
-    `encoder.vocabulary` pieces, unless `tokenizer` names a file or folder that has one.
-    """
-
-    encoder: TextEncoderConfig = TextEncoderConfig()
-    tokenizer: str | None = None
-
-    def build(self, inputs: StageInputs) -> TextEncoder:
-        """Makes the encoder, and keeps a tokenizer that was learnt in the stage's folder."""
-        encoder = TextEncoder(self.encoder, self._tokenizer(inputs))
-        widen(encoder)
-        return encoder
-
-    def _tokenizer(self, inputs: StageInputs) -> Tokenizer:
-        if self.tokenizer is not None:
-            return load_tokenizer(self.tokenizer)
-        # Kept in a file, so that all processes and a resumed run have the very same.
-        kept = inputs.folder / TOKENIZER
-        if not kept.exists():
-            texts = [*graph_texts(inputs.graph), *report_texts(inputs)]
-            write_text(kept, train_wordpiece(texts, self.encoder.vocabulary).to_str())
-        return load_tokenizer(kept)
-
-
-@dataclass(frozen=True, kw_only=True)
-class PublishedText:
-    """A published BERT, such as PubMedBERT: a local folder in transformers' layout, or a hub name.
-
-    The paper starts from PubMedBERT.
-    """
-
-    source: str = "microsoft/BiomedNLP-BiomedBERT-base-uncased-abstract"
-    dim: int = 768
-    max_tokens: int = 256
-
-    def build(self, inputs: StageInputs) -> TextEncoder:
-        """Reads the encoder.
-
-        Raises:
-            ModelError: there is none, or the hub cannot be reached.
-        """
-        return TextEncoder.from_bert(self.source, dim=self.dim, max_tokens=self.max_tokens)
-
-
-TextSource = FreshText | PublishedText
-
-
 @dataclass(frozen=True, kw_only=True)
 class KnowledgeStage:
-    """Stage 1: trains a text encoder on the concept graph; hands on a `TextEncoder`."""
+    """Stage 1: trains a text encoder on the concept graph; hands on a `TextEncoder`.
+
+    `encoder` is what is built, `text` where its weights and its vocabulary come from.
+    """
 
     name: str = "knowledge"
     training: TrainingSettings
-    text: TextSource = FreshText()
+    encoder: TextEncoderConfig = TextEncoderConfig()
+    text: BertText = BertText()
     pairs: PaperPairs | OfficialPairs | AppearancePairs = PaperPairs()
     contrast: Contrast = PaperContrast()
     noise: Noise = NoNoise()
@@ -433,7 +374,7 @@ class KnowledgeStage:
             KnowledgeError: the graph has nothing for these pairs.
         """
         sampler = self.pairs.sampler(inputs.graph)
-        encoder = self.text.build(inputs)
+        encoder = self.text.build(self.encoder, inputs)
         batches = KnowledgeBatches(
             sampler,
             encoder,
@@ -456,15 +397,3 @@ def _draw(
     similarity: SimilarityMap, encoder: TextEncoder, before: NDArray[np.float32], folder: Path
 ) -> None:
     similarity.draw(before, similarity.measured(encoder), folder)
-
-
-def graph_texts(graph: ConceptGraph) -> Iterator[str]:
-    """All words of a graph: what a vocabulary is learnt from."""
-    for concept in graph.concepts:
-        yield from (concept.name, *concept.synonyms, concept.definition)
-    yield from sorted({relation.kind for relation in graph.relations})
-
-
-def report_texts(inputs: StageInputs) -> Iterable[str]:
-    """The words of the reports, and those that entity sequences add."""
-    return (study.report.text for study in inputs.manifest.studies if study.report.text)

@@ -1,12 +1,21 @@
 """Where a stage's text encoder comes from; each way is a class."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from tokenizers import Tokenizer
+from torch import nn
 
 from carina.encoders.text import TextEncoder, TextEncoderConfig
-from carina.encoders.tokenizer import train_wordpiece
+from carina.encoders.tokenizer import load_tokenizer, train_wordpiece
 from carina.errors import ConfigError
+from carina.files import write_text
+from carina.knowledge.graph import ConceptGraph
 from carina.pretraining.stage import StageInputs
+
+TOKENIZER = "tokenizer.json"
+LOGGER = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,9 +24,7 @@ class FinishedStage:
 
     stage: str = "knowledge"
 
-    def build(
-        self, config: TextEncoderConfig, inputs: StageInputs, texts: Sequence[str]
-    ) -> TextEncoder:
+    def build(self, config: TextEncoderConfig, inputs: StageInputs) -> TextEncoder:
         """Loads it.
 
         Raises:
@@ -40,28 +47,72 @@ class FinishedStage:
 
 
 @dataclass(frozen=True, kw_only=True)
-class FreshText:
-    """A text encoder with random weights and a vocabulary learnt from the reports."""
+class BertText:
+    """A BERT from outside the run: published weights, or fresh ones.
 
-    def build(
-        self, config: TextEncoderConfig, inputs: StageInputs, texts: Sequence[str]
-    ) -> TextEncoder:
-        """Learns the vocabulary; it may turn out smaller than the config allows."""
-        tokenizer = train_wordpiece(texts, config.vocabulary)
-        return TextEncoder(replace(config, vocabulary=tokenizer.get_vocab_size()), tokenizer)
+    `pretrained` is a local folder in transformers' layout, or a name on a hub; sizes and
+    vocabulary are then its own. With None weights are fresh, and the vocabulary is learnt from
+    the graph's texts and the reports, at most the encoder's `vocabulary` pieces, unless
+    `tokenizer` names a file or folder that has one. `paper_weights` is the published BERT that
+    the paper starts from: where fresh weights stand in for it, a warning says so.
+    """
+
+    pretrained: str | None = None
+    tokenizer: str | None = None
+    paper_weights: str | None = None
+
+    def build(self, config: TextEncoderConfig, inputs: StageInputs) -> TextEncoder:
+        """Makes the encoder; a tokenizer that was learnt is kept in the stage's folder.
+
+        Raises:
+            ModelError: `pretrained` or `tokenizer` cannot be read.
+        """
+        if self.pretrained is not None:
+            return TextEncoder.from_bert(
+                self.pretrained, dim=config.dim, max_tokens=config.max_tokens
+            )
+        if self.paper_weights is not None:
+            LOGGER.warning(
+                "The text encoder starts from fresh weights; the paper's starts from %s. "
+                "Fetch that, or name a folder that holds it, with --set text.pretrained=...",
+                self.paper_weights,
+            )
+        encoder = TextEncoder(config, self._tokenizer(config, inputs))
+        widen(encoder)
+        return encoder
+
+    def _tokenizer(self, config: TextEncoderConfig, inputs: StageInputs) -> Tokenizer:
+        if self.tokenizer is not None:
+            return load_tokenizer(self.tokenizer)
+        # Kept in a file, so that a run that is resumed by another version has the very same.
+        kept = inputs.folder / TOKENIZER
+        if not kept.exists():
+            texts = [*graph_texts(inputs.graph), *report_texts(inputs)]
+            write_text(kept, train_wordpiece(texts, config.vocabulary).to_str())
+        return load_tokenizer(kept)
 
 
-@dataclass(frozen=True, kw_only=True)
-class PublishedText:
-    """A published BERT such as PubMedBERT: `source` is a local folder or a name on a hub."""
-
-    source: str
-
-    def build(
-        self, config: TextEncoderConfig, inputs: StageInputs, texts: Sequence[str]
-    ) -> TextEncoder:
-        """Loads it, with a fresh projection."""
-        return TextEncoder.from_bert(self.source, dim=config.dim, max_tokens=config.max_tokens)
+TextSource = FinishedStage | BertText
 
 
-TextSource = FinishedStage | FreshText | PublishedText
+def widen(encoder: TextEncoder) -> None:
+    """Draws the linear weights of a fresh BERT with deviation width ** -0.5.
+
+    BERT's own 0.02 lets the first token forget the text: all texts start with cosines above
+    0.99, and a small encoder at a high rate collapses to one vector before contrast gets hold.
+    """
+    for module in encoder.bert.modules():
+        if isinstance(module, nn.Linear):
+            nn.init.normal_(module.weight, std=encoder.config.width**-0.5)
+
+
+def graph_texts(graph: ConceptGraph) -> Iterator[str]:
+    """All words of a graph."""
+    for concept in graph.concepts:
+        yield from (concept.name, *concept.synonyms, concept.definition)
+    yield from sorted({relation.kind for relation in graph.relations})
+
+
+def report_texts(inputs: StageInputs) -> Sequence[str]:
+    """The words of the reports."""
+    return [study.report.text for study in inputs.manifest.studies if study.report.text]

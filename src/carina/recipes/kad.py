@@ -20,7 +20,6 @@ from carina.pretraining.kad_objective import (
 from carina.pretraining.kad_stage import AlignmentStage
 from carina.pretraining.knowledge_encoder import (
     BertNoise,
-    FreshText,
     KinshipContrast,
     KnowledgeStage,
     OfficialContrast,
@@ -31,6 +30,7 @@ from carina.pretraining.report_targets import (
     OfficialQueries,
     PaperQueries,
 )
+from carina.pretraining.text_source import BertText
 from carina.recipes.recipe import Recipe
 from carina.training.optimiser import AdamW, DecayAllButVectors
 from carina.training.schedule import StaircaseEpochCosine, WarmupCosine, WarmupStepsCosine
@@ -38,6 +38,7 @@ from carina.training.settings import TrainingSettings
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+PUBMEDBERT = "microsoft/BiomedNLP-BiomedBERT-base-uncased-abstract"
 RESNET50_TO_LAYER4 = ResNetConfig(depths=(3, 4, 6, 3), widths=(64, 128, 256, 512))
 
 
@@ -49,7 +50,7 @@ def preprocessing(size: int) -> Preprocessing:
 def kad_paper() -> Recipe:
     """KAD as the paper describes it: ResNet-50 at 224 px, both stages."""
     knowledge = KnowledgeStage(
-        text=FreshText(encoder=TextEncoderConfig()),
+        text=BertText(paper_weights=PUBMEDBERT),
         pairs=PaperPairs(),
         contrast=PaperContrast(),
         training=TrainingSettings(
@@ -93,7 +94,8 @@ def kad_paper() -> Recipe:
 def kad_official() -> Recipe:
     """KAD as the published code computes it, its proven bugs apart: ResNet-50 at 224 px."""
     knowledge = KnowledgeStage(
-        text=FreshText(encoder=TextEncoderConfig(max_tokens=128)),
+        encoder=TextEncoderConfig(max_tokens=128),
+        text=BertText(paper_weights=PUBMEDBERT),
         pairs=OfficialPairs(),
         contrast=OfficialContrast(),
         noise=BertNoise(),
@@ -187,7 +189,7 @@ def kad_small() -> Recipe:
         dropout=0.0,  # at this rate and size any more collapses stage 1, see docs/knowledge.md
     )
     knowledge = KnowledgeStage(
-        text=FreshText(encoder=text),
+        encoder=text,
         pairs=AppearancePairs(),
         contrast=KinshipContrast(),
         training=TrainingSettings(

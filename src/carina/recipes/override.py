@@ -5,6 +5,7 @@ import difflib
 import enum
 import types
 import typing
+from collections.abc import Sequence
 from typing import Any
 
 from carina.errors import ConfigError
@@ -13,7 +14,7 @@ from carina.recipes.recipe import Recipe
 Path = tuple[str, ...]
 
 
-def with_settings(recipe: Recipe, assignments: typing.Sequence[str]) -> Recipe:
+def with_settings(recipe: Recipe, assignments: Sequence[str]) -> Recipe:
     """The recipe with settings changed.
 
     Args:

@@ -1,11 +1,16 @@
 """The image store of a run: one that was given, or one built in the run folder."""
 
+import logging
 from pathlib import Path
 
 from carina.errors import StoreError
-from carina.imaging.store import ImageStore, build_store
+from carina.files import write_text
+from carina.imaging.store import ImageStore, StoreSummary, build_store
 from carina.studies.manifest import Manifest
-from carina.studies.views import frontal_images
+from carina.studies.packing import images_to_pack
+
+UNREADABLE = "unreadable.txt"
+log = logging.getLogger(__name__)
 
 
 def opened_store(manifest: Manifest, out: Path, given: tuple[Path, ...], size: int) -> ImageStore:
@@ -18,7 +23,8 @@ def opened_store(manifest: Manifest, out: Path, given: tuple[Path, ...], size: i
         size: the shorter side, in pixels.
 
     Raises:
-        StoreError: stores were given and none has this size.
+        StoreError: stores were given and none has this size, or no image can be read.
+        ManifestError: no study has a frontal radiograph, or the root is no folder.
     """
     for path in given:
         store = ImageStore.open(path)
@@ -31,9 +37,20 @@ def opened_store(manifest: Manifest, out: Path, given: tuple[Path, ...], size: i
             f"`carina pack ... --size {size}`, or leave --store away to have one built."
         )
     folder = out / "store" / str(size)
-    images = [
-        manifest.studies[study].radiographs[radiograph].path
-        for study, radiograph in frontal_images(manifest)
-    ]
-    build_store([(path, manifest.absolute(path)) for path in dict.fromkeys(images)], folder, size)
+    summary = build_store(images_to_pack(manifest), folder, size)
+    tell_unreadable(summary, out / UNREADABLE)
     return ImageStore.open(folder)
+
+
+def tell_unreadable(summary: StoreSummary, listing: Path) -> None:
+    """Says how many images are left out; the listing names them and why."""
+    listing.unlink(missing_ok=True)
+    if not summary.unreadable:
+        return
+    write_text(listing, "".join(f"{message}\n" for _, message in summary.unreadable))
+    log.warning(
+        "%d of %d images cannot be read and are left out; %s names them.",
+        len(summary.unreadable),
+        len(summary.unreadable) + summary.written + summary.kept,
+        UNREADABLE,
+    )
