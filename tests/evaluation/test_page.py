@@ -9,7 +9,7 @@ from rich.console import Console
 from carina.errors import ConfigError
 from carina.evaluation.compare import compare, mean_over
 from carina.evaluation.grounding import GroundingSettings, evaluate_grounding
-from carina.evaluation.page import evaluation_page, thinned, write_evaluation_page
+from carina.evaluation.page import evaluation_page, thinned, unseen_rows, write_evaluation_page
 from carina.evaluation.result import Evaluation
 from carina.evaluation.run import EvaluationRequest, evaluate
 from carina.evaluation.table import (
@@ -68,7 +68,10 @@ def test_page_holds_rows_curves_counts_and_facts(evaluated: Evaluation, cohort: 
     assert [row.finding for row in page.grounding] == ["nodule", "pleural effusion"]
     assert not page.synthetic
     assert {"data", "seed", "replicates"} <= {fact.name for fact in page.facts}
-    assert len(page.headlines) == 3
+    assert [headline.label.split(",")[0] for headline in page.headlines] == [
+        *("Mean AUC", "Pointing game", "Pointing at the usual place instead"),
+        *("Pointing at random", "Mean AUC"),
+    ]
     aucs = [evaluated.findings[name]["auc"].value for name in ("effusion", "nodule")]
     assert page.mean["auc"].value == pytest.approx(np.mean(aucs))
 
@@ -171,3 +174,17 @@ def test_tasks_go_by_name(cohort: Manifest) -> None:
 def test_unknown_names_are_refused(setting: dict[str, str], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         EvaluationRequest(**setting)
+
+
+def test_unseen_findings_stand_beside_themselves_described_and_without_thresholds(
+    evaluated: Evaluation,
+) -> None:
+    described = replace(
+        evaluated, findings={"hernia": evaluated.findings["hernia"]}, model="described"
+    )
+    rows = unseen_rows(evaluated, ["nodule", "hernia"], described)
+    assert [row.finding for row in rows] == ["nodule", "hernia", "hernia, described"]
+    assert "mcc" in rows[1].values  # the nodule has a threshold
+    alone = unseen_rows(evaluated, ["hernia"], described)
+    assert "mcc" not in alone[0].values
+    assert alone[0].values["auc"].value is None

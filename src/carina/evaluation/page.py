@@ -1,6 +1,6 @@
 """An evaluation as the input of the report page."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -18,6 +18,7 @@ from carina.evaluation.table import remarks
 from carina.evaluation.truth import canonical
 from carina.imaging.reader import read_radiograph
 from carina.metrics.calibration import EqualMassBins, reliability_curve
+from carina.metrics.classification import RATES
 from carina.metrics.curves import precision_recall_points, roc_points
 from carina.pages.matrices import Confusion
 from carina.pages.measured import Measured
@@ -141,7 +142,7 @@ def unseen_rows(
 ) -> tuple[ScoreRow, ...]:
     """Unseen findings by name, each followed by itself with a description if it was so asked.
 
-    Metrics that no row has, as for want of a threshold, are left out.
+    Metrics at a threshold are left out where no row has one.
     """
     rows = score_rows(evaluation, unseen) if evaluation else ()
     with_text = score_rows(described, list(described.findings)) if described else ()
@@ -150,11 +151,13 @@ def unseen_rows(
         for row in rows
     ]
     ordered = [row for pair in pairs for row in pair]
-    measured = {name for row in ordered for name, one in row.values.items() if one.defined}
-    return tuple(
-        replace(row, values={name: row.values[name] for name in row.values if name in measured})
-        for row in ordered
-    )
+    known = {name for row in ordered for name, one in row.values.items() if one.defined}
+    return tuple(replace(row, values=kept(row.values, known)) for row in ordered)
+
+
+def kept(values: Mapping[str, Measured], known: Collection[str]) -> dict[str, Measured]:
+    """What needs no threshold, and the rest as far as it is known of any row."""
+    return {name: one for name, one in values.items() if name in known or name not in RATES}
 
 
 def same(first: ScoreRow, second: ScoreRow) -> bool:
