@@ -7,7 +7,6 @@ large detector costs milliseconds.
 """
 
 import logging
-import struct
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,13 +20,10 @@ from pydicom.dataset import Dataset
 from pydicom.pixels import pixel_array
 
 from carina.errors import RadiographError
+from carina.imaging.views import LATERAL, LATERAL_VIEWS
 
 logger = logging.getLogger(__name__)
 
-LATERAL = "LATERAL"
-LATERAL_VIEWS = frozenset(
-    {"LL", "RL", "LLAT", "RLAT", "LAT", "LATERAL", "LEFT LATERAL", "RIGHT LATERAL", "ML", "LM"}
-)
 CROSS_SECTIONAL = frozenset({"CT", "MR", "PT", "NM", "US", "MG", "SEG", "RTDOSE", "OPT", "SM"})
 LARGEST_BITS = 16
 HEADER_TAGS = [
@@ -42,17 +38,6 @@ HEADER_TAGS = [
     "SeriesDescription",
     "ProtocolName",
 ]
-
-
-def starts_without_preamble(head: bytes) -> bool:
-    """Whether a file starts with a DICOM element at once, as old archives write it."""
-    if len(head) < 8:
-        return False
-    little, big = struct.unpack("<HH", head[:4]), struct.unpack(">HH", head[:4])
-    known_groups = (0x0002, 0x0008)
-    return (little[0] in known_groups and little[1] <= 0x0100) or (
-        big[0] in known_groups and big[1] <= 0x0100 and head[4:6].isalpha()
-    )
 
 
 def read_header(path: Path) -> tuple[int, int, str | None]:

@@ -1,9 +1,11 @@
 """One reader for every file a radiograph comes in: DICOM, PNG and JPEG.
 
 What a file is follows from its first bytes, not from the ending of its name: public sets hold
-PNG data named .jpg and DICOM files without any ending.
+PNG data named .jpg and DICOM files without any ending. The DICOM library is imported when a DICOM
+file comes: it takes longer than a picture.
 """
 
+import struct
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -12,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from carina.errors import RadiographError
-from carina.imaging import dicom, raster
+from carina.imaging import raster
+from carina.imaging.views import LATERAL
 
 LARGEST_PIXELS = 90_000_000
 """Six times the largest detector sold. A small file that claims more is a decompression bomb."""
@@ -89,6 +92,8 @@ def probe(path: Path) -> RadiographHeader:
     """
     kind = file_kind(path)
     if kind is FileKind.DICOM:
+        from carina.imaging import dicom
+
         width, height, view = dicom.read_header(path)
     else:
         width, height, view = *raster.read_size(path), None
@@ -102,7 +107,7 @@ def require_frontal(header: RadiographHeader, path: Path) -> None:
     Raises:
         RadiographError: the header says that the view is lateral.
     """
-    if header.view == dicom.LATERAL:
+    if header.view == LATERAL:
         raise RadiographError(
             f"{path}: this is a lateral view, a frontal one is expected. {FRONTAL_HINT}"
         )
@@ -115,7 +120,7 @@ def file_kind(path: Path) -> FileKind:
         RadiographError: there is no such file, it is empty, or it is something else.
     """
     head = _read_head(path)
-    if head[128:132] == b"DICM" or dicom.starts_without_preamble(head):
+    if head[128:132] == b"DICM" or _starts_without_preamble(head):
         return FileKind.DICOM
     if head.startswith(b"\x89PNG\r\n\x1a\n"):
         return FileKind.PNG
@@ -133,6 +138,8 @@ def _decode(
     """Stored levels [height, width] and the table that turns a level into grey in [0, 1]."""
     header = probe(path)  # refuses bombs before a pixel is decoded
     if header.kind is FileKind.DICOM:
+        from carina.imaging import dicom
+
         return dicom.read_levels(path)
     return raster.read_levels(path, short_side)
 
@@ -155,6 +162,17 @@ def _read_head(path: Path) -> bytes:
     if not head:
         raise RadiographError(f"{path}: the file is empty (0 bytes). Copy it again.")
     return head
+
+
+def _starts_without_preamble(head: bytes) -> bool:
+    """Whether a file starts with a DICOM element at once, as old archives write it."""
+    if len(head) < 8:
+        return False
+    little, big = struct.unpack("<HH", head[:4]), struct.unpack(">HH", head[:4])
+    known_groups = (0x0002, 0x0008)
+    return (little[0] in known_groups and little[1] <= 0x0100) or (
+        big[0] in known_groups and big[1] <= 0x0100 and head[4:6].isalpha()
+    )
 
 
 def _name_content(head: bytes) -> str:
