@@ -3,8 +3,8 @@
     python docs/make_picture.py demo
     python docs/make_picture.py demo --finding mass --finding cavity --out picture.png
 
-Of each finding it shows the test radiograph with the highest score among those that have it (and
-were not taken for a finding before): as it is, and below that under the model's heat-map with the true outline.
+Of each finding it shows the test radiograph with the highest score among those that have it and
+were not taken before: as it is, and below that under the model's heat-map with the true outline.
 """
 
 import argparse
