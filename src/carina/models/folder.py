@@ -76,7 +76,7 @@ def load_model(folder: Path) -> nn.Module:
     """
     folder = model_folder(folder)
     header = read_header(folder)
-    model_class, config_class = MODELS[header["model"]]
+    model_class, config_class = MODELS[header["model"]].load()
     config = from_json(config_class, header["config"], f"{folder / CONFIG}: config")
     module: nn.Module = model_class.from_config(config, read_tokenizer(folder))
     try:

@@ -1,11 +1,30 @@
-"""Which classes a model folder can hold: name -> module class and its config class."""
+"""Which classes a model folder can hold."""
 
+import importlib
+from dataclasses import dataclass
 from typing import Any
 
-from carina.encoders.text import TextEncoder, TextEncoderConfig
-from carina.pretraining.kad import KADConfig, KADModel
 
-MODELS: dict[str, tuple[Any, Any]] = {
-    "KADModel": (KADModel, KADConfig),
-    "TextEncoder": (TextEncoder, TextEncoderConfig),
+@dataclass(frozen=True, kw_only=True)
+class ModelClass:
+    """Where a module class and its config class live; imported only when a folder names it."""
+
+    module: str
+    model: str
+    config: str
+
+    def load(self) -> tuple[Any, Any]:
+        """The module class and its config class."""
+        home = importlib.import_module(self.module)
+        return getattr(home, self.model), getattr(home, self.config)
+
+
+MODELS = {
+    "ContrastModel": ModelClass(
+        module="carina.pretraining.contrast", model="ContrastModel", config="ContrastConfig"
+    ),
+    "KADModel": ModelClass(module="carina.pretraining.kad", model="KADModel", config="KADConfig"),
+    "TextEncoder": ModelClass(
+        module="carina.encoders.text", model="TextEncoder", config="TextEncoderConfig"
+    ),
 }

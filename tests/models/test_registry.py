@@ -1,0 +1,51 @@
+"""Every class that a folder can hold is saved and comes back."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from carina.encoders.query_decoder import QueryDecoderConfig
+from carina.encoders.resnet import Basic, ResNetConfig
+from carina.encoders.text import TextEncoderConfig
+from carina.encoders.tokenizer import train_wordpiece
+from carina.imaging.preprocessing import Preprocessing, Squash
+from carina.models.folder import load_model, save_model
+from carina.models.registry import MODELS
+from carina.pretraining.contrast import ContrastConfig
+from carina.pretraining.kad import KADConfig
+
+IMAGE = ResNetConfig(block=Basic(), depths=(1, 1), widths=(6, 8), stem_width=4, channels=1, dim=16)
+TEXT = TextEncoderConfig(
+    vocabulary=60, width=16, layers=1, heads=2, hidden=24, positions=24, max_tokens=20, dim=16
+)
+GREY = Preprocessing(size=32, resize=Squash(), mean=(0.5,), std=(0.25,))
+CONFIGS: dict[str, Any] = {
+    "ContrastModel": ContrastConfig(image=IMAGE, text=TEXT, preprocessing=GREY),
+    "KADModel": KADConfig(
+        image=IMAGE,
+        text=TEXT,
+        decoder=QueryDecoderConfig(dim=16, layers=1, heads=2, hidden=24),
+        preprocessing=GREY,
+    ),
+    "TextEncoder": TEXT,
+}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_model_comes_back_as_it_was_saved(name: str, tmp_path: Path) -> None:
+    model_class, config_class = MODELS[name].load()
+    assert model_class.__name__ == name
+    assert dataclasses.is_dataclass(config_class)
+    torch.manual_seed(0)
+    saved: nn.Module = model_class.from_config(CONFIGS[name], train_wordpiece(["no mass"], 60))
+    save_model(saved, tmp_path / "model", "A model.")
+    loaded: Any = load_model(tmp_path / "model")
+    assert type(loaded) is model_class
+    assert loaded.config == CONFIGS[name]
+    assert not loaded.training
+    for key, value in saved.state_dict().items():
+        assert torch.equal(loaded.state_dict()[key], value), key
