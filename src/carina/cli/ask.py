@@ -30,16 +30,19 @@ def ask(
     ] = None,
 ) -> None:
     """Scores findings on radiographs, with heat-maps. For research only."""
-    from carina.zeroshot.answer import check_replaceable
-    from carina.zeroshot.queries import check_queries, parse_query
+    import carina
+    from carina.cli.imports import large_imports
+
+    with large_imports():
+        from carina.zeroshot.answer import check_replaceable
+        from carina.zeroshot.queries import check_queries, parse_query
+
+        load = carina.load
 
     queries = check_queries([parse_query(text) for text in query])
     if out is not None:  # before the work, not after it
         check_replaceable(out.resolve())
-
-    import carina
-
-    answer = carina.load(model).ask(images, queries)
+    answer = load(model).ask(images, queries)
     print_scores(answer)
     if out is not None:
         answer.save(out)
