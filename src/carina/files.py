@@ -92,7 +92,12 @@ def progress(items: Iterable[ItemT], description: str, total: int | None = None)
     )
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    console = Console(stderr=True)
     with Progress(
-        *columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True
+        *columns,
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,  # it would print empty lines
     ) as bar:
         yield from bar.track(items, total=total, description=description)

@@ -37,8 +37,8 @@ def test_the_similarity_that_a_stage_drew_is_found(tmp_path: Path) -> None:
     assert similarity_of(tmp_path, ("alignment",)) is None
 
 
-def test_facts_tell_recipe_hardware_and_time_of_training(tmp_path: Path) -> None:
-    record = {"recipe_name": "kad_small", "studies": 7, "environment": {"torch": "2.9", "cores": 2}}
+def test_facts_tell_data_hardware_and_time_of_training(tmp_path: Path) -> None:
+    record = {"studies": 7, "seed": 3, "environment": {"torch": "2.9", "cores": 2}}
     (tmp_path / "run.json").write_text(json.dumps(record))
     module = torch.nn.Linear(1, 1)
     optimiser = torch.optim.AdamW(module.parameters())
@@ -46,8 +46,8 @@ def test_facts_tell_recipe_hardware_and_time_of_training(tmp_path: Path) -> None
     save_checkpoint(path, module, optimiser, Progress(step=1500, seconds=299.6))
     facts = {fact.name: fact.value for fact in run_facts(tmp_path, ("knowledge", "alignment"))}
     assert facts == {
-        "recipe": "kad_small",
         "studies trained on": "7",
+        "seed of training": "3",
         "torch": "2.9",
         "cores": "2",
         "training, alignment": "1,500 steps in 300 s",

@@ -328,6 +328,7 @@ def page_of(
     """Everything on one page."""
     from carina.evaluation.page import evaluation_page
     from carina.evaluation.run_page import run_facts, similarity_of, training_logs
+    from carina.pages.report_page import RunFact
     from carina.phantom.findings import UNSEEN
 
     run, stages = plan.out / "run", [stage.name for stage in plan.recipe().stages]
@@ -346,7 +347,11 @@ def page_of(
         asked=asked,
         training=training_logs(run, stages),
         similarity=similarity_of(run, stages),
-        facts=(*run_facts(run, stages), *page.facts),
+        facts=(
+            RunFact(name="recipe", value=" ".join((RECIPE, *plan.settings))),
+            *run_facts(run, stages),
+            *page.facts,
+        ),
     )
 
 

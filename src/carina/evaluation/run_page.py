@@ -15,7 +15,7 @@ from carina.training.loop import CHECKPOINT, METRICS
 RATE = "rate"
 STEP = "step"
 RECORD = "run.json"
-IDENTITY = {"recipe_name": "recipe", "studies": "studies trained on", "seed": "seed of training"}
+IDENTITY = {"studies": "studies trained on", "seed": "seed of training"}
 SURROUNDINGS = ("python", "torch", "processor", "cores", "threads", "gpu")
 
 
@@ -49,7 +49,7 @@ def similarity_of(run: Path, stages: Sequence[str]) -> SimilarityMap | None:
 
 
 def run_facts(run: Path, stages: Sequence[str]) -> tuple[RunFact, ...]:
-    """How a run was made: recipe, data, versions, hardware, and how long each stage took."""
+    """How a run was made: data, seed, versions, hardware, and how long each stage took."""
     record = json.loads((run / RECORD).read_text(encoding="utf-8"))
     found = {label: record[name] for name, label in IDENTITY.items() if name in record}
     surroundings = record.get("environment", {})
