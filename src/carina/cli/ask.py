@@ -30,9 +30,13 @@ def ask(
     ] = None,
 ) -> None:
     """Scores findings on radiographs, with heat-maps. For research only."""
+    import os
+
     import carina
     from carina.cli.imports import large_imports
 
+    # Threads that wait sleep: on a busy machine their spinning costs more than the network.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     with large_imports():
         from carina.zeroshot.answer import check_replaceable
         from carina.zeroshot.queries import check_queries, parse_query
