@@ -67,3 +67,44 @@ def publish() -> Callable[..., Path]:
         return folder
 
     return write
+
+
+@pytest.fixture(scope="session")
+def tiny_cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The manifest of 24 phantom studies at 96 px."""
+    from carina.datasets.declaration import Release
+    from carina.datasets.indexing import index_release
+    from carina.datasets.registry import dataset_named
+    from carina.phantom.cohort import PhantomConfig, write_cohort
+
+    folder = tmp_path_factory.mktemp("tiny_cohort")
+    write_cohort(PhantomConfig(studies=24, seed=1, size=96), folder / "cohort", processes=1)
+    release = Release(root=folder / "cohort")
+    index_release(dataset_named("phantom"), release, folder / "cohort.parquet")
+    return folder / "cohort.parquet"
+
+
+@pytest.fixture(scope="session")
+def tiny_settings() -> tuple[str, ...]:
+    """What makes kad_small a matter of a few steps, as words of --set."""
+    return (
+        *("knowledge.training.steps=3", "alignment.training.steps=6", "batch_size=4"),
+        *("checkpoint_every=2", "log_every=1", "alignment.queries.count=5"),
+        *("preprocessing.size=64", "store_size=72"),
+    )
+
+
+@pytest.fixture(scope="session")
+def tiny_run(
+    tiny_cohort: Path, tiny_settings: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """The folder of a finished run; tests that change it copy it first."""
+    from carina.recipes.catalogue import find_recipe
+    from carina.recipes.override import with_settings
+    from carina.runs.run import pretrain
+    from carina.studies.manifest import Manifest
+
+    out = tmp_path_factory.mktemp("tiny_run") / "run"
+    recipe = with_settings(find_recipe("kad_small"), tiny_settings)
+    pretrain(recipe, Manifest.read(tiny_cohort), out)
+    return out

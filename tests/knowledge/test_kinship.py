@@ -1,4 +1,7 @@
 import math
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -59,3 +62,27 @@ def test_findings_that_share_what_is_seen_are_near(name: str, near: str, far: st
     likeness = Kinship(graph).matrix(ids)
     assert likeness[0, 1] > 0.2
     assert likeness[0, 1] > 4 * likeness[0, 2]
+
+
+BITS = """
+import hashlib
+from carina.knowledge.chest import chest_graph
+from carina.knowledge.kinship import Kinship
+graph = chest_graph()
+table = Kinship(graph).matrix([concept.id for concept in graph.concepts][:80])
+print(hashlib.sha256(table.tobytes()).hexdigest())
+"""
+
+
+def test_likeness_is_the_same_to_the_last_bit_whatever_the_order_of_sets() -> None:
+    digests = {
+        subprocess.run(
+            [sys.executable, "-c", BITS],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2", "3")
+    }
+    assert len(digests) == 1

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from carina.encoders.modes import batch_norms
 from carina.encoders.query_decoder import QueryDecoderConfig
 from carina.encoders.resnet import Basic, ResNetConfig
+from carina.encoders.synchronised import SynchronisedBatchNorm
 from carina.encoders.text import TextEncoder, TextEncoderConfig
 from carina.encoders.tokenizer import train_wordpiece
 from carina.encoders.vit import ViTConfig
@@ -267,13 +268,14 @@ def test_frozen_statistics_stay_while_scale_and_shift_learn() -> None:
     assert not torch.equal(other.model.image_encoder.bn1.running_mean, before)
 
 
-def test_statistics_cannot_be_synchronised_on_several_cpus(
+def test_statistics_are_synchronised_where_there_are_several_processes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    alone = SynchronisedStatistics().prepare(nn.Sequential(nn.BatchNorm2d(3)))
+    assert type(alone[0]) is nn.BatchNorm2d
     monkeypatch.setattr(kad_objective, "place", lambda: Place(rank=0, processes=2))
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(ConfigError, match="between GPUs only"):
-        SynchronisedStatistics().prepare(nn.Identity())
+    shared = SynchronisedStatistics().prepare(alone)
+    assert isinstance(shared[0], SynchronisedBatchNorm)
 
 
 def test_training_learns_four_pictures_by_heart() -> None:

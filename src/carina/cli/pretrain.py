@@ -49,6 +49,7 @@ def pretrain(
     from carina.recipes.override import with_settings
     from carina.runs.run import RunOptions, pretrain
     from carina.studies.manifest import Manifest
+    from carina.training.distributed import place
     from carina.training.log import TensorBoardLog
 
     options = RunOptions(
@@ -63,6 +64,8 @@ def pretrain(
     )
     chosen = with_settings(find_recipe(recipe), settings or [])
     folder = pretrain(chosen, Manifest.read(data, root), out, options)
+    if place().rank > 0:  # the first of several processes speaks for all
+        return
     print(f"model: {folder}")
     print(f"ask it: carina ask {out} IMAGE --query pneumothorax")
 

@@ -24,8 +24,10 @@ class Kinship:
     def __init__(self, graph: ConceptGraph) -> None:
         properties = [_properties(graph, concept.id) for concept in graph.concepts]
         holders = Counter(item for held in properties for item in held)
+        # Sorted: a set's order is another one in each process, and so would be the last bits of
+        # the sums over it.
         self._weights = [
-            {item: math.log(len(properties) / holders[item]) for item in held}
+            {item: math.log(len(properties) / holders[item]) for item in sorted(held)}
             for held in properties
         ]
         self._graph = graph

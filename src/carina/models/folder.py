@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from torch import nn
 
+from carina.encoders.tokenizer import load_tokenizer
 from carina.errors import ModelError
 from carina.files import atomic_folder
 from carina.models.codec import from_json, to_json
@@ -131,4 +132,4 @@ def read_tokenizer(folder: Path) -> Tokenizer:
     path = folder / TOKENIZER
     if not path.is_file():
         raise ModelError(f"{path}: missing. Copy the model folder again, all four files.")
-    return Tokenizer.from_file(str(path))
+    return load_tokenizer(path)

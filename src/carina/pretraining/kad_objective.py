@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from carina.encoders.chunks import encode_in_chunks
 from carina.encoders.features import ImageFeatures
 from carina.encoders.modes import batch_norms
+from carina.encoders.synchronised import synchronised
 from carina.encoders.text import TextEncoder
 from carina.errors import ConfigError
 from carina.imaging.augmentation import (
@@ -142,26 +143,11 @@ class OwnStatistics:
 
 @dataclass(frozen=True, kw_only=True)
 class SynchronisedStatistics:
-    """Batch norms use the statistics of the global batch, on GPUs.
-
-    One process has the global batch already.
-    """
+    """Batch norms use the statistics of the global batch, as one process with all of it would."""
 
     def prepare(self, encoder: nn.Module) -> nn.Module:
-        """Puts synchronised batch norms in where there are several processes.
-
-        Raises:
-            ConfigError: there are several processes without a GPU.
-        """
-        if place().processes == 1:
-            return encoder
-        if not torch.cuda.is_available():
-            raise ConfigError(
-                "Batch statistics can be synchronised between GPUs only; on several CPU "
-                "processes use frozen statistics (batch_norm = FrozenStatistics)."
-            )
-        converted: nn.Module = nn.SyncBatchNorm.convert_sync_batchnorm(encoder)
-        return converted
+        """Puts synchronised batch norms in where there are several processes."""
+        return encoder if place().processes == 1 else synchronised(encoder)
 
     def hold(self, encoder: nn.Module) -> None:
         """Changes nothing."""

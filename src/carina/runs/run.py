@@ -8,24 +8,26 @@ run folder
 """
 
 import functools
+import hashlib
 import json
 import logging
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import torch
 from lightning.fabric import Fabric
+from lightning.fabric.strategies import DDPStrategy
 
 from carina.errors import CheckpointError, ConfigError, OutputError
 from carina.files import atomic_folder, write_text
 from carina.knowledge.chest import chest_graph
 from carina.knowledge.graph import ConceptGraph
 from carina.models.codec import to_json
-from carina.models.folder import load_model, save_model
+from carina.models.folder import WEIGHTS, load_model, save_model
 from carina.pretraining.stage import PreparedStage, Stage, StageInputs
 from carina.recipes.recipe import Recipe
 from carina.runs.card import model_card
@@ -35,6 +37,7 @@ from carina.training.environment import environment
 from carina.training.loop import Training, train
 
 RECORD = "run.json"
+SHOWN = 5  # differences in a message
 log = logging.getLogger(__name__)
 
 
@@ -110,15 +113,46 @@ def part_to_train_on(manifest: Manifest, split: str) -> Manifest:
 def launched_fabric(recipe: Recipe, options: RunOptions) -> Fabric:
     """Starts the processes; with one device nothing is started."""
     check_start(recipe, options)
+    check_devices(recipe, options.devices)
     fabric = fabric_of(recipe.stages[0], options)
     fabric.launch()
+    if not fabric.is_global_zero:  # what the first process says is true of all
+        logging.getLogger("carina").setLevel(logging.ERROR)
     return fabric
+
+
+def check_devices(recipe: Recipe, devices: int) -> None:
+    """Refuses a number of devices that there are not, or that batches do not divide over.
+
+    Raises:
+        ConfigError: says which.
+    """
+    if devices < 1:
+        raise ConfigError(f"--devices must be at least 1, got {devices}.")
+    if torch.cuda.is_available() and devices > torch.cuda.device_count():
+        raise ConfigError(
+            f"--devices {devices}: this machine has {torch.cuda.device_count()} GPUs. Ask for as "
+            "many at most."
+        )
+    for stage in recipe.stages:
+        if stage.training.batch_size % devices:
+            raise ConfigError(
+                f"--devices {devices}: the batch of {stage.name} ({stage.training.batch_size}) "
+                "does not divide over so many processes. Choose a number that divides it, or set "
+                f"another with --set {stage.name}.training.batch_size=N."
+            )
 
 
 def fabric_of(stage: Stage, options: RunOptions) -> Fabric:
     """A Fabric with the stage's precision."""
     accelerator = "cuda" if torch.cuda.is_available() else "cpu"
-    strategy = "ddp" if options.devices > 1 else "auto"
+    # Rows that fall to one process may leave a part of the model unused. Buffers are equal in all
+    # processes as it is, and those of a large training set would be sent at every step. Others
+    # wait while the first process builds a store, which can take hours.
+    several = DDPStrategy(
+        find_unused_parameters=True, broadcast_buffers=False, timeout=timedelta(days=2)
+    )
+    strategy = several if options.devices > 1 else "auto"
     precision: Any = stage.training.precision.value
     return Fabric(
         accelerator=accelerator, devices=options.devices, strategy=strategy, precision=precision
@@ -191,15 +225,34 @@ def run_identity(
 ) -> dict[str, Any]:
     """What must be equal for a run to be resumed."""
     return {
-        "recipe": to_json(recipe.stages),
         "recipe_name": recipe.name,
+        "stages": {stage.name: to_json(stage) for stage in recipe.stages},
         "seed": options.seed,
         "devices": options.devices,
         "split": options.split,
         "studies": len(manifest.studies),
         "data": manifest.digest,
         "graph": graph.digest,
+        "start": {
+            name: digest_of(folder / "model" / WEIGHTS)
+            for name, folder in sorted(started_folders(recipe, options).items())
+        },
+        "stores": [digest_of(path / "index.parquet") for path in options.stores],
     }
+
+
+def digest_of(path: Path) -> str:
+    """SHA-256 of a file; of one that is not there, a word that no digest is."""
+    if not path.is_file():
+        return "missing"
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def started_folders(recipe: Recipe, options: RunOptions) -> dict[str, Path]:
+    """The stages that are taken from other runs."""
+    given = {stage.name: start_folder(stage, recipe, options) for stage in recipe.stages}
+    return {name: folder for name, folder in given.items() if folder is not None}
 
 
 def check_identity(path: Path, identity: dict[str, Any]) -> None:
@@ -214,11 +267,12 @@ def check_identity(path: Path, identity: dict[str, Any]) -> None:
         raise CheckpointError(
             f"{path}: cannot be read ({error}); remove the run folder."
         ) from error
-    differing = [key for key, value in identity.items() if record.get(key) != value]
+    differing = differences(record, identity)
     if differing:
+        shown = "; ".join(differing[:SHOWN]) + ("; ..." if len(differing) > SHOWN else "")
         raise CheckpointError(
-            f"{path}: this run was made with another {', '.join(differing)}. Resume with the same "
-            "recipe, data and settings, or choose another folder."
+            f"{path}: this run was made with other settings than are given now: {shown}. Resume "
+            "with the same recipe, data and settings, or choose another folder."
         )
     threads = record.get("environment", {}).get("threads")
     if threads != torch.get_num_threads():
@@ -228,6 +282,27 @@ def check_identity(path: Path, identity: dict[str, Any]) -> None:
             threads,
             torch.get_num_threads(),
         )
+
+
+def differences(record: Any, identity: Any, where: str = "") -> list[str]:
+    """Where two trees of JSON values differ, as "place: old, now new"."""
+    if isinstance(record, dict) and isinstance(identity, dict):
+        # The record itself holds more than the identity, such as when the run was begun.
+        keys = dict.fromkeys([*identity, *(record if where else ())])
+        return [
+            found
+            for key in keys
+            for found in differences(
+                record.get(key, "none"), identity.get(key, "none"), f"{where}.{key}".strip(".")
+            )
+        ]
+    if isinstance(record, list) and isinstance(identity, list) and len(record) == len(identity):
+        return [
+            found
+            for place, (old, new) in enumerate(zip(record, identity, strict=True))
+            for found in differences(old, new, f"{where}[{place}]")
+        ]
+    return [] if record == identity else [f"{where}: {record}, now {identity}"]
 
 
 def run_stage(

@@ -25,7 +25,7 @@ class CsvLog:
 
     def __init__(self, path: Path, first_step: int) -> None:
         self.path = path
-        kept = [row for row in read_log(path) if row["step"] < first_step] if path.exists() else []
+        kept = rows_before(path, first_step) if path.exists() else []
         with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as f:
             if kept:
                 writer = csv.DictWriter(f, fieldnames=list(kept[0]))
@@ -57,6 +57,16 @@ class TensorBoardLog:
         for name, value in values.items():
             self.writer.add_scalar(name, value, step)
         self.writer.flush()
+
+
+def rows_before(path: Path, first_step: int) -> list[dict[str, str]]:
+    """The whole rows of a log up to a step, as they were written.
+
+    A row that a killed run did not finish is dropped.
+    """
+    with path.open(encoding="utf-8", newline="") as handle:
+        rows = [row for row in csv.DictReader(handle) if None not in row.values()]
+    return [row for row in rows if int(row["step"]) < first_step]
 
 
 def read_log(path: Path) -> list[dict[str, float]]:

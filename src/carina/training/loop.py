@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from carina.errors import TrainingError
 from carina.training.checkpoint import Progress, load_checkpoint, save_checkpoint
 from carina.training.distributed import sum_over_processes
+from carina.training.interruption import Interruption
 from carina.training.log import CsvLog, Log
 from carina.training.objective import Batch, Batches, Losses, Place
 from carina.training.prefetch import prefetched
@@ -46,8 +47,8 @@ class Training:
 def train(training: Training, fabric: Fabric) -> Progress:
     """Trains from the folder's checkpoint, or from the start where there is none, to the end.
 
-    Files in the folder: `checkpoint.safetensors` and `metrics.csv`. Ctrl-C writes a checkpoint
-    before it goes on as KeyboardInterrupt.
+    Files in the folder: `checkpoint.safetensors` and `metrics.csv`. Ctrl-C lets the step end and
+    writes a checkpoint before it goes on as KeyboardInterrupt.
 
     Returns:
         The steps done and the seconds they took, those before a stop included.
@@ -102,20 +103,20 @@ def run_steps(
     progress = done
     steps = range(done.step, length.steps)
     wrapped.module.train()
-    with TrainingBar(training.title, length.steps, done.step, fabric.is_global_zero) as bar:
-        try:
-            for step, batch in prefetched(training.batches, steps, place):
-                values = take_step(training, wrapped, fabric, length, step, batch)
-                progress = Progress(step=step + 1, seconds=time.monotonic() - started)
-                bar.advance(values, training.settings.batch_size)
-                if is_logged(step, length, training.settings):
-                    for log in logs:
-                        log.write(step, values)
-                if progress.step % training.settings.checkpoint_every == 0:
-                    keep(training, wrapped, fabric, progress)
-        except KeyboardInterrupt:
-            keep(training, wrapped, fabric, progress)
-            raise
+    bar = TrainingBar(training.title, length.steps, done.step, fabric.is_global_zero)
+    with bar, Interruption() as interruption:
+        for step, batch in prefetched(training.batches, steps, place):
+            values = take_step(training, wrapped, fabric, length, step, batch)
+            progress = Progress(step=step + 1, seconds=time.monotonic() - started)
+            bar.advance(values, training.settings.batch_size)
+            if is_logged(step, length, training.settings):
+                for log in logs:
+                    log.write(step, values)
+            stopped = interruption.asked_of_any(place, fabric.device)
+            if stopped or progress.step % training.settings.checkpoint_every == 0:
+                keep(training, wrapped, fabric, progress)
+            if stopped:
+                raise KeyboardInterrupt
     keep(training, wrapped, fabric, progress)
     return progress
 
