@@ -3,6 +3,7 @@
 run folder
   run.json          what was run: recipe, seed, data and graph digests, versions, hardware
   store/            the image store, unless one was given
+  process1.log ...  what other processes than the first had to say
   <stage>/          checkpoint, metrics.csv, pictures, model/ (what the stage hands on)
   model/            the last stage's model: what `carina.load` reads
 """
@@ -11,7 +12,9 @@ import functools
 import hashlib
 import json
 import logging
+import os
 import shutil
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -33,6 +36,7 @@ from carina.recipes.recipe import Recipe
 from carina.runs.card import model_card
 from carina.runs.stores import opened_store
 from carina.studies.manifest import Manifest
+from carina.training.distributed import started_by_hand
 from carina.training.environment import environment
 from carina.training.loop import Training, train
 
@@ -75,11 +79,13 @@ def pretrain(
         TrainingError: the loss is not finite.
     """
     options = options or RunOptions()
-    fabric = launched_fabric(recipe, options)
+    check_start(recipe, options)
+    check_devices(recipe, options.devices)
     training_part = part_to_train_on(manifest, options.split)
     graph = ConceptGraph.read(options.graph) if options.graph else chest_graph()
-    with fabric.rank_zero_first():
+    if started_by_hand():  # before there are others, who would have to be told of a refusal
         open_run(out, recipe, training_part, graph, options)
+    fabric = launched_fabric(recipe, out, options)
     finished: dict[str, Path] = {}
     for stage in recipe.stages:
         finished[stage.name] = start_folder(stage, recipe, options) or out / stage.name
@@ -94,8 +100,9 @@ def pretrain(
                 seed=options.seed,
             )
             run_stage(stage, recipe, inputs, fabric_for(stage, options, fabric), options)
-    with fabric.rank_zero_first():
+    if fabric.is_global_zero:
         hand_over(finished[recipe.stages[-1].name] / "model", out / "model")
+    fabric.barrier()
     return out / "model"
 
 
@@ -110,14 +117,18 @@ def part_to_train_on(manifest: Manifest, split: str) -> Manifest:
     return manifest.split(split)
 
 
-def launched_fabric(recipe: Recipe, options: RunOptions) -> Fabric:
-    """Starts the processes; with one device nothing is started."""
-    check_start(recipe, options)
-    check_devices(recipe, options.devices)
+def launched_fabric(recipe: Recipe, out: Path, options: RunOptions) -> Fabric:
+    """Starts the processes; with one device nothing is started.
+
+    What the first process says is true of all: what others say goes to a file of the run.
+    """
+    for package in ("lightning.fabric", "lightning.pytorch"):  # which tell of each process
+        logging.getLogger(package).setLevel(logging.WARNING)
     fabric = fabric_of(recipe.stages[0], options)
     fabric.launch()
-    if not fabric.is_global_zero:  # what the first process says is true of all
-        logging.getLogger("carina").setLevel(logging.ERROR)
+    if not fabric.is_global_zero:
+        with (out / f"process{fabric.global_rank}.log").open("ab") as file:
+            os.dup2(file.fileno(), sys.stderr.fileno())
     return fabric
 
 
@@ -146,12 +157,9 @@ def check_devices(recipe: Recipe, devices: int) -> None:
 def fabric_of(stage: Stage, options: RunOptions) -> Fabric:
     """A Fabric with the stage's precision."""
     accelerator = "cuda" if torch.cuda.is_available() else "cpu"
-    # Rows that fall to one process may leave a part of the model unused. Buffers are equal in all
-    # processes as it is, and those of a large training set would be sent at every step. Others
-    # wait while the first process builds a store, which can take hours.
-    several = DDPStrategy(
-        find_unused_parameters=True, broadcast_buffers=False, timeout=timedelta(days=2)
-    )
+    # Buffers are equal in all processes as it is, and those of a large training set would be sent
+    # at every step. Others wait while the first process builds a store, which can take hours.
+    several = DDPStrategy(forward_sync_buffers=False, timeout=timedelta(days=2))
     strategy = several if options.devices > 1 else "auto"
     precision: Any = stage.training.precision.value
     return Fabric(

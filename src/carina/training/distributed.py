@@ -1,5 +1,6 @@
 """Several processes as one: rows gathered with their gradient, numbers added up."""
 
+import os
 from typing import Any
 
 import torch
@@ -15,6 +16,11 @@ def place() -> Place:
     if not (dist.is_available() and dist.is_initialized()):
         return Place()
     return Place(rank=dist.get_rank(), processes=dist.get_world_size())
+
+
+def started_by_hand() -> bool:
+    """Whether this process was not started by another one of the same training."""
+    return os.environ.get("LOCAL_RANK", "0") == "0"
 
 
 class _GatherRows(torch.autograd.Function):

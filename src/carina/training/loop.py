@@ -21,7 +21,7 @@ from carina.training.checkpoint import Progress, load_checkpoint, save_checkpoin
 from carina.training.distributed import sum_over_processes
 from carina.training.interruption import Interruption
 from carina.training.log import CsvLog, Log
-from carina.training.objective import Batch, Batches, Losses, Place
+from carina.training.objective import Batch, Batches, Losses, Place, Term
 from carina.training.prefetch import prefetched
 from carina.training.progress import TrainingBar
 from carina.training.schedule import Length
@@ -86,11 +86,38 @@ def resume_point(training: Training, optimiser: torch.optim.Optimizer) -> Progre
     return load_checkpoint(path, training.objective, optimiser)
 
 
+class _Held:
+    """Carries a batch past Fabric, which takes dataclasses apart and refuses frozen ones."""
+
+    def __init__(self, batch: Batch) -> None:
+        self.batch = batch
+
+
+class _Forward(nn.Module):
+    """An objective as the wrappers want it: called, and giving plain tensors."""
+
+    def __init__(self, objective: nn.Module) -> None:
+        super().__init__()
+        self.objective: Any = objective
+
+    def forward(self, held: _Held) -> dict[str, tuple[Tensor, Tensor, float]]:
+        losses: Losses = self.objective.losses(held.batch)
+        return {name: (term.sum, term.count, term.weight) for name, term in losses.items()}
+
+
 def wrap(objective: nn.Module, optimiser: torch.optim.Optimizer, fabric: Fabric) -> Wrapped:
-    """Hands module and optimiser to Fabric, with `losses` as a way through its wrapper."""
-    module, wrapped_optimiser = fabric.setup(objective, optimiser)
-    module.mark_forward_method("losses")
+    """Hands module and optimiser to Fabric."""
+    module, wrapped_optimiser = fabric.setup(_Forward(objective), optimiser)
     return Wrapped(module, wrapped_optimiser, objective, optimiser)
+
+
+def losses_of(wrapped: Wrapped, batch: Batch) -> Losses:
+    """The objective's losses, through what Fabric has put around it."""
+    plain = wrapped.module(_Held(batch))
+    return {
+        name: Term(sum=total, count=count, weight=weight)
+        for name, (total, count, weight) in plain.items()
+    }
 
 
 def run_steps(
@@ -159,7 +186,7 @@ def take_step(
     for group in wrapped.plain_optimiser.param_groups:
         group["lr"] = rate
     torch.manual_seed(step_seed(training.seed, step, fabric.global_rank))
-    losses: Losses = wrapped.module.losses(batch.to(fabric.device))
+    losses = losses_of(wrapped, batch.to(fabric.device))
     total, values = reduce_losses(losses, fabric.world_size)
     refuse_non_finite(values, step, batch.names)
     wrapped.plain_optimiser.zero_grad(set_to_none=True)

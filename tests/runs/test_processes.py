@@ -1,0 +1,67 @@
+"""Several processes train as one does."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+STEP = Path(__file__).parent / "one_step.py"
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
+
+
+def one_step(processes: int, folder: Path, manifest: Path, run: Path, norms: str) -> Any:
+    """What `one_step.py` finds, computed by so many processes."""
+    out = folder / f"found{processes}.pt"
+    words = [folder / f"meeting{processes}", manifest, run / "store" / "72", norms, out]
+    running = [
+        subprocess.Popen(
+            [sys.executable, str(STEP), str(rank), str(processes), *map(str, words)],
+            env=ENVIRONMENT,
+        )
+        for rank in range(processes)
+    ]
+    assert [process.wait(timeout=240) for process in running] == [0] * processes
+    return torch.load(out, weights_only=True)
+
+
+@pytest.mark.parametrize("norms", ["frozen", "synchronised"])
+def test_two_processes_give_the_losses_and_gradients_of_one(
+    norms: str, tiny_cohort: Path, tiny_run: Path, tmp_path: Path
+) -> None:
+    one, two = (one_step(n, tmp_path, tiny_cohort, tiny_run, norms) for n in (1, 2))
+    assert set(one["values"]) == {"loss", "existence", "contrast"}
+    assert two["values"] == pytest.approx(one["values"], abs=1e-6)
+    assert one["gradients"].keys() == two["gradients"].keys()
+    assert {"head", "image_encoder", "decoder"} <= {n.split(".")[1] for n in one["gradients"]}
+    for kind in ("gradients", "statistics"):
+        for name, value in one[kind].items():
+            torch.testing.assert_close(two[kind][name], value, atol=1e-6, rtol=0, msg=name)
+    assert max(float(value.abs().max()) for value in one["gradients"].values()) > 0.01
+
+
+def test_devices_starts_processes_that_train_as_one(
+    tiny_cohort: Path, tiny_run: Path, tiny_settings: tuple[str, ...], tmp_path: Path
+) -> None:
+    settings = [word for setting in tiny_settings for word in ("--set", setting)]
+    words = ["pretrain", "kad_small", "--data", str(tiny_cohort), *settings, "--devices", "2"]
+    done = subprocess.run(
+        [sys.executable, "-m", "carina", *words, "--out", str(tmp_path / "run")],
+        capture_output=True,
+        text=True,
+        env=ENVIRONMENT,
+        timeout=240,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("model: ") == 1
+    assert "distributed" not in done.stderr
+    assert (tmp_path / "run" / "process1.log").exists()
+    one = load_file(tiny_run / "model" / "model.safetensors")
+    two = load_file(tmp_path / "run" / "model" / "model.safetensors")
+    for name, value in one.items():
+        torch.testing.assert_close(two[name], value, atol=2e-3, rtol=1e-2, msg=name)
