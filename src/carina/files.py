@@ -2,13 +2,14 @@
 
 import errno
 import os
+import re
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
-from carina.errors import OutputError
+from carina.errors import CarinaError, OutputError
 
 ItemT = TypeVar("ItemT")
 
@@ -30,8 +31,11 @@ def atomic_path(path: Path) -> Iterator[Path]:
         with temporary.open("rb") as handle:
             os.fsync(handle.fileno())
         temporary.replace(path)
-    except OSError as error:
-        raise write_error(path, error) from error
+    except Exception as error:
+        refused = refusal(path, error)
+        if refused is None:
+            raise
+        raise refused from error
     finally:
         with suppress(OSError):  # the place may be no folder at all
             temporary.unlink(missing_ok=True)
@@ -53,8 +57,11 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         if path.exists():
             path.replace(replaced)
         temporary.replace(path)
-    except OSError as error:
-        raise write_error(path, error) from error
+    except Exception as error:
+        refused = refusal(path, error)
+        if refused is None:
+            raise
+        raise refused from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
         shutil.rmtree(replaced, ignore_errors=True)
@@ -68,6 +75,21 @@ def write_text(path: Path, text: str) -> None:
     """
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def refusal(path: Path, error: Exception) -> OutputError | None:
+    """What the system refused, as an error of ours; None where it was something else.
+
+    Writers that are written in Rust (polars, safetensors) have errors of their own, which say
+    "(os error 28)" where Python has an OSError.
+    """
+    if isinstance(error, OSError):
+        return write_error(path, error)
+    told = re.search(r"\(os error (\d+)\)", str(error))
+    if told is None or isinstance(error, CarinaError):
+        return None
+    number = int(told.group(1))
+    return write_error(path, OSError(number, os.strerror(number)))
 
 
 def write_error(path: Path, error: OSError) -> OutputError:

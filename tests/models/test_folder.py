@@ -1,0 +1,72 @@
+"""Model folders that are whole, and what is said of those that are not."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from torch import nn
+
+import carina
+from carina.errors import ModelError
+from carina.models.folder import load_model, save_model
+
+
+@pytest.fixture
+def folder(tiny_run: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(tiny_run / "model", tmp_path / "model"))
+
+
+def header(folder: Path, **changes: object) -> None:
+    path = folder / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def halved(folder: Path, name: str) -> None:
+    content = (folder / name).read_bytes()
+    (folder / name).write_bytes(content[: len(content) // 2])
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda f: header(f, format=2, carina="9.9"), "format 2, written by carina 9.9"),
+        (lambda f: header(f, model="MaCo"), "model 'MaCo' is not known"),
+        (lambda f: header(f, config={"class": "KADConfig"}), "other fields than this version"),
+        (lambda f: (f / "config.json").write_text("[]"), "format 'list'"),
+        (lambda f: halved(f, "config.json"), "cannot be read as JSON"),
+        (lambda f: (f / "config.json").unlink(), r"holds no config\.json"),
+        (lambda f: halved(f, "model.safetensors"), "does not hold the weights"),
+        (lambda f: (f / "model.safetensors").write_bytes(b""), "does not hold the weights"),
+        (lambda f: (f / "model.safetensors").unlink(), "does not hold the weights"),
+        (lambda f: (f / "tokenizer.json").unlink(), "missing"),
+        (lambda f: halved(f, "tokenizer.json"), "is no tokenizer"),
+        (shutil.rmtree, "is no folder"),
+    ],
+)
+def test_a_damaged_folder_is_named_with_what_is_wrong(
+    folder: Path, damage: Callable[[Path], object], message: str
+) -> None:
+    damage(folder)
+    with pytest.raises(ModelError, match=message) as told:
+        carina.load(folder)
+    assert str(folder) in str(told.value)
+
+
+def test_a_text_encoder_answers_no_queries(tiny_run: Path) -> None:
+    with pytest.raises(ModelError, match="holds a TextEncoder, which answers no queries"):
+        carina.load(tiny_run / "knowledge")
+
+
+def test_weights_of_another_model_are_refused(folder: Path, tiny_run: Path) -> None:
+    other = tiny_run / "knowledge" / "model" / "model.safetensors"
+    shutil.copy(other, folder / "model.safetensors")
+    with pytest.raises(ModelError, match="does not hold the weights"):
+        load_model(folder)
+
+
+def test_a_module_of_no_known_class_is_not_saved(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="Identity is no model that can be saved"):
+        save_model(nn.Identity(), tmp_path / "model", "")
+    assert not list(tmp_path.iterdir())
