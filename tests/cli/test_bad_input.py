@@ -223,7 +223,7 @@ def test_wrong_words_get_one_message_and_leave_nothing(
     places = {"m": tiny_cohort, "r": tiny_run, "o": tmp_path / "out", "i": image}
     assert run(*(word.format(**places) for word in words)) == code
     assert message in said(capsys)
-    assert not (tmp_path / "out" / "model").exists()
+    assert not (tmp_path / "out").exists()
     assert not left_over(tmp_path)
 
 

@@ -36,6 +36,7 @@ from carina.recipes.recipe import Recipe
 from carina.runs.card import model_card
 from carina.runs.stores import opened_store
 from carina.studies.manifest import Manifest
+from carina.studies.packing import images_to_pack
 from carina.training.distributed import started_by_hand
 from carina.training.environment import environment
 from carina.training.loop import Training, train
@@ -75,7 +76,8 @@ def pretrain(
     Raises:
         OutputError: `out` holds a run already and `resume` was not asked for.
         CheckpointError: the run in `out` was made with other settings or data.
-        ConfigError: `start` names no stage of the recipe, or the manifest has nothing to train on.
+        ConfigError: `start` names no stage of the recipe, or batches do not divide over devices.
+        ManifestError: the split is empty or has no frontal radiograph, or the root is no folder.
         TrainingError: the loss is not finite.
     """
     options = options or RunOptions()
@@ -83,6 +85,8 @@ def pretrain(
     check_devices(recipe, options.devices)
     training_part = part_to_train_on(manifest, options.split)
     graph = ConceptGraph.read(options.graph) if options.graph else chest_graph()
+    if not options.stores:
+        images_to_pack(training_part)  # now, and not after hours of an earlier stage
     if started_by_hand():  # before there are others, who would have to be told of a refusal
         open_run(out, recipe, training_part, graph, options)
     fabric = launched_fabric(recipe, out, options)
