@@ -35,14 +35,24 @@ Shares = tuple[Bool[Tensor, "batch"], Bool[Tensor, "batch"]]
 
 @dataclass(frozen=True, kw_only=True)
 class RandomSelect:
-    """Each pair's findings are asked of its image or of its report, by chance: KAD's paper."""
+    """Each pair's findings are asked of its image or of its report, by chance: KAD's paper.
+
+    `report_share` is the probability of the report; the paper picks "randomly" and gives none.
+    """
+
+    report_share: float = 0.5
+
+    def __post_init__(self) -> None:
+        """Checks the probability."""
+        if not 0 < self.report_share < 1:
+            raise ConfigError(f"report_share must be in (0, 1), got {self.report_share}.")
 
     def shares(self, *, seed: int, step: int, batch_size: int) -> Shares:
         """Drawn for the whole global batch from (seed, step)."""
         key = np.array([seed, step], dtype=np.uint64)
         raw = np.random.Philox(key=key, counter=[0, 0, 0, 1]).random_raw(batch_size)
-        image = torch.from_numpy(raw >> np.uint64(63) == 1)
-        return image, ~image
+        report = torch.from_numpy((raw >> np.uint64(11)) * 2.0**-53 < self.report_share)
+        return ~report, report
 
     def terms(self, image: Summed, report: Summed) -> Losses:
         """One mean over all that was asked."""

@@ -1,21 +1,36 @@
 """All recipes by name."""
 
 import difflib
+import functools
 from collections.abc import Callable
 
 from carina.errors import ConfigError
 from carina.recipes import kad
+from carina.recipes.kad_ablations import ABLATIONS, Ablation
 from carina.recipes.recipe import Recipe
 
-RECIPES: dict[str, Callable[[], Recipe]] = {
-    "kad_small": kad.kad_small,
-    "kad_paper": kad.kad_paper,
-    "kad_paper_512": kad.kad_paper_512,
-    "kad_paper_1024": kad.kad_paper_1024,
-    "kad_paper_vit": kad.kad_paper_vit,
-    "kad_official": kad.kad_official,
-    "kad_official_vit": kad.kad_official_vit,
-}
+BASES: tuple[Callable[[], Recipe], ...] = (
+    kad.kad_small,
+    kad.kad_paper,
+    kad.kad_paper_512,
+    kad.kad_paper_1024,
+    kad.kad_paper_vit,
+    kad.kad_official,
+    kad.kad_official_vit,
+)
+ABLATED: tuple[Callable[[], Recipe], ...] = (kad.kad_small, kad.kad_paper)
+
+
+def ablated(base: Callable[[], Recipe], ablation: Ablation) -> Recipe:
+    """One ablation of a recipe."""
+    return ablation(base())
+
+
+ALL: tuple[Callable[[], Recipe], ...] = (
+    *BASES,
+    *(functools.partial(ablated, base, change) for base in ABLATED for change in ABLATIONS),
+)
+RECIPES: dict[str, Callable[[], Recipe]] = {make().name: make for make in ALL}
 
 
 def find_recipe(name: str) -> Recipe:
