@@ -19,7 +19,7 @@ pneumothorax, pleural effusion, consolidation, atelectasis, pulmonary edema, car
 nodule, mass, emphysema, fibrosis, pleural thickening, hiatal hernia, rib fracture,
 endotracheal tube, central venous catheter, pacemaker, chest tube, nasogastric tube,
 sternal wires, granuloma, cavity, hilar enlargement, mediastinal widening, elevated
-hemidiaphragm, hyperinflation, scoliosis, interstitial opacities, subcutaneous emphysema,
+hemidiaphragm, hyperinflation, scoliosis, interstitial opacity, subcutaneous emphysema,
 bullae, tortuous aorta, hydropneumothorax, abscess, reticulation, retrocardiac mass"""
 SEEN = (ConceptKind.FINDING, ConceptKind.DISEASE, ConceptKind.DEVICE)
 

@@ -14,7 +14,7 @@ PHANTOM = (
     "hiatal hernia", "rib fracture", "endotracheal tube", "central venous catheter", "pacemaker",
     "chest tube", "nasogastric tube", "sternal wires", "granuloma", "calcification", "scoliosis",
     "bronchiectasis", "cavity", "interstitial opacity", "hilar enlargement",
-    "mediastinal widening", "elevated diaphragm", "subcutaneous emphysema", "pneumomediastinum",
+    "mediastinal widening", "elevated hemidiaphragm", "subcutaneous emphysema", "pneumomediastinum",
     "pneumoperitoneum", "hydropneumothorax", "abscess", "infiltrate", "opacity",
     "blunting of the costophrenic angle", "hyperinflation", "low lung volumes", "tortuous aorta",
     "vascular congestion",

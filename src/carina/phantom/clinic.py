@@ -11,7 +11,7 @@ from carina.phantom.randomness import generator
 SCENARIOS: dict[str, dict[str, float]] = {
     "heart failure": {
         "pulmonary edema": 6, "pleural effusion": 4, "cardiomegaly": 6, "atelectasis": 1.5,
-        "pacemaker": 4, "sternal wires": 3, "tortuous aorta": 2, "interstitial opacities": 1.5,
+        "pacemaker": 4, "sternal wires": 3, "tortuous aorta": 2, "interstitial opacity": 1.5,
     },
     "intensive care": {
         "endotracheal tube": 8, "central venous catheter": 7, "nasogastric tube": 8,
@@ -20,7 +20,7 @@ SCENARIOS: dict[str, dict[str, float]] = {
         "hydropneumothorax": 1.5,
     },
     "lung disease": {
-        "emphysema": 6, "fibrosis": 6, "bullae": 4, "interstitial opacities": 4,
+        "emphysema": 6, "fibrosis": 6, "bullae": 4, "interstitial opacity": 4,
         "nodule": 1.5, "hilar enlargement": 2, "pneumothorax": 1.5, "mass": 1,
     },
     "infection": {
@@ -171,7 +171,7 @@ LOWER = ("atelectasis", "pleural effusion", "lung abscess", "empyema", "hydropne
 MIDDLE = (
     "cardiomegaly", "hiatal hernia", "sternal wires", "mediastinal widening", "tortuous aorta",
     "scoliosis", "endotracheal tube", "nasogastric tube", "pulmonary edema", "emphysema",
-    "interstitial opacities", "miliary nodules", "fibrosis",
+    "interstitial opacity", "miliary nodules", "fibrosis",
 )  # fmt: skip
 
 
@@ -197,6 +197,6 @@ def draw_lesion(rng: np.random.Generator, name: str) -> Lesion:
         zone=zone,
         severity=int(rng.integers(1, grades + 1)),
         extent=float(rng.random()),
-        conspicuity=float(0.35 + 0.65 * rng.random()),
+        conspicuity=float(0.55 + 0.45 * rng.random()),
         seed=int(rng.integers(2**31)),
     )

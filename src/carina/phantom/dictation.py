@@ -76,7 +76,7 @@ def sentence(lesion: Lesion, earlier: set[str] | None, rng: np.random.Generator)
     if lesion.name in DEVICES:
         said = phrases.DEVICE_FRAMES + phrases.SENTENCES[lesion.name] * 2
         return fill(pick(rng, said), lesion, rng)
-    doubtful = HEDGED * (2.0 if lesion.conspicuity < 0.55 else 0.5)
+    doubtful = HEDGED * (2.0 if lesion.conspicuity < 0.7 else 0.5)
     if rng.random() < doubtful:
         return fill(pick(rng, phrases.HEDGED_FRAMES), lesion, rng)
     own = phrases.SENTENCES.get(lesion.name, ())
@@ -214,7 +214,7 @@ ON_A_SIDE = (
     "elevated hemidiaphragm", "hilar enlargement", "subcutaneous emphysema", "rib fracture",
     "pleural effusion", "hydropneumothorax", "empyema", "pneumothorax", "pleural thickening",
 )  # fmt: skip
-BOTH_LUNGS = ("pulmonary edema", "interstitial opacities", "fibrosis", "emphysema")
+BOTH_LUNGS = ("pulmonary edema", "interstitial opacity", "fibrosis", "emphysema")
 
 
 def pick(rng: np.random.Generator, options: Sequence[str]) -> str:

@@ -17,7 +17,7 @@ DIFFUSE = (
     "pulmonary edema",
     "emphysema",
     "fibrosis",
-    "interstitial opacities",
+    "interstitial opacity",
     "scoliosis",
     "subcutaneous emphysema",
     "miliary nodules",

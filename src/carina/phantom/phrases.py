@@ -19,8 +19,8 @@ NOUNS: dict[str, tuple[str, ...]] = {
     "mass": ("mass", "lung mass", "pulmonary mass", "mass lesion"),
     "emphysema": ("emphysema", "emphysematous change", "emphysema", "emphysma"),
     "fibrosis": ("fibrosis", "pulmonary fibrosis", "fibrotic change"),
-    "interstitial opacities": (
-        "interstitial opacities", "interstitial markings", "reticular opacities",
+    "interstitial opacity": (
+        "interstitial opacity", "interstitial markings", "reticular opacities",
     ),
     "pleural thickening": ("pleural thickening", "pleural thickening", "thickening of the pleura"),
     "hiatal hernia": ("hiatal hernia", "hiatus hernia", "hiatal hernia"),
@@ -119,7 +119,7 @@ HELD_OUT_PHRASINGS: dict[str, tuple[str, ...]] = {
     "mass": ("A tumorous shadow sits {place}.",),
     "emphysema": ("Barrel-shaped, overly dark lungs.",),
     "fibrosis": ("Scarred, shrunken lung bases.",),
-    "interstitial opacities": ("A lace-like pattern covers both lungs.",),
+    "interstitial opacity": ("A lace-like pattern covers both lungs.",),
     "pleural thickening": ("A rind coats the {side} lung.",),
     "hiatal hernia": ("Part of the stomach lies behind the heart.",),
     "rib fracture": ("A {side} rib is broken.",),
@@ -192,7 +192,7 @@ ABSENT_FRAMES = (
 )
 NORMAL: dict[tuple[str, ...], tuple[str, ...]] = {
     ("consolidation", "nodule", "mass", "pulmonary edema", "atelectasis", "cavity", "fibrosis",
-     "interstitial opacities", "granuloma", "emphysema", "lung abscess", "miliary nodules",
+     "interstitial opacity", "granuloma", "emphysema", "lung abscess", "miliary nodules",
      "bullae"): (
         "The lungs are clear.", "Lungs are clear bilaterally.", "Clear lungs.",
         "The lungs are well expanded and clear.",
@@ -239,7 +239,7 @@ SIZED = (
 )  # fmt: skip
 SIZES = {1: ("small",), 2: ("moderate-sized", "medium-sized"), 3: ("large",)}
 PLURAL = (
-    "interstitial opacities", "sternal wires", "miliary nodules", "bullae",
+    "interstitial opacity", "sternal wires", "miliary nodules", "bullae",
 )  # fmt: skip
 UNCOUNTED = (
     "consolidation", "atelectasis", "pulmonary edema", "cardiomegaly", "emphysema", "fibrosis",
@@ -250,7 +250,7 @@ OFTEN_DENIED = (
     "pneumothorax", "pleural effusion", "consolidation", "pulmonary edema", "atelectasis",
     "cardiomegaly", "nodule", "mass", "rib fracture", "cavity", "emphysema", "fibrosis",
     "hilar enlargement", "mediastinal widening", "granuloma", "subcutaneous emphysema",
-    "pleural thickening", "hiatal hernia", "scoliosis", "interstitial opacities",
+    "pleural thickening", "hiatal hernia", "scoliosis", "interstitial opacity",
 )  # fmt: skip
 DENIAL_WEIGHTS = (
     10, 10, 8, 5, 3, 3, 4, 3, 4, 2, 2, 2, 2, 2, 1.5, 2, 2, 1.5, 1.5, 2,

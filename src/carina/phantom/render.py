@@ -21,7 +21,7 @@ IN_THE_LUNG: dict[str, Draw] = {
     "emphysema": lung_lesions.emphysema,
     "pulmonary edema": lung_lesions.edema,
     "fibrosis": lung_lesions.fibrosis,
-    "interstitial opacities": lung_lesions.interstitial,
+    "interstitial opacity": lung_lesions.interstitial,
     "miliary nodules": lung_lesions.miliary,
     "bullae": lung_lesions.bullae,
     "hilar enlargement": lung_lesions.hilar_enlargement,
