@@ -216,8 +216,8 @@ def kad_small() -> Recipe:
             decoder=QueryDecoderConfig(
                 dim=SMALL_DIM,
                 layers=2,
-                heads=4,
-                hidden=256,
+                heads=8,
+                hidden=512,
                 dropout=0.0,
                 initial_deviation=SMALL_DIM**-0.5,
             ),
@@ -240,8 +240,8 @@ def kad_small() -> Recipe:
         positive_weight_power=0.5,
         training=TrainingSettings(
             batch_size=32,
-            steps=3000,
-            optimiser=AdamW(rate=2e-3),
+            steps=2400,
+            optimiser=AdamW(rate=1e-3),
             schedule=WarmupCosine(warmup_share=0.03),
             checkpoint_every=500,
         ),
