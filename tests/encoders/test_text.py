@@ -93,9 +93,14 @@ def test_a_vocabulary_file_of_bert_is_read(tmp_path: Path) -> None:
 
 
 def test_word_pieces_of_reports_are_read(vocab_dir: Path) -> None:
-    tokenizer = load_tokenizer(vocab_dir / "maco_mimic_wordpiece.json")
+    tokenizer = load_tokenizer(vocab_dir / "ecamp_mimic_wordpiece.json")
     tokens = tokenizer.encode("Small left pleural effusion.").tokens
     assert tokens == ["[CLS]", "small", "left", "pleural", "effusion", ".", "[SEP]"]
+
+
+def test_word_pieces_without_a_separator_are_refused(vocab_dir: Path) -> None:
+    with pytest.raises(ModelError, match=r"lacks \[SEP\]"):
+        load_tokenizer(vocab_dir / "maco_mimic_wordpiece.json")
 
 
 def test_files_that_are_no_tokenizer_are_refused(tmp_path: Path) -> None:

@@ -235,4 +235,7 @@ def _end_with(parent: int) -> None:
 
 
 if __name__ == "__main__":
-    _serve()
+    try:
+        _serve()
+    except (BrokenPipeError, KeyboardInterrupt):
+        os._exit(1)  # the build was stopped: it says so itself, and a traceback adds nothing
