@@ -11,7 +11,6 @@ and shown whatever they are.
 import argparse
 import json
 import os
-import time
 from pathlib import Path
 
 import torch
@@ -49,14 +48,17 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[], dest="settings")
     parser.add_argument("--split", default="test", help="validate while tuning")
     parser.add_argument("--work", type=Path, default=Path("build/learning"))
+    parser.add_argument("--run", type=Path, help="a finished run of this recipe and cohort")
     parser.add_argument("--record", action="store_true")
     arguments = parser.parse_args()
     manifest = cohort(arguments.work / f"cohort{arguments.studies}", arguments.studies)
     words = "_".join([arguments.recipe, str(arguments.seed), *arguments.settings])
     run = arguments.work / words.replace("=", "").replace("/", "")
     recipe = with_settings(find_recipe(arguments.recipe), arguments.settings)
-    cpu = time.process_time()
-    pretrain(recipe, manifest, run, RunOptions(seed=arguments.seed, resume=True))
+    if arguments.run is None:
+        pretrain(recipe, manifest, run, RunOptions(seed=arguments.seed, resume=True))
+    else:
+        run = arguments.run
     row = {
         "recipe": arguments.recipe,
         "settings": " ".join(arguments.settings),
@@ -64,7 +66,6 @@ def main() -> None:
         "threads": torch.get_num_threads(),
         "load": round(os.getloadavg()[1] / os.cpu_count(), 2),
         "training_seconds": round(seconds(run, recipe.stages)),
-        "training_cpu_seconds": round(time.process_time() - cpu),
         **scores(run, manifest, arguments.split),
     }
     for name, value in row.items():
