@@ -22,6 +22,19 @@ class EntityKind(StrEnum):
     OBSERVATION = "observation"
 
 
+class Change(StrEnum):
+    """How a finding compares with an earlier radiograph.
+
+    A finding of which nothing is said has no `Change`: missing is not unchanged.
+    """
+
+    NEW = "new"
+    UNCHANGED = "unchanged"
+    INCREASED = "increased"
+    DECREASED = "decreased"
+    RESOLVED = "resolved"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Radiograph:
     """One image of a study.
@@ -43,7 +56,8 @@ class Entity:
 
     `name` is the lexicon's standard lower-case term, `text` the words as written, at
     `start:end` (characters of the raw report). `section` is the canonical section name.
-    `place` is where an observation is ("left lower lobe"), `severity` its degree or size.
+    `place` is where an observation is ("left lower lobe"), `severity` its degree or size,
+    `change` how it compares with an earlier radiograph.
     """
 
     name: str
@@ -55,6 +69,7 @@ class Entity:
     section: str | None = None
     place: str | None = None
     severity: str | None = None
+    change: Change | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

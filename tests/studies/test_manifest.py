@@ -16,6 +16,7 @@ from carina.studies.schema import COLUMNS
 from carina.study import (
     Assertion,
     Box,
+    Change,
     Entity,
     EntityKind,
     Finding,
@@ -53,6 +54,7 @@ entities = st.builds(
     section=maybe,
     place=maybe,
     severity=maybe,
+    change=st.none() | st.sampled_from(Change),
 )
 triplets = st.builds(Triplet, entity=words, position=words, exists=assertions)
 reports = st.builds(
@@ -134,6 +136,32 @@ def test_annotation_columns_are_there_once_a_report_is_annotated(tmp_path: Path)
     write_manifest([STUDY, read], tmp_path / "m.parquet", tmp_path)
     assert pl.read_parquet(tmp_path / "m.parquet")["entities"].to_list() == [None, []]
     assert "triplets" not in pl.read_parquet(tmp_path / "m.parquet").columns
+
+
+def test_entities_written_before_there_was_a_change_are_read_without_one(tmp_path: Path) -> None:
+    entity = Entity(
+        name="edema",
+        text="Edema",
+        kind=EntityKind.OBSERVATION,
+        assertion=Assertion.PRESENT,
+        start=0,
+        end=5,
+        change=Change.NEW,
+    )
+    said = replace(STUDY, report=Report(text="Edema.", entities=(entity,)))
+    silent = replace(STUDY, study_id="s2", report=Report(text="Clear.", entities=()))
+    unread = replace(STUDY, study_id="s3")
+    path = tmp_path / "m.parquet"
+    write_manifest([said, silent, unread], path, tmp_path)
+    frame = pl.read_parquet(path)
+    fields = [field for field in frame.schema["entities"].inner.fields if field.name != "change"]
+    frame.with_columns(
+        pl.col("entities").list.eval(
+            pl.struct(*(pl.element().struct.field(field.name) for field in fields))
+        )
+    ).write_parquet(path)
+    old = replace(said, report=replace(said.report, entities=(replace(entity, change=None),)))
+    assert Manifest.read(path).studies == (old, silent, unread)
 
 
 def test_the_root_moves_along_with_a_manifest_that_lies_in_it(tmp_path: Path) -> None:

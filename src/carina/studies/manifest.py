@@ -14,11 +14,13 @@ from carina.files import atomic_path
 from carina.studies.schema import (
     ANNOTATED,
     COLUMNS,
+    OPTIONAL,
     SPLITS,
     WORDS,
     ColumnType,
     frame_of,
     studies_of,
+    with_later_fields,
 )
 from carina.study import Study
 
@@ -167,6 +169,7 @@ def _remembered(root: Path, path: Path) -> str:
 def _checked(frame: pl.DataFrame, path: Path) -> pl.DataFrame:
     """The manifest's columns in their order and types, extra columns left out."""
     wanted = COLUMNS | {name: kind for name, kind in ANNOTATED.items() if name in frame.columns}
+    frame = with_later_fields(frame)
     _check_columns(frame, path, wanted)
     frame = _cast(frame, path, wanted)
     _check_rows(frame, path)
@@ -256,7 +259,8 @@ def _wrong_words(frame: pl.DataFrame) -> Iterator[str]:
     for (name, field), words in WORDS.items():
         if name in frame.columns:
             column = frame[name].drop_nulls().explode(empty_as_null=False).struct.field(field)
-            yield from _outside(f"{name}.{field}", column, tuple(words))
+            said = column.drop_nulls() if (name, field) in OPTIONAL else column
+            yield from _outside(f"{name}.{field}", said, tuple(words))
 
 
 def _outside(label: str, column: pl.Series, words: tuple[str, ...]) -> Iterator[str]:

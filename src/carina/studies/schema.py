@@ -11,6 +11,7 @@ import polars as pl
 from carina.study import (
     Assertion,
     Box,
+    Change,
     Entity,
     EntityKind,
     Finding,
@@ -52,6 +53,7 @@ _ENTITY = {
     "section": pl.String,
     "place": pl.String,
     "severity": pl.String,
+    "change": pl.String,
 }
 _TRIPLET = {"entity": pl.String, "position": pl.String, "exists": pl.String}
 
@@ -83,9 +85,13 @@ WORDS: dict[tuple[str, str], type[StrEnum]] = {
     ("findings", "value"): Assertion,
     ("entities", "kind"): EntityKind,
     ("entities", "assertion"): Assertion,
+    ("entities", "change"): Change,
     ("triplets", "exists"): Assertion,
 }
 """The fields of nested columns that only hold the words of an enumeration."""
+
+OPTIONAL = frozenset({("entities", "change")})
+"""Those of `WORDS` that may be null, and that manifests of version 0.1 do not have."""
 
 ItemT = TypeVar("ItemT")
 
@@ -151,6 +157,19 @@ def _plain(value: Any) -> Any:
     return value.value if isinstance(value, StrEnum) else value
 
 
+def with_later_fields(frame: pl.DataFrame) -> pl.DataFrame:
+    """The frame with null in the fields that its manifest was written too early to have."""
+    for name, field in OPTIONAL:
+        kind = frame.schema.get(name)
+        inner = getattr(kind, "inner", None)
+        if not isinstance(inner, pl.Struct) or field in {known.name for known in inner.fields}:
+            continue
+        unknown = pl.lit(None, dtype=pl.String).alias(field)
+        filled = pl.col(name).list.eval(pl.element().struct.with_fields(unknown))
+        frame = frame.with_columns(filled)
+    return frame
+
+
 def studies_of(frame: pl.DataFrame) -> tuple[Study, ...]:
     """The studies of a checked frame, in its order.
 
@@ -210,7 +229,8 @@ def _cells(frame: pl.DataFrame, name: str) -> Sequence[Any]:
     for field in column.dtype.inner.fields:
         fields[field.name] = items.struct.field(field.name).to_list()
         if (name, field.name) in WORDS:
-            words = {word.value: word for word in WORDS[name, field.name]}
+            words: dict[str | None, StrEnum | None] = {None: None}
+            words |= {word.value: word for word in WORDS[name, field.name]}
             fields[field.name] = [words[word] for word in fields[field.name]]
     objects = iter(_MAKERS[name](**fields))
     lengths = column.list.len().to_list()
