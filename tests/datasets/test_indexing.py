@@ -11,6 +11,7 @@ from carina.datasets.declaration import Dataset, Release, read_studies
 from carina.datasets.indexing import index_release
 from carina.datasets.plain_csv import CSV
 from carina.datasets.registry import DATASETS, dataset_named
+from carina.datasets.tally import Tally
 from carina.errors import ConfigError, DatasetError
 from carina.studies.checks import check
 from carina.studies.manifest import Manifest
@@ -93,7 +94,7 @@ def test_studies_without_a_split_get_one_on_demand(folder: Folder, tmp_path: Pat
 
 
 def test_a_release_without_studies_is_refused(tmp_path: Path) -> None:
-    def read_nothing(release: Release) -> Iterator[Study]:
+    def read_nothing(release: Release, tally: Tally) -> Iterator[Study]:
         return iter(())
 
     empty = Dataset(name="empty", source="-", licence="-", layout=(), read=read_nothing)

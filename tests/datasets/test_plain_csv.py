@@ -8,6 +8,7 @@ import pytest
 
 from carina.datasets.declaration import Release, read_studies
 from carina.datasets.plain_csv import CSV
+from carina.datasets.tally import Tally
 from carina.errors import ConfigError, DatasetError
 from carina.study import Study
 
@@ -142,12 +143,13 @@ def test_absolute_paths_are_taken_below_the_root(folder: Folder, tmp_path: Path)
         studies_in(root)
 
 
-def test_odd_ages_and_sexes_are_not_known_and_are_counted(
-    folder: Folder, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_odd_ages_and_sexes_are_not_known_and_are_counted(folder: Folder) -> None:
     root = folder("image,age,sex\na.png,411,robot\nb.png,unknown,\n")
-    with caplog.at_level(logging.WARNING):
-        a, b = studies_in(root)
+    tally = Tally()
+    a, b = read_studies(CSV, Release(root=root), tally)
     assert (a.age_years, a.sex, b.age_years, b.sex) == (None, None, None, None)
-    assert "age: 1 values are taken as not known, in rows 2." in caplog.text
-    assert "sex: 1 values are taken as not known, in rows 2." in caplog.text
+    assert tally.counts == {
+        "values of age that are taken as not known": 1,
+        "values of sex that are taken as not known": 1,
+    }
+    assert set(tally.first.values()) == {"row 2"}

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from carina.datasets.tally import Tally
     from carina.studies.counts import Counts
 
 EXAMPLES = (
@@ -40,20 +41,25 @@ def index(
 
     if dataset == "list":
         for each in DATASETS.values():
-            typer.echo(f"{each.name:<12} {each.source}")
+            layout = "" if each.write is None else "; a --layout of `carina phantom`"
+            typer.echo(f"{each.name:<12} {each.source}{layout}")
         return
     if root is None or out is None:
         raise typer.BadParameter("give the folder of the release, and --out MANIFEST.")
 
     from carina.datasets.declaration import Release
-    from carina.datasets.indexing import index_release
+    from carina.datasets.indexing import compared_with_whole, index_release
+    from carina.datasets.tally import Tally
     from carina.studies.counts import count
 
     release = Release(
         root=root, second_root=root2, table=table, columns=renamed_columns(column or [])
     )
-    manifest = index_release(dataset_named(dataset), release, out, split_seed)
+    declared, tally = dataset_named(dataset), Tally()
+    manifest = index_release(declared, release, out, split_seed, tally)
     print_counts(count(manifest))
+    print_oddities(tally)
+    print_share(compared_with_whole(declared, manifest))
     typer.echo(f"Written: {out}")
 
 
@@ -88,6 +94,18 @@ def print_counts(counts: "Counts") -> None:
         console.print(f"boxes: {_listed(counts.boxes)}")
     if counts.masks:
         console.print(f"masks: {_listed(counts.masks)}")
+
+
+def print_oddities(tally: "Tally") -> None:
+    """Prints what the reader counted, each with the first place."""
+    for name, number in tally.counts.items():
+        typer.echo(f"{number} {name} (first: {tally.first[name]})")
+
+
+def print_share(differences: dict[str, tuple[int, int]]) -> None:
+    """Says where a release is not the whole one."""
+    for name, (found, whole) in differences.items():
+        typer.echo(f"Not the whole release: {found:,} {name} of {whole:,}.")
 
 
 def _listed(counts: dict[str, int]) -> str:

@@ -8,6 +8,7 @@ import typer
 EXAMPLES = (
     "carina phantom cohort --studies 4100",
     "carina phantom cohort --studies 200 --size 512 --seed 3 --dicom",
+    "carina phantom release --studies 120 --layout mimic-cxr",
     "carina index phantom cohort --out cohort.parquet     (the next step)",
 )
 
@@ -21,6 +22,10 @@ def phantom(
     all_masks: Annotated[
         bool, typer.Option("--all-masks", help="Masks of the training part too.")
     ] = False,
+    layout: Annotated[
+        str | None,
+        typer.Option(help="Files as a release has them; `carina index list` says which can be."),
+    ] = None,
     processes: Annotated[
         int | None, typer.Option(help="How many draw at once; all cores by default.")
     ] = None,
@@ -30,7 +35,14 @@ def phantom(
 
     splits = ("train", "validate", "test") if all_masks else ("validate", "test")
     config = PhantomConfig(studies=studies, seed=seed, size=size, dicom=dicom, mask_splits=splits)
-    manifest = write_cohort(config, out, processes)
+    if layout is None:
+        written = write_cohort(config, out, processes)
+    else:
+        from carina.datasets.layouts import write_layout
+        from carina.datasets.registry import layout_named
+
+        written = out
+        write_layout(layout_named(layout), config, out, processes)
     for split, count in config.counts.items():
         typer.echo(f"{split:<10} {count:>7,} studies")
-    typer.echo(f"Written: {manifest}")
+    typer.echo(f"Written: {written}")

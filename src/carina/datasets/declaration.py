@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from carina.datasets.drawn_cohort import DrawnCohort
+from carina.datasets.tally import Tally
 from carina.errors import ConfigError, DatasetError
 from carina.study import Study
 
@@ -28,20 +30,31 @@ class Dataset:
 
     `layout` lists what the root must hold, folders with a slash at the end. `second_root` says
     what the second download is, None where there is one only. `takes_columns` is true where the
-    caller may name the table and its columns.
+    caller may name the table and its columns. `read` yields the studies in the release's order
+    and counts what it meets on the way. `write`, where there is one, writes a phantom cohort
+    into an empty folder as the release's files: `carina phantom --layout NAME`. `counts` says
+    how much the whole release holds ("studies", "radiographs", "patients"); empty where that is
+    not fixed.
     """
 
     name: str
     source: str
     licence: str
     layout: tuple[str, ...]
-    read: Callable[[Release], Iterator[Study]]
+    read: Callable[[Release, Tally], Iterator[Study]]
+    write: Callable[[DrawnCohort, Path], None] | None = None
+    counts: Mapping[str, int] = field(default_factory=dict)
     second_root: str | None = None
     takes_columns: bool = False
 
 
-def read_studies(dataset: Dataset, release: Release) -> Iterator[Study]:
+def read_studies(dataset: Dataset, release: Release, tally: Tally | None = None) -> Iterator[Study]:
     """Yields the studies of a release, in its order.
+
+    Args:
+        dataset: how the release is read.
+        release: where it is.
+        tally: gets the counts of what was odd.
 
     Raises:
         ConfigError: the call names what this dataset has not.
@@ -50,7 +63,7 @@ def read_studies(dataset: Dataset, release: Release) -> Iterator[Study]:
     _check_call(dataset, release)
     _check_folder(release.root)
     _check_layout(dataset, release)
-    return dataset.read(release)
+    return dataset.read(release, Tally() if tally is None else tally)
 
 
 def _check_call(dataset: Dataset, release: Release) -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from carina.datasets.declaration import Dataset, Release, read_studies
+from carina.datasets.tally import Tally
 from carina.errors import DatasetError, RadiographError
 from carina.files import progress
 from carina.imaging.reader import probe
@@ -17,7 +18,11 @@ _log = logging.getLogger(__name__)
 
 
 def index_release(
-    dataset: Dataset, release: Release, out: Path, split_seed: int | None = None
+    dataset: Dataset,
+    release: Release,
+    out: Path,
+    split_seed: int | None = None,
+    tally: Tally | None = None,
 ) -> Manifest:
     """Reads a release and writes its manifest.
 
@@ -29,19 +34,37 @@ def index_release(
         release: where it is.
         out: the manifest to write.
         split_seed: where given, studies without a split get one, by patient.
+        tally: gets the counts of what was odd.
 
     Raises:
         DatasetError: the release is not as declared, or holds no studies.
         ManifestError: two studies have the same id.
         OutputError: the manifest cannot be written.
     """
-    studies = list(progress(read_studies(dataset, release), f"Indexing {dataset.name}"))
+    found = read_studies(dataset, release, tally)
+    studies = list(progress(found, f"Indexing {dataset.name}", dataset.counts.get("studies")))
     if not studies:
         raise DatasetError(f"{release.root}: no study was found; expected at least one.")
     studies = list(measured(studies, release.root))
     if split_seed is not None:
         studies = list(split_by_patient(studies, split_seed))
     return write_manifest(studies, out, release.root)
+
+
+def compared_with_whole(dataset: Dataset, manifest: Manifest) -> dict[str, tuple[int, int]]:
+    """How much of a release is there: name -> (found, whole), where the two differ.
+
+    Empty where the release is complete, or where the dataset does not say how much that is.
+    """
+    studies = manifest.studies
+    found = {
+        "studies": len(studies),
+        "radiographs": sum(len(study.radiographs) for study in studies),
+        "patients": len({study.patient_id for study in studies}),
+    }
+    return {
+        name: (found[name], whole) for name, whole in dataset.counts.items() if found[name] != whole
+    }
 
 
 def measured(studies: Sequence[Study], root: Path) -> Iterator[Study]:

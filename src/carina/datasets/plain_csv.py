@@ -18,6 +18,7 @@ from carina.datasets.cells import (
 )
 from carina.datasets.declaration import Dataset, Release
 from carina.datasets.table import Row, Table, read_table
+from carina.datasets.tally import Tally
 from carina.errors import ConfigError, DatasetError
 from carina.study import Finding, Radiograph, Report, Study
 
@@ -32,7 +33,7 @@ COLUMNS = (
 _SAME_IN_A_STUDY = ("patient_id", "report", "split", "sex", "age", "source", "licence")
 
 
-def read_csv(release: Release) -> Iterator[Study]:
+def read_csv(release: Release, tally: Tally) -> Iterator[Study]:
     """Yields the studies of a table in the order of their first rows.
 
     Rows with the same `study_id` are the radiographs of one study. Without `study_id` each
@@ -48,7 +49,7 @@ def read_csv(release: Release) -> Iterator[Study]:
     studies: dict[str, list[Row]] = {}
     for row in table.rows:
         studies.setdefault(_study_id(row, table.columns), []).append(row)
-    _warn_of_odd_values([row for rows in studies.values() for row in rows])
+    _count_odd_values([row for rows in studies.values() for row in rows], tally)
     _check_images(release.root, studies)
     for study_id, rows in studies.items():
         yield _study(release.root, study_id, rows, table.columns)
@@ -168,23 +169,12 @@ def _check_images(root: Path, studies: Mapping[str, list[Row]]) -> None:
         )
 
 
-def _warn_of_odd_values(rows: list[Row]) -> None:
+def _count_odd_values(rows: list[Row], tally: Tally) -> None:
     """Counts ages and sexes that cannot be read; they are taken as not known."""
     for column, read in {"age": age_of, "sex": sex_of}.items():
-        odd = [
-            row.number
-            for row in rows
-            if row.get(column).lower() not in UNKNOWN and read(row.get(column)) is None
-        ]
-        if odd:
-            some = ", ".join(map(str, odd[:5]))
-            _log.warning(
-                "%s: %d values are taken as not known, in rows %s%s.",
-                column,
-                len(odd),
-                some,
-                ", ..." if len(odd) > 5 else "",
-            )
+        for row in rows:
+            if row.get(column).lower() not in UNKNOWN and read(row.get(column)) is None:
+                tally.add(f"values of {column} that are taken as not known", f"row {row.number}")
 
 
 CSV = Dataset(

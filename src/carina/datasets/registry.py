@@ -18,3 +18,18 @@ def dataset_named(name: str) -> Dataset:
     if name not in DATASETS:
         raise ConfigError(f"There is no dataset {name!r}; datasets: {', '.join(DATASETS)}.")
     return DATASETS[name]
+
+
+def layout_named(name: str) -> Dataset:
+    """The dataset of a name whose layout a phantom cohort can be written in.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    layouts = {each.name: each for each in DATASETS.values() if each.write is not None}
+    if name not in layouts:
+        raise ConfigError(
+            f"There is no layout {name!r}; layouts: {', '.join(layouts) or 'none'}. "
+            "Leave --layout out for the phantom cohort's own."
+        )
+    return layouts[name]
