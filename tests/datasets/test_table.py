@@ -48,6 +48,14 @@ def test_quoted_text_may_hold_line_breaks_quotes_and_separators(tmp_path: Path) 
     ]
 
 
+def test_separators_without_a_cell_at_the_end_of_a_line_are_no_columns(tmp_path: Path) -> None:
+    assert cells(table(tmp_path, "a,b,,,\n1,2\n3,,\n5,6,,,\n")) == [
+        (2, {"a": "1", "b": "2"}),
+        (3, {"a": "3", "b": ""}),
+        (4, {"a": "5", "b": "6"}),
+    ]
+
+
 def test_a_report_of_ten_megabytes_is_read(tmp_path: Path) -> None:
     text = "effusion " * 1_200_000
     assert cells(table(tmp_path, f'a\n"{text}"\n'))[0][1]["a"] == text

@@ -54,9 +54,10 @@ def read_table(path: Path) -> Table:
     csv.field_size_limit(_LONGEST_CELL)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=_separator(text), strict=True)
     try:
-        columns = tuple(name.strip() for name in next(reader, []))
+        header = [name.strip() for name in next(reader, [])]
     except csv.Error as error:
         raise DatasetError(f"{path}, row 1: {error}. Correct the quotes of the header.") from error
+    columns = tuple(_without_blank_end(header, 0))
     _check_header(path, columns)
     return Table(columns, _rows(path, columns, reader))
 
@@ -94,6 +95,14 @@ def _separator(text: str) -> str:
     return max(",;\t", key=header.count)
 
 
+def _without_blank_end(cells: list[str], length: int) -> list[str]:
+    """The cells without empty ones at the end, down to `length`: spreadsheets add separators."""
+    end = len(cells)
+    while end > length and not cells[end - 1].strip():
+        end -= 1
+    return cells[:end]
+
+
 def _check_header(path: Path, columns: tuple[str, ...]) -> None:
     if not any(columns):
         raise DatasetError(f"{path}: is empty; expected a header and one row an image.")
@@ -108,9 +117,10 @@ def _check_header(path: Path, columns: tuple[str, ...]) -> None:
 def _rows(path: Path, columns: tuple[str, ...], reader: Iterator[list[str]]) -> Iterator[Row]:
     number = 1
     try:
-        for number, cells in enumerate(reader, start=2):
-            if not any(cells):
+        for number, found in enumerate(reader, start=2):
+            if not any(found):
                 continue
+            cells = _without_blank_end(found, len(columns))
             if len(cells) != len(columns):
                 raise DatasetError(
                     f"{path}, row {number}: found {len(cells)} cells, expected {len(columns)} "
