@@ -54,12 +54,26 @@ def test_a_release_that_is_not_laid_out_as_declared_is_refused(folder: Folder) -
 def test_a_call_must_fit_the_dataset(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="csv is one download"):
         read_studies(CSV, Release(root=tmp_path, second_root=tmp_path))
-    two = replace(CSV, name="mimic", second_root="the folder of the reports", takes_columns=False)
+    two = replace(CSV, name="mimic", second_root="the folder of the reports")
     with pytest.raises(ConfigError, match="two downloads; give a second folder: the folder of th"):
         read_studies(two, Release(root=tmp_path))
-    one = replace(CSV, name="phantom", takes_columns=False)
-    with pytest.raises(ConfigError, match="phantom has a table and columns of its own"):
+    one = replace(CSV, name="phantom", takes_table=False, takes_columns=False)
+    with pytest.raises(ConfigError, match="phantom has a table of its own; leave out --table"):
         read_studies(one, Release(root=tmp_path, table="a.csv"))
+    with pytest.raises(ConfigError, match="phantom has columns of its own; leave out --column"):
+        read_studies(one, Release(root=tmp_path, columns={"image": "file"}))
+
+
+def test_a_layout_may_leave_a_choice_between_files(tmp_path: Path) -> None:
+    either = replace(CSV, layout=("a.csv or b*/a.csv", "images/"))
+    with pytest.raises(DatasetError, match=r"a\.csv or b\*/a\.csv, images/ expected for csv"):
+        read_studies(either, Release(root=tmp_path))
+    (tmp_path / "batch 1").mkdir()
+    (tmp_path / "batch 1" / "a.csv").write_text("image\n")
+    with pytest.raises(DatasetError, match=r": images/ expected for csv"):
+        read_studies(either, Release(root=tmp_path))
+    with pytest.raises(DatasetError, match=r": other\[1\]\.csv, images/ expected for csv"):
+        read_studies(either, Release(root=tmp_path, table="other[1].csv"))
 
 
 def test_sizes_are_read_where_the_table_has_none(folder: Folder, tmp_path: Path) -> None:

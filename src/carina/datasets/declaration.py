@@ -28,13 +28,14 @@ class Release:
 class Dataset:
     """One public release, or one way of keeping studies on disk.
 
-    `layout` lists what the root must hold, folders with a slash at the end. `second_root` says
-    what the second download is, None where there is one only. `takes_columns` is true where the
-    caller may name the table and its columns. `read` yields the studies in the release's order
-    and counts what it meets on the way. `write`, where there is one, writes a phantom cohort
-    into an empty folder as the release's files: `carina phantom --layout NAME`. `counts` says
-    how much the whole release holds ("studies", "radiographs", "patients"); empty where that is
-    not fixed.
+    `layout` lists what the root must hold, folders with a slash at the end; an entry may name
+    several of which one will do ("a.csv or a.csv.gz"), and have wildcards. `second_root` says
+    what the second download is, None where there is one only. `takes_table` is true where the
+    caller may name another table than the first of `layout`, `takes_columns` where its columns
+    too. `read` yields the studies in the release's order and counts what it meets on the way.
+    `write`, where there is one, writes a phantom cohort into an empty folder as the release's
+    files: `carina phantom --layout NAME`. `counts` says how much the whole release holds
+    ("studies", "radiographs", "patients"); empty where that is not fixed.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Dataset:
     write: Callable[[DrawnCohort, Path], None] | None = None
     counts: Mapping[str, int] = field(default_factory=dict)
     second_root: str | None = None
+    takes_table: bool = False
     takes_columns: bool = False
 
 
@@ -73,10 +75,10 @@ def _check_call(dataset: Dataset, release: Release) -> None:
         raise ConfigError(
             f"{dataset.name} comes in two downloads; give a second folder: {dataset.second_root}."
         )
-    if (release.table is not None or release.columns) and not dataset.takes_columns:
-        raise ConfigError(
-            f"{dataset.name} has a table and columns of its own; leave out --table and --column."
-        )
+    if release.table is not None and not dataset.takes_table:
+        raise ConfigError(f"{dataset.name} has a table of its own; leave out --table.")
+    if release.columns and not dataset.takes_columns:
+        raise ConfigError(f"{dataset.name} has columns of its own; leave out --column.")
 
 
 def _check_folder(root: Path) -> None:
@@ -88,11 +90,18 @@ def _check_folder(root: Path) -> None:
 
 
 def _check_layout(dataset: Dataset, release: Release) -> None:
-    layout = dataset.layout if release.table is None else (release.table,)
-    missing = [name for name in layout if not (release.root / name).exists()]
+    own = dataset.layout if release.table is None else dataset.layout[1:]
+    missing = [names for names in own if not _is_there(release.root, names)]
+    if release.table is not None and not (release.root / release.table).exists():
+        missing.insert(0, release.table)
     if missing:
         found = sorted(path.name for path in release.root.iterdir())
         raise DatasetError(
             f"{release.root}: {', '.join(missing)} expected for {dataset.name} but not there; "
             f"found {', '.join(found[:8]) or 'nothing'}. Name the folder as downloaded."
         )
+
+
+def _is_there(root: Path, names: str) -> bool:
+    """Whether one of several files or folders, parted by "or", is below the root."""
+    return any(next(root.glob(name.rstrip("/")), None) for name in names.split(" or "))

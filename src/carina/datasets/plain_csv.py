@@ -183,5 +183,6 @@ CSV = Dataset(
     licence="in the table's column `licence`",
     layout=(TABLE,),
     read=read_csv,
+    takes_table=True,
     takes_columns=True,
 )
