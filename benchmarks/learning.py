@@ -16,7 +16,8 @@ from pathlib import Path
 import torch
 
 import carina
-from carina.datasets.annotate import annotate_manifest
+from carina.annotation.annotate import annotate_manifest
+from carina.annotation.rules import Rules
 from carina.datasets.declaration import Release
 from carina.datasets.indexing import index_release
 from carina.datasets.registry import DATASETS
@@ -29,8 +30,6 @@ from carina.phantom.cohort import PhantomConfig, write_cohort
 from carina.phantom.findings import FOCAL, SEEN, UNSEEN
 from carina.recipes.catalogue import find_recipe
 from carina.recipes.override import with_settings
-from carina.report.entities import RuleExtractor
-from carina.report.lexicon import Lexicon
 from carina.runs.run import RunOptions, pretrain
 from carina.studies.manifest import Manifest, write_manifest
 from carina.training.checkpoint import read_progress
@@ -81,7 +80,7 @@ def cohort(folder: Path, studies: int) -> Manifest:
         write_cohort(PhantomConfig(studies=studies), folder)
         release = Release(root=folder)
         indexed = index_release(DATASETS["phantom"], release, folder / "indexed.parquet")
-        read = annotate_manifest(indexed, RuleExtractor(Lexicon.default()))
+        read = annotate_manifest(indexed, Rules()).studies
         write_manifest(read, path, indexed.root)
     return Manifest.read(path)
 

@@ -31,7 +31,7 @@ LAYERS = (
         ("imaging", "report", "encoders", "losses", "metrics", "training", "pages"),
     ),
     ("Layer 2", ("studies", "knowledge", "phantom", "zeroshot")),
-    ("Layer 3", ("datasets", "pretraining", "finetuning")),
+    ("Layer 3", ("annotation", "datasets", "pretraining", "finetuning")),
     ("Layer 4", ("models", "recipes")),
     ("Layer 5", ("conversion", "evaluation", "runs", "viewer")),
 )

@@ -15,7 +15,7 @@ LAYERS = (
     ("errors", "study", "files"),
     ("imaging", "report", "encoders", "losses", "metrics", "training", "pages"),
     ("studies", "knowledge", "phantom", "zeroshot"),
-    ("datasets", "pretraining", "finetuning"),
+    ("annotation", "datasets", "pretraining", "finetuning"),
     ("models", "recipes"),
     ("conversion", "evaluation", "runs", "viewer"),
     ("cli",),

@@ -40,4 +40,4 @@ def test_annotate_refuses_an_unknown_extractor(
     with pytest.raises(SystemExit) as stopped:
         main(["annotate", str(write(tmp_path)), "--out", "x.parquet", "--extractor", "magic"])
     assert stopped.value.code == 2
-    assert "no extractor 'magic'" in capsys.readouterr().err
+    assert "no source of entities 'magic'" in capsys.readouterr().err

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from carina.errors import ReportError
 from carina.report import entities as entities_module
-from carina.report.entities import EXTRACTORS, RuleExtractor
+from carina.report.entities import RuleExtractor
 from carina.report.lexicon import Lexicon
 from carina.study import Assertion, Entity, EntityKind
 
@@ -268,7 +268,3 @@ def test_a_report_too_long_to_be_one_is_refused(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(entities_module, "LONGEST_REPORT", 10)
     with pytest.raises(ReportError, match="11 characters, expected at most 10"):
         EXTRACTOR.extract("x" * 11)
-
-
-def test_extractors_are_made_by_name() -> None:
-    assert EXTRACTORS["rules"](Lexicon.default()).name == "rules"

@@ -6,50 +6,129 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from carina.datasets.annotate import AnnotationSummary
+    from carina.annotation.annotate import AnnotationSummary
+    from carina.annotation.source import Problem
 
 EXAMPLES = (
     "carina annotate films.parquet --out annotated.parquet",
     "carina annotate films.parquet --out annotated.parquet --lexicon our-words.toml",
+    "carina annotate films.parquet --out annotated.parquet --extractor umls --knowledge g.parquet",
+    "carina annotate films.parquet --out annotated.parquet --extractor radgraph "
+    "--records MIMIC-CXR_graphs.json",
+    "carina annotate films.parquet --out annotated.parquet --extractor llm "
+    "--server http://localhost:8000/v1 --model llama3",
+    "carina annotate films.parquet --compare rules umls --out difference",
+    "carina annotate ours.parquet --compare ours.parquet theirs.parquet --out difference",
 )
 SHOWN_OBSERVATIONS = 20
+GRAPH, RECORDS, SERVER = "Of umls", "Of radgraph and radgraph-package", "Of llm"
 
 
 def annotate(
     manifest: Annotated[Path, typer.Argument(help="Manifest whose reports to read.")],
-    out: Annotated[Path, typer.Option(help="Manifest to write.")],
-    extractor: Annotated[str, typer.Option(help="Source of entities: rules.")] = "rules",
+    out: Annotated[
+        Path, typer.Option(help="Manifest to write; with --compare a folder for page and JSON.")
+    ],
+    extractor: Annotated[
+        str, typer.Option(help="Source: rules, umls, radgraph, radgraph-package or llm.")
+    ] = "rules",
+    compare: Annotated[
+        tuple[str, str] | None,
+        typer.Option(help="Two sources, or annotated manifests, to be set against each other."),
+    ] = None,
     lexicon: Annotated[
         Path | None, typer.Option(help="TOML file with terms of your own; see docs/reports.md.")
     ] = None,
     root: Annotated[Path | None, typer.Option(help="Folder that image paths start at.")] = None,
-    processes: Annotated[int, typer.Option(min=1, help="How many read reports.")] = 1,
+    processes: Annotated[
+        int | None, typer.Option(min=1, help="How many read reports; default 1.")
+    ] = None,
+    knowledge: Annotated[
+        Path | None,
+        typer.Option(
+            help="Concept graph (.parquet, .obo, .toml); default: the embedded one.",
+            rich_help_panel=GRAPH,
+        ),
+    ] = None,
+    records: Annotated[
+        list[Path] | None,
+        typer.Option(help="A file that RadGraph wrote; may be repeated.", rich_help_panel=RECORDS),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="Name of the server's model; of radgraph-package, its kind of weights.",
+            rich_help_panel=SERVER,
+        ),
+    ] = None,
+    server: Annotated[
+        str | None,
+        typer.Option(help="Base address, as http://localhost:8000/v1.", rich_help_panel=SERVER),
+    ] = None,
+    allow_remote: Annotated[
+        bool | None,
+        typer.Option(
+            "--allow-remote", help="Let reports leave this machine.", rich_help_panel=SERVER
+        ),
+    ] = None,
+    prompt: Annotated[
+        str | None,
+        typer.Option(
+            help="entities (default), kad, or a TOML file of yours.", rich_help_panel=SERVER
+        ),
+    ] = None,
+    cache: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder that keeps answers; default beside --out.", rich_help_panel=SERVER
+        ),
+    ] = None,
+    concurrency: Annotated[
+        int | None, typer.Option(min=1, help="Calls at a time; default 4.", rich_help_panel=SERVER)
+    ] = None,
+    price_in: Annotated[
+        float | None,
+        typer.Option(min=0, help="Of a million tokens sent.", rich_help_panel=SERVER),
+    ] = None,
+    price_out: Annotated[
+        float | None,
+        typer.Option(min=0, help="Of a million tokens answered.", rich_help_panel=SERVER),
+    ] = None,
 ) -> None:
     """Reads observations and anatomy out of every report, with what is said of them."""
-    from carina.datasets.annotate import (
-        ExtractorSource,
-        annotate_in_processes,
-        annotate_manifest,
-        summarise,
-    )
+    from carina.annotation.annotate import annotate_manifest, summarise
+    from carina.annotation.registry import make_sources
     from carina.studies.manifest import Manifest, write_manifest
 
-    source = ExtractorSource(extractor=extractor, lexicon=lexicon)
-    reader = source.make()
+    options = {
+        "lexicon": lexicon,
+        "processes": processes,
+        "knowledge": knowledge,
+        "records": tuple(records) if records else None,
+        "model": model,
+        "server": server,
+        "allow_remote": allow_remote,
+        "prompt": prompt,
+        "cache": cache,
+        "concurrency": concurrency,
+        "price_in": price_in,
+        "price_out": price_out,
+    }
+    given = {name: value for name, value in options.items() if value is not None}
+    beside = {"cache": out.with_name(f"{out.name}.answers")}
     films = Manifest.read(manifest, root)
-    if processes == 1:
-        studies = annotate_manifest(films, reader)
-    else:
-        studies = annotate_in_processes(films, source, processes)
-    write_manifest(studies, out, films.root)
-    print_summary(summarise(studies))
-    typer.echo(f"{out}: {len(studies)} studies.")
+    (source,) = make_sources((extractor,), given, beside)
+    done = annotate_manifest(films, source)
+    write_manifest(done.studies, out, films.root)
+    print_summary(summarise(done.studies))
+    print_problems(done.problems, done.remarks)
+    typer.echo(f"{out}: {len(done.studies)} studies.")
 
 
 def print_summary(summary: "AnnotationSummary") -> None:
     """Prints counts of reports and a table of the observations mentioned most often."""
     typer.echo(
-        f"{summary.studies} studies, {summary.empty} without a report, "
+        f"{summary.studies} studies, {summary.empty} without a report, {summary.unread} not read, "
         f"{summary.silent} whose report gave nothing; {summary.entities} entities."
     )
     if summary.observations:
@@ -58,3 +137,11 @@ def print_summary(summary: "AnnotationSummary") -> None:
         typer.echo(f"{row.name:<40} {row.present:>7} {row.absent:>7} {row.uncertain:>10}")
     if len(summary.observations) > SHOWN_OBSERVATIONS:
         typer.echo(f"... and {len(summary.observations) - SHOWN_OBSERVATIONS} more observations")
+
+
+def print_problems(problems: "tuple[Problem, ...]", remarks: tuple[str, ...]) -> None:
+    """Prints what a source could not use, each with the first studies, and its remarks."""
+    for problem in problems:
+        typer.echo(f"{problem.count:>7}  {problem.reason} (in {', '.join(problem.examples)})")
+    for remark in remarks:
+        typer.echo(remark)

@@ -208,12 +208,13 @@ def check_once(manifest: "Manifest", path: Path) -> None:
 
 def annotated(manifest: "Manifest", path: Path) -> "Manifest":
     """The manifest with the entities of its reports."""
-    from carina.datasets.annotate import ExtractorSource, annotate_manifest
+    from carina.annotation.annotate import annotate_manifest
+    from carina.annotation.rules import Rules
     from carina.studies.manifest import Manifest, write_manifest
 
     if path.exists():
         return Manifest.read(path, manifest.root)
-    studies = annotate_manifest(manifest, ExtractorSource().make())
+    studies = annotate_manifest(manifest, Rules()).studies
     return write_manifest(studies, path, manifest.root)
 
 

@@ -2,13 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from carina.datasets.annotate import (
-    ExtractorSource,
-    ObservationCount,
-    annotate_in_processes,
-    annotate_manifest,
-    summarise,
-)
+from carina.annotation.annotate import ObservationCount, annotate_manifest, summarise
+from carina.annotation.rules import Rules
 from carina.errors import ConfigError, ReportError
 from carina.studies.manifest import Manifest, write_manifest
 from carina.study import Assertion, Finding, Radiograph, Report, Study
@@ -33,7 +28,7 @@ def manifest(tmp_path: Path) -> Manifest:
 
 
 def test_reports_are_filled_and_the_findings_of_the_source_stay(manifest: Manifest) -> None:
-    studies = annotate_manifest(manifest, ExtractorSource().make())
+    studies = annotate_manifest(manifest, Rules()).studies
     assert [[e.name for e in s.report.entities or ()] for s in studies] == [
         ["pleural effusion", "mass"],
         [],
@@ -45,19 +40,19 @@ def test_reports_are_filled_and_the_findings_of_the_source_stay(manifest: Manife
 
 
 def test_annotated_studies_survive_the_manifest(manifest: Manifest, tmp_path: Path) -> None:
-    studies = annotate_manifest(manifest, ExtractorSource().make())
+    studies = annotate_manifest(manifest, Rules()).studies
     write_manifest(studies, tmp_path / "out.parquet", tmp_path)
     assert Manifest.read(tmp_path / "out.parquet").studies == studies
 
 
 def test_processes_do_not_change_the_result(manifest: Manifest) -> None:
-    source = ExtractorSource()
-    assert annotate_in_processes(manifest, source, 2) == annotate_manifest(manifest, source.make())
+    assert annotate_manifest(manifest, Rules(processes=2)) == annotate_manifest(manifest, Rules())
 
 
 def test_the_summary_counts_reports(manifest: Manifest) -> None:
-    summary = summarise(annotate_manifest(manifest, ExtractorSource().make()))
-    assert (summary.studies, summary.empty, summary.silent, summary.entities) == (4, 1, 1, 3)
+    summary = summarise(annotate_manifest(manifest, Rules()).studies)
+    counts = (summary.studies, summary.empty, summary.unread, summary.silent, summary.entities)
+    assert counts == (4, 1, 0, 1, 3)
     assert summary.observations[0] == ObservationCount(
         name="pleural effusion", present=1, absent=1, uncertain=0
     )
@@ -65,15 +60,15 @@ def test_the_summary_counts_reports(manifest: Manifest) -> None:
 
 def test_terms_of_the_users_are_found(manifest: Manifest, tmp_path: Path) -> None:
     (tmp_path / "ours.toml").write_text('["of note"]\n')
-    extractor = ExtractorSource(lexicon=tmp_path / "ours.toml").make()
+    extractor = Rules(lexicon=tmp_path / "ours.toml").make()
     assert [e.name for e in extractor.extract(TEXTS[2])] == ["of note"]
 
 
-def test_an_unknown_extractor_is_refused() -> None:
-    with pytest.raises(ConfigError, match="no extractor 'magic'; known are rules"):
-        ExtractorSource(extractor="magic")
+def test_less_than_one_process_is_refused(manifest: Manifest) -> None:
+    with pytest.raises(ConfigError, match="processes must be at least 1, got 0"):
+        annotate_manifest(manifest, Rules(processes=0))
 
 
 def test_a_missing_lexicon_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ReportError, match=r"none\.toml"):
-        ExtractorSource(lexicon=tmp_path / "none.toml").make()
+        Rules(lexicon=tmp_path / "none.toml").make()

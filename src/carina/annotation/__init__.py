@@ -1,0 +1,1 @@
+"""Sources of entities for the reports of a manifest, and how two of them differ."""

@@ -1,0 +1,108 @@
+"""Fills the reports of studies with their entities."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from carina.annotation.source import Problem, Source
+from carina.report.findings import findings_from_entities
+from carina.studies.manifest import Manifest
+from carina.study import Assertion, Entity, Study
+
+
+@dataclass(frozen=True, kw_only=True)
+class Annotated:
+    """Studies whose reports a source has read, and what it says of doing so.
+
+    Attributes:
+        studies: with `report.entities` filled; None where the source could not read a report.
+        problems: what the source could not use, most frequent first.
+        remarks: sentences on the reading as a whole.
+    """
+
+    studies: tuple[Study, ...]
+    problems: tuple[Problem, ...]
+    remarks: tuple[str, ...]
+
+
+def annotate_manifest(manifest: Manifest, source: Source) -> Annotated:
+    """Fills `report.entities` of every study; the findings of the release stay as they are.
+
+    A study without a report gets an empty tuple: it was read, and nothing was found.
+
+    Raises:
+        CarinaError: whatever the source raises.
+    """
+    reading = source.read(manifest.studies)
+    return Annotated(
+        studies=with_entities(manifest.studies, reading.entities),
+        problems=reading.problems,
+        remarks=reading.remarks,
+    )
+
+
+def with_entities(
+    studies: Iterable[Study], found: Iterable[tuple[Entity, ...] | None]
+) -> tuple[Study, ...]:
+    """Puts entities into their studies."""
+    return tuple(
+        replace(study, report=replace(study.report, entities=entities))
+        for study, entities in zip(studies, found, strict=True)
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ObservationCount:
+    """How many reports call an observation present, absent and uncertain."""
+
+    name: str
+    present: int
+    absent: int
+    uncertain: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnnotationSummary:
+    """What annotating did: counts of reports, and observations, most often mentioned first.
+
+    `empty` reports have no text, `unread` ones the source could not read, in `silent` ones it
+    found nothing.
+    """
+
+    studies: int
+    empty: int
+    unread: int
+    silent: int
+    entities: int
+    observations: tuple[ObservationCount, ...]
+
+
+def summarise(studies: Sequence[Study]) -> AnnotationSummary:
+    """Counts studies, reports without text or without entities, and observations by report."""
+    counts: dict[Assertion, Counter[str]] = {value: Counter() for value in Assertion}
+    for name, value in stated(studies):
+        counts[value][name] += 1
+    mentioned = sum(counts.values(), Counter[str]())
+    ranked = sorted(mentioned, key=lambda name: (-mentioned[name], name))
+    return AnnotationSummary(
+        studies=len(studies),
+        empty=sum(not study.report.text.strip() for study in studies),
+        unread=sum(study.report.entities is None for study in studies),
+        silent=sum(bool(s.report.text.strip()) and s.report.entities == () for s in studies),
+        entities=sum(len(study.report.entities or ()) for study in studies),
+        observations=tuple(
+            ObservationCount(
+                name=name,
+                present=counts[Assertion.PRESENT][name],
+                absent=counts[Assertion.ABSENT][name],
+                uncertain=counts[Assertion.UNCERTAIN][name],
+            )
+            for name in ranked
+        ),
+    )
+
+
+def stated(studies: Iterable[Study]) -> Iterator[tuple[str, Assertion]]:
+    """What each report as a whole says of each observation in it."""
+    for study in studies:
+        yield from findings_from_entities(study.report.entities or ()).items()

@@ -1,0 +1,77 @@
+"""The sources of entities by name, and how one is made from options."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+from carina.annotation.rules import Rules
+from carina.annotation.source import Source
+from carina.errors import ConfigError
+
+SOURCES: dict[str, type[Source]] = {
+    "rules": Rules,
+}
+"""Every source of entities by the name that the command line gives it."""
+
+
+def make_sources(
+    names: Sequence[str], given: Mapping[str, object], otherwise: Mapping[str, object]
+) -> tuple[Source, ...]:
+    """Makes sources; each takes the options that are fields of its class.
+
+    Args:
+        names: of `SOURCES`.
+        given: what the user asked for; every option must belong to one of the sources.
+        otherwise: taken by the sources that have such a field and were not given it.
+
+    Raises:
+        ConfigError: a name or an option that no source has, one that is needed and missing, or
+            a value that cannot work.
+    """
+    known = {field for name in names for field in fields_of(find_source(name))}
+    for name in given:
+        if name not in known:
+            takes = ", ".join(sorted(map(option, known)))
+            raise ConfigError(
+                f"{option(name)} is no option of {' and '.join(names)}, which take {takes}. "
+                "Leave it out, or name another source."
+            )
+    options = {**otherwise, **given}
+    return tuple(make_source(name, options) for name in names)
+
+
+def find_source(name: str) -> type[Source]:
+    """The class of a source.
+
+    Raises:
+        ConfigError: there is none of that name.
+    """
+    if name not in SOURCES:
+        raise ConfigError(
+            f"there is no source of entities {name!r}; known are {', '.join(SOURCES)}. "
+            "Name one of these."
+        )
+    return SOURCES[name]
+
+
+def make_source(name: str, options: Mapping[str, object]) -> Source:
+    """One source, of the options that are its own."""
+    kind = find_source(name)
+    fields = fields_of(kind)
+    missing = [field for field, needed in fields.items() if needed and field not in options]
+    if missing:
+        raise ConfigError(
+            f"the source {name} needs {' and '.join(map(option, missing))}. Add "
+            f"{'it' if len(missing) == 1 else 'them'}; docs/sources.md has examples."
+        )
+    return kind(**{field: options[field] for field in fields if field in options})
+
+
+def fields_of(kind: type) -> dict[str, bool]:
+    """The settings of a source, and whether each must be given."""
+    assert dataclasses.is_dataclass(kind)
+    return {field.name: field.default is dataclasses.MISSING for field in dataclasses.fields(kind)}
+
+
+def option(name: str) -> str:
+    """A setting as the command line spells it."""
+    return "--" + name.replace("_", "-")
