@@ -13,9 +13,11 @@ from carina.study import Assertion, Change, Entity, EntityKind
 
 ANNOTATED = Path(__file__).with_name("annotated_sentences.json")
 SIDES_AND_ZONES = frozenset(
-    {"left", "right", "upper", "middle", "lower", "base", "apex", "hilum", "lateral", "posterior"}
+    {"left", "right", "upper", "middle", "lower", "base", "apex", "lateral", "posterior"}
 )
-NO_PLACE = frozenset({"of", "the", "in", "and", "both", "lung", "pulmonary", "pleura", "zone"})
+NO_PLACE = frozenset(
+    {"of", "the", "in", "and", "both", "lung", "pulmonary", "pleura", "parenchyma", "zone"}
+)
 ONE_FORM = {
     "bilateral": "left right",
     "bilaterally": "left right",
@@ -34,6 +36,9 @@ ONE_FORM = {
     "lungs": "lung",
     "pleural": "pleura",
     "aortic": "aorta",
+    "cardiac": "heart",
+    "hemidiaphragm": "diaphragm",
+    "svc": "superior vena cava",
     "posteriorly": "posterior",
     "t": "thoracic",
 }
