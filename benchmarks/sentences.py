@@ -20,7 +20,7 @@ from carina.report.lexicon import Lexicon
 from row import record
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "report"))
-from sentence_scores import count, read_by, read_sentences
+from sentence_scores import Sentence, count, pairs, read_by, read_sentences, same_place
 
 SEED = 0
 SAMPLES = 2000
@@ -48,15 +48,33 @@ def interval(counts: list[Counter[str]], part: str, whole: str) -> tuple[float, 
     return float(low), float(high)
 
 
+def show(sentence: Sentence, entities: list) -> None:
+    """Prints what was annotated and read otherwise, or not at all."""
+    text = sentence.body[sentence.start : sentence.end]
+    print(f"\n{sentence.report} {sentence.section}: {text}")
+    for seen, own in pairs(sentence.observations, entities):
+        said = f"{seen.name} {seen.assertion}, place {seen.place}"
+        read = "; ".join(f"{e.name} {e.assertion}, place {e.place}" for e in own) or "nothing"
+        same = {e.assertion for e in own} == {seen.assertion}
+        if not same or not same_place(seen.place, [e.place for e in own]):
+            print(f"  {text[seen.start : seen.end]!r} is {said}; read: {read}")
+    for entity, start, end in entities:
+        if not any(start < o.end and o.start < end for o in sentence.observations):
+            print(f"  {text[start:end]!r} is nothing; read: {entity.name} {entity.assertion}")
+
+
 def main() -> None:
     """Measures, prints, and records if asked to."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--state", default="", help="of the rules, in words, for the row")
+    parser.add_argument("--show", action="store_true", help="print what was read otherwise, too")
     parser.add_argument("--record", action="store_true", help="append rows to sentences.csv")
     options = parser.parse_args()
     sentences = read_sentences(Path(os.environ["CARINA_DATA"]) / "iu_reports" / "reports.jsonl")
     extractor = RuleExtractor(Lexicon.default())
     counted = [(s, count(s, read_by(extractor, s))) for s in sentences]
+    for sentence in sentences if options.show else ():
+        show(sentence, read_by(extractor, sentence))
     for group, chosen in (
         ("all", [c for _, c in counted]),
         ("train", [c for s, c in counted if s.split == "train"]),
