@@ -73,3 +73,22 @@ def test_every_error_is_one_message_and_a_code(
     if isinstance(error, Exception):
         with pytest.raises(type(error)):
             cli.main(["--debug", "index"])
+
+
+def test_debug_shows_what_carina_logs_and_nothing_of_its_libraries() -> None:
+    script = (
+        "import sys, logging, types, carina.cli.main as m\n"
+        "def index() -> None:\n"
+        "    for name in ('carina.imaging.reader', 'PIL.PngImagePlugin', 'pydicom'):\n"
+        "        logging.getLogger(name).debug('a step of %s', name)\n"
+        "sys.modules['carina.cli.index'] = types.SimpleNamespace(EXAMPLES=(), index=index)\n"
+        "m.main(sys.argv[1:])\n"
+    )
+    for words, shown in ((["--debug"], ["a step of carina.imaging.reader"]), ([], [])):
+        done = subprocess.run(
+            [sys.executable, "-c", script, *words, "index"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert done.stderr.splitlines() == shown

@@ -34,7 +34,7 @@ Commands, in the order of the work:
 
   carina COMMAND --help     arguments and examples of a command
   carina --version          the version
-  carina --debug COMMAND    show the traceback of an error
+  carina --debug COMMAND    show all that carina logs, and the traceback of an error
 
 Example, from nothing to a page that shows the result:
   carina demo --out demo
@@ -68,7 +68,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         close = difflib.get_close_matches(words[0], COMMANDS, n=1)
         hint = f" Did you mean `carina {close[0]}`?" if close else ""
         fail(f"there is no command {words[0]!r}.{hint} `carina --help` lists them all.", 2)
-    logging.basicConfig(level=logging.DEBUG if debug else logging.WARNING, format="%(message)s")
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    if debug:  # ours alone: what libraries log of every image would bury it
+        logging.getLogger("carina").setLevel(logging.DEBUG)
     run(words[0], words[1:], debug)
 
 
