@@ -1,12 +1,15 @@
 """The datasets that `carina index` knows, by name."""
 
+from carina.datasets.chexpert import CHEXPERT
 from carina.datasets.declaration import Dataset
 from carina.datasets.mimic_cxr import MIMIC_CXR
 from carina.datasets.phantom_cohort import PHANTOM
 from carina.datasets.plain_csv import CSV
 from carina.errors import ConfigError
 
-DATASETS: dict[str, Dataset] = {dataset.name: dataset for dataset in (PHANTOM, CSV, MIMIC_CXR)}
+DATASETS: dict[str, Dataset] = {
+    dataset.name: dataset for dataset in (PHANTOM, CSV, MIMIC_CXR, CHEXPERT)
+}
 """One line per dataset."""
 
 
