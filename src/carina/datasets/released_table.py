@@ -123,7 +123,10 @@ def _decoded(path: Path, content: bytes, tally: Tally) -> str:
     except UnicodeDecodeError:
         tally.add("tables that are not UTF-8, read as Latin-1", path.name)
         text = content.decode("latin-1")
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    if not text.endswith("\n"):
+        tally.add("tables without a line end after the last row: perhaps cut short", path.name)
+    return text
 
 
 def _checked_header(path: Path, text: str, columns: Sequence[str]) -> list[str]:
