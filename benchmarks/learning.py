@@ -109,7 +109,7 @@ def scores(run: Path, manifest: Manifest, split: str) -> dict[str, object]:
         row["unseen_described_auc"] = shown(told.mean["auc"])
     row |= pointing(model, manifest, split)
     row["each_auc"] = json.dumps(
-        {name: named.findings[name]["auc"].value for name in named.findings}
+        {name: digits(named.findings[name]["auc"]) for name in named.findings}
     )
     return row
 
@@ -127,6 +127,11 @@ def pointing(model: ZeroShotModel, manifest: Manifest, split: str) -> dict[str, 
     how = GroundingSettings(split=split, threshold_split=None)
     mean = evaluate_grounding(model, manifest, focal, how).mean
     return {name: shown(mean[name]) for name in ("pointing_game", "chance", "position_baseline")}
+
+
+def digits(score: Score) -> float | None:
+    """A value in four digits; None where it is undefined."""
+    return None if score.value is None else round(score.value, 4)
 
 
 def shown(score: Score) -> str:
