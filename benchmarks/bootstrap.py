@@ -7,7 +7,6 @@ replicates and scaled up, since all of them would take minutes; the values of th
 are compared. CPU time is measured, one thread.
 """
 
-import argparse
 import os
 import time
 
@@ -19,15 +18,8 @@ from sklearn.metrics import roc_auc_score
 from carina.metrics.classification import auc_of
 from carina.metrics.ranking import Ranker
 from carina.metrics.statistics import Resamples, bootstrap
+from resampling import Size, asked, options_of, tied_scores
 from row import record
-
-
-def data(images: int, findings: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Scores of three decimals, so with many ties, and findings of 1% to 20%."""
-    generator = np.random.default_rng(seed)
-    truth = (generator.random((images, findings)) < np.geomspace(0.01, 0.2, findings)).astype(float)
-    scores = (0.7 * generator.random((images, findings)) + 0.3 * truth).round(3)
-    return scores, truth
 
 
 def ours(scores: np.ndarray, truth: np.ndarray, resamples: Resamples) -> tuple[np.ndarray, float]:
@@ -58,16 +50,8 @@ def plain(
 
 def main() -> None:
     """Measures, prints and records."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--images", type=int, default=25_000)
-    parser.add_argument("--findings", type=int, default=14)
-    parser.add_argument("--replicates", type=int, default=1_000)
-    parser.add_argument("--plain", type=int, default=20, help="replicates of the loop")
-    parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--record", action="store_true")
-    options = parser.parse_args()
-    scores, truth = data(options.images, options.findings, options.seed)
+    options = options_of(__doc__, Size(images=25_000, findings=14, plain=20))
+    scores, truth = tied_scores(options, rarest=0.01, commonest=0.2)
     ratios, seconds, loops = [], [], []
     for _ in range(options.runs):
         resamples = Resamples(options.images, options.replicates, options.seed)
@@ -81,11 +65,7 @@ def main() -> None:
         loops.append(loop)
     print(f"{np.median(ratios):.0f} times faster ({min(ratios):.0f} to {max(ratios):.0f})")
     row = {
-        "images": options.images,
-        "findings": options.findings,
-        "replicates": options.replicates,
-        "seed": options.seed,
-        "runs": options.runs,
+        **asked(options),
         "ours_cpu_s": round(float(np.median(seconds)), 2),
         "scikit_learn_cpu_s": round(float(np.median(loops)), 1),
         "times_faster": round(float(np.median(ratios)), 1),

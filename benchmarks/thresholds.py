@@ -6,7 +6,6 @@ The scan tries every score of every image, and computes the MCC of each with sci
 timed on `--plain` resamples of one finding and scaled up. CPU time is measured, one thread.
 """
 
-import argparse
 import os
 import time
 
@@ -18,15 +17,8 @@ from sklearn.metrics import matthews_corrcoef
 from carina.metrics.ranking import Ranker
 from carina.metrics.statistics import Resamples
 from carina.metrics.thresholds import best_thresholds
+from resampling import Size, asked, options_of, tied_scores
 from row import record
-
-
-def data(images: int, findings: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Scores of three decimals and findings of 10% to 40%."""
-    generator = np.random.default_rng(seed)
-    truth = (generator.random((images, findings)) < np.geomspace(0.1, 0.4, findings)).astype(float)
-    scores = (0.7 * generator.random((images, findings)) + 0.3 * truth).round(3)
-    return scores, truth
 
 
 def ours(scores: np.ndarray, truth: np.ndarray, resamples: Resamples) -> tuple[np.ndarray, float]:
@@ -50,16 +42,8 @@ def scan(scores: np.ndarray, truth: np.ndarray) -> tuple[float, float]:
 
 def main() -> None:
     """Measures, prints and records."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--images", type=int, default=500)
-    parser.add_argument("--findings", type=int, default=5)
-    parser.add_argument("--replicates", type=int, default=1_000)
-    parser.add_argument("--plain", type=int, default=4, help="resamples of the scan, one finding")
-    parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--record", action="store_true")
-    options = parser.parse_args()
-    scores, truth = data(options.images, options.findings, options.seed)
+    options = options_of(__doc__, Size(images=500, findings=5, plain=4))
+    scores, truth = tied_scores(options, rarest=0.1, commonest=0.4)
     seconds, scans, difference = [], [], 0.0
     for _ in range(options.runs):
         resamples = Resamples(options.images, options.replicates, options.seed)
@@ -75,11 +59,7 @@ def main() -> None:
         scans.append(one * options.findings * options.replicates)
         print(f"ours {ours_seconds:.3f} s, scan {scans[-1]:.0f} s, MCC within {difference:.1e}")
     row = {
-        "images": options.images,
-        "findings": options.findings,
-        "replicates": options.replicates,
-        "seed": options.seed,
-        "runs": options.runs,
+        **asked(options),
         "ours_cpu_s": round(float(np.median(seconds)), 3),
         "ours_slowest_s": round(max(seconds), 3),
         "scan_cpu_s": round(float(np.median(scans))),
