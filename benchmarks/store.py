@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from carina.imaging.building import build_store
 from carina.imaging.packing import shrink
-from carina.imaging.store import ImageStore, build_store
+from carina.imaging.store import ImageStore
 from row import record
 
 SEED = 20

@@ -280,8 +280,8 @@ main(sys.argv[1:])
     ("size", "words"),
     [
         (2_000, ("annotate", "{m}", "--out", "{o}")),
-        (8_000, ("pack", "{m}", "--size", "64", "--out", "{o}")),
-        (8_000, ("pack", "{m}", "--size", "64", "--out", "{o}", "--processes", "2")),
+        (4_000, ("pack", "{m}", "--size", "64", "--out", "{o}")),
+        (4_000, ("pack", "{m}", "--size", "64", "--out", "{o}", "--processes", "2")),
         (500_000, ("pretrain", "kad_small", "--data", "{m}", "--out", "{o}", *("{settings}",))),
         (5_000, ("ask", "{r}", "{i}", "--query", "edema", "--out", "{o}")),
         (2_000, ("evaluate", "{r}", "{m}", "--out", "{o}", "--replicates", "10")),
@@ -353,5 +353,5 @@ def test_a_pack_that_is_stopped_is_completed_by_the_same_command(
     assert "Traceback" not in told
     done = subprocess.run(words, capture_output=True, text=True, check=True)
     assert f"{3 * 64} images" in done.stdout
-    assert ImageStore.open(tmp_path / "store").verify() == []
+    assert not ImageStore.open(tmp_path / "store").verify()
     assert not left_over(tmp_path)

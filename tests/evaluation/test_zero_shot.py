@@ -12,7 +12,8 @@ from carina.errors import ConfigError, EvaluationError, ManifestError, QueryErro
 from carina.evaluation.result import Evaluation
 from carina.evaluation.scoring import greatest_of_study, mean_of_study
 from carina.evaluation.zero_shot import ZeroShotSettings, evaluate_zero_shot
-from carina.imaging.store import ImageStore, build_store
+from carina.imaging.building import build_store
+from carina.imaging.store import ImageStore
 from carina.metrics.classification import f1
 from carina.studies.manifest import Manifest, write_manifest
 from carina.study import Radiograph

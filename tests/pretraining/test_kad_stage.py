@@ -14,8 +14,9 @@ from carina.encoders.text import TextEncoder, TextEncoderConfig
 from carina.encoders.tokenizer import train_wordpiece
 from carina.errors import ConfigError, ManifestError, ReportError
 from carina.imaging.augmentation import NoAugmentation
+from carina.imaging.building import build_store
 from carina.imaging.preprocessing import Preprocessing, Squash
-from carina.imaging.store import ImageStore, build_store
+from carina.imaging.store import ImageStore
 from carina.knowledge.chest import chest_graph
 from carina.pretraining.contrast import ContrastConfig
 from carina.pretraining.contrast_stage import ContrastStage

@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 
 import carina
 from carina.errors import CheckpointError, ConfigError, ManifestError, OutputError, StoreError
-from carina.imaging.store import build_store
+from carina.imaging.building import build_store
 from carina.models.folder import load_model, save_model
 from carina.recipes.catalogue import find_recipe
 from carina.recipes.override import with_settings

@@ -134,7 +134,7 @@ def claim(plan: Plan) -> None:
 def carried_out(plan: Plan) -> "ReportPage":
     """All steps, one after the other; those that are finished are not done again."""
     import carina
-    from carina.imaging.store import build_store
+    from carina.imaging.building import build_store
     from carina.pages.report_page import write_report_page
     from carina.phantom.cohort import PhantomConfig, write_cohort
     from carina.runs.run import RunOptions, pretrain

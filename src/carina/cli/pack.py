@@ -1,17 +1,19 @@
 """`carina pack`: radiographs, decoded once, in an image store."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
-    from carina.imaging.store import StoreSummary
+    from carina.imaging.building import StoreSummary
 
 EXAMPLES = (
     "carina pack films.parquet --size 256 --out store",
     "carina pack films.parquet --out store --verify",
     "carina pack films.parquet --out store --repair",
+    "carina pack films.parquet --size 512 --jpeg-quality 90 --out store",
 )
 SHOWN_FILES = 10
 
@@ -32,9 +34,10 @@ def pack(
     processes: Annotated[
         int | None, typer.Option(min=1, help="How many decode images; default: one a core.")
     ] = None,
-    compressed: Annotated[
-        bool, typer.Option("--compressed", help="Store JPEG data, for sets that outgrow the disk.")
-    ] = False,
+    jpeg_quality: Annotated[
+        int | None,
+        typer.Option(help="Store JPEG data of this quality, 1 to 100; default: plain pixels."),
+    ] = None,
 ) -> None:
     """Builds an image store or completes one; --verify or --repair an existing one."""
     if verify and repair:
@@ -45,7 +48,9 @@ def pack(
         verify_store(manifest, root, out)
         return
 
-    from carina.imaging.store import ImageStore, build_store, repair_store
+    from carina.imaging.building import build_store, repair_store
+    from carina.imaging.shards import JpegCodec, RawCodec
+    from carina.imaging.store import ImageStore
     from carina.studies.manifest import Manifest
     from carina.studies.packing import images_to_pack
 
@@ -54,7 +59,8 @@ def pack(
         summary = repair_store(items, out, processes)
     else:
         assert size is not None
-        summary = build_store(items, out, size, processes, compressed=compressed)
+        codec = RawCodec() if jpeg_quality is None else JpegCodec(quality=jpeg_quality)
+        summary = build_store(items, out, size, processes, codec=codec)
     print_summary(summary)
     store = ImageStore.open(out)
     typer.echo(
@@ -71,11 +77,12 @@ def verify_store(manifest: Path, root: Path | None, out: Path) -> None:
     from carina.studies.packing import images_to_pack
 
     store = ImageStore.open(out)
-    damaged = store.verify()
+    damage = store.verify()
     missing = [key for key, _ in images_to_pack(Manifest.read(manifest, root)) if key not in store]
-    print_some("damaged", damaged)
+    print_some("damaged files of the store", [f"{name}: {what}" for name, what in damage.shards])
+    print_some("damaged", damage.images)
     print_some("not in the store", missing)
-    if damaged or missing:
+    if damage or missing:
         typer.echo("Pack again with --repair.")
         raise typer.Exit(1)
     typer.echo(f"{out}: {len(store)} images of {store.size} px, all whole.")
@@ -87,7 +94,7 @@ def print_summary(summary: "StoreSummary") -> None:
     print_some("could not be read", [message for _, message in summary.unreadable])
 
 
-def print_some(what: str, lines: list[str]) -> None:
+def print_some(what: str, lines: Sequence[str]) -> None:
     """Prints how many there are, and the first of them."""
     if lines:
         typer.echo(f"{len(lines)} {what}:")

@@ -12,8 +12,10 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from itertools import chain
 from multiprocessing.connection import wait
 from pathlib import Path
 from typing import cast
@@ -24,7 +26,7 @@ from PIL import Image
 
 from carina.errors import OutputError, RadiographError, StoreError
 from carina.imaging.reader import RadiographHeader, probe, read_grey8
-from carina.imaging.shards import CODECS, Entry, Picture, write_shard
+from carina.imaging.shards import SUFFIX, Picture, codec_of, write_shard
 
 MOST_DEATHS = 12
 """Of workers in a row; one broken file costs two."""
@@ -32,19 +34,24 @@ MOST_DEATHS = 12
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """Some radiographs, as (key, path), that become one shard."""
+    """Some radiographs, as (key, path), that become one shard; `number` counts the tasks."""
 
+    number: int
     shard: str
     size: int
-    codec: str
+    codec: Mapping[str, int | str]
     items: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Packed:
-    """What became of a task; `failed` says why the shard could not be written."""
+    """What became of a task: images written, (key, reason) of those that could not be read.
 
-    entries: tuple[Entry, ...]
+    `failed` says why the shard could not be written.
+    """
+
+    number: int
+    written: int
     unreadable: tuple[tuple[str, str], ...]
     failed: str | None = None
 
@@ -52,15 +59,23 @@ class Packed:
 def pack(task: Task) -> Packed:
     """Reads and shrinks the radiographs of a task and writes their shard."""
     unreadable: list[tuple[str, str]] = []
+    pictures, codec = _pictures(task, unreadable), codec_of(task.codec)
     try:
-        entries = write_shard(Path(task.shard), _pictures(task, unreadable), CODECS[task.codec])
+        written = len(write_shard(Path(task.shard), pictures, codec))
     except OutputError as error:
-        return Packed(entries=(), unreadable=(), failed=str(error))
-    return Packed(entries=tuple(entries), unreadable=tuple(unreadable))
+        return Packed(number=task.number, written=0, unreadable=(), failed=str(error))
+    return Packed(number=task.number, written=written, unreadable=tuple(unreadable))
 
 
-def pack_all(tasks: Sequence[Task], processes: int) -> Iterator[Packed]:
+def pack_all(tasks: Iterator[Task], processes: int, lock: int) -> Iterator[Packed]:
     """Packs tasks, in any order, and yields what became of each as it is done.
+
+    A task is taken when a worker is free for it, so there are never more than `processes` of them.
+
+    Args:
+        tasks: what to do.
+        processes: workers to start; with one, this process does the work itself.
+        lock: descriptor of the store's lock, which every worker holds too.
 
     Raises:
         StoreError: process after process ends without an answer.
@@ -69,16 +84,16 @@ def pack_all(tasks: Sequence[Task], processes: int) -> Iterator[Packed]:
         yield from map(pack, tasks)
         return
     deaths = 0  # in a row
-    waiting, workers = deque(tasks), [_Worker() for _ in range(min(processes, len(tasks)))]
+    again: deque[Task] = deque()
+    workers: list[_Worker] = []
     try:
-        while waiting or any(worker.task for worker in workers):
-            for worker in workers:
-                if worker.task is None and waiting:
-                    worker.send(waiting.popleft())
+        while True:
+            _hand_out(chain(_drained(again), tasks), workers, processes, lock)
             busy = {worker.answers.fileno(): worker for worker in workers if worker.task}
+            if not busy:
+                return
             for answers in wait(list(busy)):
-                worker = busy[cast(int, answers)]
-                task, packed = worker.receive()
+                task, packed = busy[cast(int, answers)].receive()
                 deaths = deaths + 1 if packed is None else 0
                 if deaths == MOST_DEATHS:
                     raise StoreError(
@@ -89,12 +104,28 @@ def pack_all(tasks: Sequence[Task], processes: int) -> Iterator[Packed]:
                 if packed is not None:
                     yield packed
                 elif len(task.items) > 1:
-                    waiting.extend(_one_by_one(task))
+                    again.extend(_one_by_one(task))
                 else:
                     yield _crashed(task)
     finally:
         for worker in workers:
             worker.stop()
+
+
+def _hand_out(tasks: Iterator[Task], workers: list["_Worker"], processes: int, lock: int) -> None:
+    """Gives every worker something to do; starts workers as long as there is work for them."""
+    for worker in workers:
+        if worker.task is None and (task := next(tasks, None)):
+            worker.send(task)
+    while len(workers) < processes and (task := next(tasks, None)):
+        workers.append(_Worker(lock))
+        workers[-1].send(task)
+
+
+def _drained(waiting: deque[Task]) -> Iterator[Task]:
+    """Takes tasks from the front as they are asked for."""
+    while waiting:
+        yield waiting.popleft()
 
 
 def shrink(path: Path, size: int) -> tuple[NDArray[np.uint8], int, int]:
@@ -134,18 +165,40 @@ def _pictures(task: Task, unreadable: list[tuple[str, str]]) -> Iterator[Picture
     """Yields the radiographs that can be read; the others are noted."""
     for key, path in task.items:
         try:
-            pixels, height, width = shrink(Path(path), task.size)
+            with _unchanged(Path(path)):
+                pixels, height, width = shrink(Path(path), task.size)
         except RadiographError as error:
             unreadable.append((key, str(error)))
         else:
             yield Picture(key=key, pixels=pixels, source_height=height, source_width=width)
 
 
+@contextmanager
+def _unchanged(path: Path) -> Iterator[None]:
+    """Refuses a file that is written while it is read: its picture may be half old, half new."""
+    before = _state(path)
+    yield
+    if _state(path) != before:
+        raise RadiographError(
+            f"{path}: the file changed while it was read, expected one that is complete. "
+            "Wait until it has been copied, and pack again."
+        )
+
+
+def _state(path: Path) -> tuple[int, int, int] | None:
+    """What changes when a file is written or replaced; None if there is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_size, status.st_mtime_ns
+
+
 def _one_by_one(task: Task) -> list[Task]:
     """Splits a task during which a worker died, to find the file that it died of."""
-    stem = task.shard.removesuffix(".shard")
+    stem = task.shard.removesuffix(SUFFIX)
     return [
-        Task(shard=f"{stem}-{i:03d}.shard", size=task.size, codec=task.codec, items=(item,))
+        replace(task, shard=f"{stem}-{i:03d}{SUFFIX}", items=(item,))
         for i, item in enumerate(task.items)
     ]
 
@@ -157,14 +210,15 @@ def _crashed(task: Task) -> Packed:
         f"{path}: the process that decoded this file crashed, expected a picture. "
         "The file is damaged, or memory ran out; export it again or pack with fewer processes."
     )
-    return Packed(entries=(), unreadable=((key, message),))
+    return Packed(number=task.number, written=0, unreadable=((key, message),))
 
 
 class _Worker:
     """A process that packs one task at a time."""
 
-    def __init__(self) -> None:
+    def __init__(self, lock: int) -> None:
         self.task: Task | None = None
+        self._lock = lock
         self._start()
 
     def _start(self) -> None:
@@ -175,6 +229,7 @@ class _Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1"},
+            pass_fds=(self._lock,),  # no other build may write while a worker is alive
             start_new_session=True,  # Ctrl-C reaches the parent alone, which ends the workers
         )
         assert self._process.stdin is not None
@@ -201,7 +256,8 @@ class _Worker:
             return task, None
         answer = json.loads(line)
         return task, Packed(
-            entries=tuple(Entry(**row) for row in answer["entries"]),
+            number=answer["number"],
+            written=answer["written"],
             unreadable=tuple((key, message) for key, message in answer["unreadable"]),
             failed=answer["failed"],
         )

@@ -3,28 +3,30 @@
 A shard holds the encoded pictures one after the other, then a JSON list of its entries, then a
 fixed tail (length and CRC-32 of the list, magic word). It is written under a temporary name and
 moved into place, so a shard that exists is complete: after `kill -9` the folder tells by itself
-what is done. Shards are never changed; a picture that is packed again goes into a later shard.
+what is done. Pictures are never changed; one that is packed again goes into a later shard.
 """
 
 import io
 import json
 import struct
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+from itertools import chain
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, BinaryIO, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from carina.errors import StoreError
+from carina.errors import ConfigError, StoreError
 from carina.files import atomic_path
 
 TAIL = struct.Struct("<QI8s")
 MAGIC = b"carina01"
 SUFFIX = ".shard"
+COPIED_AT_ONCE = 2**20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,28 +60,14 @@ class Picture:
     source_width: int
 
 
-@runtime_checkable
-class Codec(Protocol):
-    """How the pixels of one picture become bytes."""
-
-    name: str
-
-    def encode(self, pixels: NDArray[np.uint8]) -> bytes:
-        """Turns a picture [height, width] into bytes."""
-        ...
-
-    def decode(self, data: memoryview, height: int, width: int) -> NDArray[np.uint8]:
-        """Turns the bytes back into the picture."""
-        ...
-
-
+@dataclass(frozen=True, kw_only=True)
 class RawCodec:
     """Pixels as they are: nothing to decode, read straight from the mapped file."""
 
-    name = "raw"
+    name: ClassVar[str] = "raw"
 
     def encode(self, pixels: NDArray[np.uint8]) -> bytes:
-        """The pixels, row by row."""
+        """The pixels [height, width], row by row."""
         return pixels.tobytes()
 
     def decode(self, data: memoryview, height: int, width: int) -> NDArray[np.uint8]:
@@ -87,24 +75,60 @@ class RawCodec:
         return np.frombuffer(data, dtype=np.uint8).reshape(height, width)
 
 
+@dataclass(frozen=True, kw_only=True)
 class JpegCodec:
-    """JPEG at quality 95: about a fifth of the space, a grey level or two off."""
+    """Grey JPEG: less space, each reading decodes, and pixels are a few grey levels off.
 
-    name = "jpeg"
+    `quality` is libjpeg's, 1 to 100; above 95 files grow and pictures hardly gain.
+    """
+
+    name: ClassVar[str] = "jpeg"
+    quality: int = 95
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.quality <= 100:
+            raise ConfigError(
+                f"The quality of a JPEG store must be from 1 to 100, got {self.quality}."
+            )
 
     def encode(self, pixels: NDArray[np.uint8]) -> bytes:
         """A grey JPEG picture."""
         handle = io.BytesIO()
-        Image.fromarray(pixels).save(handle, format="JPEG", quality=95)
+        Image.fromarray(pixels).save(handle, format="JPEG", quality=self.quality)
         return handle.getvalue()
 
     def decode(self, data: memoryview, height: int, width: int) -> NDArray[np.uint8]:
-        """The decoded picture, a new array."""
-        with Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
-            return np.asarray(image).reshape(height, width)
+        """The decoded picture, a new array.
+
+        Raises:
+            ValueError: the bytes are no such picture.
+        """
+        try:
+            with Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
+                return np.asarray(image).reshape(height, width)
+        except (OSError, SyntaxError) as error:  # Pillow's words for data that are damaged
+            raise ValueError(str(error)) from error
 
 
-CODECS: dict[str, Codec] = {codec.name: codec for codec in (RawCodec(), JpegCodec())}
+Codec = RawCodec | JpegCodec
+"""How the pixels of one picture become bytes: a class for each form of a store."""
+CODECS: dict[str, type[Codec]] = {RawCodec.name: RawCodec, JpegCodec.name: JpegCodec}
+
+
+def codec_values(codec: Codec) -> dict[str, int | str]:
+    """A codec as plain values, for a file; `codec_of` is the way back."""
+    return {"codec": codec.name, **asdict(codec)}
+
+
+def codec_of(values: Mapping[str, Any]) -> Codec:
+    """The codec that `codec_values` described.
+
+    Raises:
+        KeyError: there is none of this name.
+        TypeError: it has other settings.
+    """
+    settings = {name: value for name, value in values.items() if name != "codec"}
+    return CODECS[str(values["codec"])](**settings)
 
 
 def write_shard(path: Path, pictures: Iterable[Picture], codec: Codec) -> list[Entry]:
@@ -114,18 +138,18 @@ def write_shard(path: Path, pictures: Iterable[Picture], codec: Codec) -> list[E
         OutputError: the disk is full, or the place may not be written.
     """
     entries: list[Entry] = []
+    waiting = iter(pictures)
+    first = next(waiting, None)
+    if first is None:
+        return entries
     with atomic_path(path) as temporary, temporary.open("wb") as handle:
         offset = 0
-        for picture in pictures:
+        for picture in chain((first,), waiting):
             data = codec.encode(picture.pixels)
             handle.write(data)
             entries.append(_describe(picture, data, path.name, offset))
             offset += len(data)
-        listing = json.dumps([asdict(entry) for entry in entries]).encode()
-        handle.write(listing)
-        handle.write(TAIL.pack(len(listing), zlib.crc32(listing), MAGIC))
-    if not entries:
-        path.unlink()
+        _write_list(handle, entries)
     return entries
 
 
@@ -140,31 +164,43 @@ def read_entries(path: Path) -> list[Entry]:
         handle.seek(max(0, size - TAIL.size))
         tail = handle.read(TAIL.size)
         length, crc, magic = TAIL.unpack(tail) if len(tail) == TAIL.size else (0, 0, b"")
-        handle.seek(max(0, size - TAIL.size - length))
+        length = min(length, max(0, size - TAIL.size))  # a damaged one may ask for any memory
+        handle.seek(size - TAIL.size - length if magic == MAGIC else 0)
         listing = handle.read(length)
     if magic != MAGIC or zlib.crc32(listing) != crc:
         raise StoreError(
-            f"{path}: this part of the image store is cut off or damaged. "
+            f"{path}: this part of the image store is cut off, or its list is damaged. "
             "Run `carina pack` again with --repair."
         )
     names = [field.name for field in fields(Entry)]
     return [Entry(**{name: row[name] for name in names}) for row in json.loads(listing)]
 
 
-def shard_number(path: Path) -> int:
+def rewrite_list(path: Path, entries: Sequence[Entry]) -> None:
+    """Writes the list of a shard anew behind its pictures, which stay as they are.
+
+    Raises:
+        OutputError: the disk is full, or the place may not be written.
+    """
+    with atomic_path(path) as temporary, temporary.open("wb") as handle:
+        with path.open("rb") as old:
+            left = max(entry.offset + entry.length for entry in entries)
+            while left and (data := old.read(min(left, COPIED_AT_ONCE))):
+                handle.write(data)
+                left -= len(data)
+        _write_list(handle, entries)
+
+
+def shard_number(name: str) -> int:
     """The running number at the start of a shard's name; of two, the later one holds good."""
-    number = path.name.split("-")[0]
+    number = name.split("-", maxsplit=1)[0]
     return int(number) if number.isdigit() else 0
 
 
-def grey_statistics(entries: Sequence[Entry]) -> tuple[float, float]:
-    """Mean and standard deviation over all pixels of all pictures, in [0, 1]."""
-    pixels = sum(entry.height * entry.width for entry in entries)
-    total = sum(entry.total for entry in entries)
-    squares = sum(entry.squares for entry in entries)
-    # Whole numbers up to here: the order of the pictures does not matter.
-    variance = (squares * pixels - total * total) / (pixels * pixels)
-    return total / pixels / 255, float(np.sqrt(variance)) / 255
+def _write_list(handle: BinaryIO, entries: Sequence[Entry]) -> None:
+    listing = json.dumps([asdict(entry) for entry in entries]).encode()
+    handle.write(listing)
+    handle.write(TAIL.pack(len(listing), zlib.crc32(listing), MAGIC))
 
 
 def _describe(picture: Picture, data: bytes, shard: str, offset: int) -> Entry:

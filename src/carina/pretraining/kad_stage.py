@@ -137,12 +137,11 @@ def training_pairs(
     studies = manifest.studies
     told = [study for study in studies if study.report.text.strip() or study.report.entities]
     entities = source.of([study.report for study in told])
-    stored = set(store.keys)
     rows = [
         (radiograph.path, study, found)
         for study, found in zip(told, entities, strict=True)
         for radiograph in study.radiographs
-        if radiograph.path in stored and is_frontal(radiograph.view) is not False
+        if radiograph.path in store and is_frontal(radiograph.view) is not False
     ]
     if not rows:
         raise ManifestError(

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from carina.errors import StoreError
 from carina.files import write_text
-from carina.imaging.store import ImageStore, StoreSummary, build_store
+from carina.imaging.building import StoreSummary, build_store
+from carina.imaging.store import ImageStore
 from carina.studies.manifest import Manifest
 from carina.studies.packing import images_to_pack
 

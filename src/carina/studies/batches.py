@@ -140,8 +140,7 @@ def _padded(
 
 
 def _check_stored(keys: Sequence[str], store: ImageStore) -> None:
-    stored = set(store.keys)
-    missing = [key for key in keys if key not in stored]
+    missing = [key for key in keys if key not in store]
     if missing:
         raise StoreError(
             f"The store lacks {len(missing)} of {len(keys)} images, such as {missing[0]!r}. "
