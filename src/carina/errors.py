@@ -20,6 +20,10 @@ class ReportError(CarinaError):
     """A report, or a file of the lexicon, cannot be used as text."""
 
 
+class AnnotationError(CarinaError):
+    """A source of entities cannot be used: a file of RadGraph, a language model's server."""
+
+
 class ManifestError(CarinaError):
     """A manifest lacks columns, has wrong types, or names studies twice."""
 
