@@ -13,6 +13,7 @@ from carina.report.findings import (
     NO_FINDING,
     LabelSet,
     chexpert_labels,
+    coded_findings,
     findings_from_entities,
     label_values,
     most_frequent_observations,
@@ -69,9 +70,21 @@ def test_a_label_that_is_not_mentioned_is_left_out() -> None:
     assert values == {"Effusion": ABSENT, "Atelectasis": UNCERTAIN}
 
 
-def test_a_set_that_counts_uncertain_as_present_does_so_for_its_labels() -> None:
-    values = label_values(findings("Possible pneumonia. Borderline cardiomegaly."), IU_GOLD_14)
-    assert values == {"Pneumonia": UNCERTAIN, "Cardiomegaly": PRESENT}
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Left basilar atelectasis or scarring.", PRESENT),
+        ("Opacity compatible with atelectasis versus infiltrate.", PRESENT),
+        ("Probable atelectasis.", PRESENT),
+        ("Opacity which may represent atelectasis or infiltrate.", UNCERTAIN),
+        ("Possible atelectasis.", UNCERTAIN),
+        ("Atelectasis cannot be excluded.", UNCERTAIN),
+        ("No mass. Possible nodule. Atelectasis or scarring. May be edema.", PRESENT),
+        ("No atelectasis.", ABSENT),
+    ],
+)
+def test_open_i_codes_alternatives_and_no_guesses(text: str, expected: Assertion) -> None:
+    assert coded_findings(EXTRACTOR.extract(text), text)["atelectasis"] is expected
 
 
 @pytest.mark.parametrize(
@@ -109,7 +122,9 @@ def test_sample_reports_get_the_labels_expected_for_them(data_dir: Path) -> None
         assert chexpert_labels(EXTRACTOR.extract(text)) == expected
 
 
-def test_presence_on_unseen_hand_labelled_reports_reaches_a_micro_f1_of_085(data_dir: Path) -> None:
+def test_presence_on_held_out_hand_labelled_reports_reaches_a_micro_f1_of_090(
+    data_dir: Path,
+) -> None:
     folder = data_dir / "iu_reports"
     lines = (folder / "reports.jsonl").read_text(encoding="utf-8").splitlines()
     reports = {record["id"]: record for record in map(json.loads, lines)}
@@ -118,13 +133,13 @@ def test_presence_on_unseen_hand_labelled_reports_reaches_a_micro_f1_of_085(data
     hits = wrong = missed = 0
     for name, row in gold.items():
         record = reports[name]
-        if record["split"] != "test":  # the rules were mended on the train split
+        if record["split"] != "test":  # the rules were mended on the other parts
             continue
         text = f"FINDINGS: {record['findings']}\nIMPRESSION: {record['impression']}"
-        values = label_values(findings(text), IU_GOLD_14)
-        for label in IU_GOLD_14.labels:
+        values = label_values(coded_findings(EXTRACTOR.extract(text), text), IU_GOLD_14)
+        for label in IU_GOLD_14.labels.keys() - {"Hernia"}:  # reported, and never marked
             said, true = values.get(label) is PRESENT, row[label] == "1"
             hits += said and true
             wrong += said and not true
             missed += true and not said
-    assert 2 * hits / (2 * hits + wrong + missed) >= 0.85
+    assert 2 * hits / (2 * hits + wrong + missed) >= 0.90

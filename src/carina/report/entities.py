@@ -7,7 +7,7 @@ that open a new statement. Corpora repeat themselves, so what a sentence says is
 """
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Protocol, runtime_checkable
 
 import ahocorasick
@@ -93,7 +93,6 @@ class RuleExtractor:
 
 
 KNOWN_SECTIONS = frozenset(COMMON.values()) | {"full report", "preamble"}
-EXTRACTORS: dict[str, Callable[[Lexicon], Extractor]] = {"rules": RuleExtractor}
 
 
 def build_automaton(lexicon: Lexicon) -> ahocorasick.Automaton:
@@ -127,6 +126,7 @@ def template(statement: Statement, sentence: str, offset: int) -> dict[str, obje
         "section": None,
         "place": statement.place,
         "severity": statement.severity,
+        "change": statement.change,
     }
 
 

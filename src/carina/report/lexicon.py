@@ -1,6 +1,6 @@
 """The words of a report: observations, anatomy, and what says whether they are there.
 
-The words are data: five TOML files in `terms/`. A user adds words with a file of the form of
+The words are data: six TOML files in `terms/`. A user adds words with a file of the form of
 `observations.toml`, or with pairs of a name and its synonyms, such as an ontology gives.
 """
 
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from carina.errors import ReportError
-from carina.study import EntityKind
+from carina.study import Change, EntityKind
 
 SPACES = re.compile(r"[\s\-_/()\[\]'\"]+")
 SIBILANTS = ("s", "x", "z", "ch", "sh")
@@ -78,7 +78,7 @@ class Term:
 
 @dataclass(frozen=True, kw_only=True)
 class Meaning:
-    """What one phrase means; a phrase can be a state, a severity or a limit beside its role."""
+    """What one phrase means; it can be a state, a severity, a limit or a change beside its role."""
 
     role: Role
     word: str
@@ -87,6 +87,7 @@ class Meaning:
     state: str | None = None
     severity: str | None = None
     limit: str | None = None
+    change: Change | None = None
     either: bool = False
 
 
@@ -221,11 +222,19 @@ def cue_phrases(phrases: dict[str, Meaning]) -> None:
                 phrases[word] = Meaning(
                     role=Role[cue.upper()], word=word, limit=limit, severity=severity
                 )
-            elif old.role is Role.DENY and cue == "denied":
+            elif (old.role, cue) in ((Role.DENY, "denied"), (Role.DOUBT, "doubted")):
                 phrases[word] = replace(old, either=True)
     phrases[","] = Meaning(role=Role.COMMA, word=",")
     phrases[":"] = Meaning(role=Role.COLON, word=":")
     phrases[";"] = Meaning(role=Role.SEMICOLON, word=";")
+
+
+def change_phrases(phrases: dict[str, Meaning]) -> None:
+    """Adds the words of changes.toml; a phrase that has a role keeps it."""
+    for change, words in packaged("changes.toml").items():
+        for word in strings(words):
+            old = phrases.get(word, Meaning(role=Role.CHANGE, word=word))
+            phrases[word] = replace(old, change=Change(change))
 
 
 def strings(words: object) -> tuple[str, ...]:
@@ -287,6 +296,7 @@ class Lexicon:
         modifier_phrases(phrases, named)
         states = read_states(phrases, named)
         cue_phrases(phrases)
+        change_phrases(phrases)
         return Lexicon(terms=named, phrases=phrases, states=states)
 
     def extended(self, source: Path | Iterable[tuple[str, Iterable[str]]]) -> "Lexicon":

@@ -169,6 +169,10 @@ def header_before(text: str, colon: int) -> tuple[int, int, str] | None:
     words = text[line:colon]
     if newline >= 0 or near == 0:
         clock = text[colon + 1 : colon + 3].isdigit() and words[-1:].isdigit()
+        outer, _, name = words.rpartition(":")
+        if name.strip().lower() in COMMON:  # "INDICATION: INDICATION: cough"
+            line += len(outer) + bool(outer)
+            words = name
         name = words.strip()
         if not clock and (name.lower() in COMMON or (name and CAPITALS.fullmatch(words))):
             return line, colon + 1, canonical_name(name)

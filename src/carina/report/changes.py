@@ -1,0 +1,92 @@
+"""Is it new, or has it changed? Which observations the words of change speak of."""
+
+from collections.abc import Sequence
+
+from carina.report.lexicon import Meaning, Role
+from carina.report.reach import LIST_ROLES, MODIFIER_ROLES, subjects
+from carina.report.tokens import Token
+from carina.study import Change
+
+BEFORE_OBJECT = MODIFIER_ROLES | {Role.ARTICLE, Role.PREPOSITION, Role.VERB, Role.IGNORE}
+AFTER_SUBJECT = frozenset({Role.STOP, Role.COMMA, Role.JOINT, Role.PREPOSITION, Role.WITH})
+# "Increased opacity" is an opacity; "increased effusion" is an effusion that has grown.
+DENSITIES = frozenset(
+    {"opacity", "interstitial opacity", "increased markings", "lucency", "calcification"}
+)
+GROWN = "increased"
+
+
+def find_changes(tokens: Sequence[Token], roles: list[Role]) -> dict[int, Change]:
+    """The change of each observation or state that a word of the sentence speaks of, by index."""
+    changes: dict[int, Change] = {}
+    for i, token in enumerate(tokens):
+        change = token.meaning.change
+        if change is None:
+            continue
+        for j in spoken_of(tokens, roles, i):
+            if not (token.meaning.word == GROWN and i < j and is_density(tokens[j].meaning)):
+                changes.setdefault(j, change)
+    return changes
+
+
+def spoken_of(tokens: Sequence[Token], roles: list[Role], i: int) -> list[int]:
+    """Indices of the observations and states that the word of change at token `i` speaks of."""
+    role = roles[i]
+    if role is Role.DENIED or role is Role.STOP:
+        return subjects(roles, past_clause(tokens, roles, i))
+    said = follows_verb(roles, i)
+    before = subjects(roles, past_clause(tokens, roles, i)) if said or role is Role.VERB else []
+    if said and before:
+        return before
+    ahead = objects(tokens, roles, i)
+    if ahead or role is Role.DENY:
+        return ahead
+    if tokens[i].meaning.word == GROWN:  # "kyphosis with increased diameter"
+        return before
+    ends = i + 1 == len(roles) or roles[i + 1] in AFTER_SUBJECT
+    return before or (subjects(roles, past_clause(tokens, roles, i)) if ends else [])
+
+
+def follows_verb(roles: list[Role], i: int) -> bool:
+    """Whether the word at token `i` is said of a subject: "has slightly increased"."""
+    j = i - 1
+    while j >= 0 and roles[j] is Role.SEVERITY:
+        j -= 1
+    return j >= 0 and roles[j] in {Role.VERB, Role.NEUTRAL, Role.DOUBTED}
+
+
+def past_clause(tokens: Sequence[Token], roles: list[Role], i: int) -> int:
+    """Where the subject of token `i` ends: before ", which could be infection," if there is one."""
+    j = i - 1
+    while j >= 0 and roles[j] in {Role.VERB, Role.ARTICLE}:
+        j -= 1
+    if j < 0 or roles[j] is not Role.COMMA:
+        return i
+    for k in range(j - 1, -1, -1):
+        if roles[k] is Role.STOP and tokens[k].meaning.word == "which":
+            return k
+    return i
+
+
+def objects(tokens: Sequence[Token], roles: list[Role], i: int) -> list[int]:
+    """The next observation behind token `i` and those listed with it: "stable mass and nodules"."""
+    found: list[int] = []
+    listed = True
+    for j in range(i + 1, len(roles)):
+        role = roles[j]
+        if role is Role.OBSERVATION or (not found and tokens[j].meaning.state is not None):
+            if not listed:
+                break
+            found.append(j)
+            listed = False
+        elif role in LIST_ROLES:
+            listed = True
+        elif role not in BEFORE_OBJECT or tokens[j].meaning.change is not None or found:
+            break
+    return found
+
+
+def is_density(meaning: Meaning) -> bool:
+    """Whether a report calls an observation increased without comparing it with an earlier one."""
+    term = meaning.term
+    return term is None or bool(DENSITIES.intersection((term.name, *term.is_a)))

@@ -1,0 +1,263 @@
+"""Where, and how much? The words in front of an observation and behind it that say so."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from carina.report.lexicon import Meaning, Role, Term
+from carina.report.reach import LIST_ROLES, MODIFIER_ROLES, PLACE_ROLES, opens_clause
+from carina.report.tokens import Token
+from carina.study import Change
+
+# Places that say little; a second place word wins over them ("left lower lobe pulmonary nodule").
+VAGUE = frozenset({"lung", "chest", "bone", "pleural", "interstitium", "lobe", "soft tissue"})
+FARTHEST_MODIFIER = 30
+PASSED_BY_PLACES = frozenset(
+    {
+        Role.VERB,
+        Role.ARTICLE,
+        Role.CHANGE,
+        Role.HERE,
+        Role.NEUTRAL,
+        Role.LIMIT,
+        Role.IGNORE,
+        Role.DOUBTED,
+    }
+)
+LISTED_PLACES = PLACE_ROLES | {Role.SEVERITY, Role.ARTICLE, Role.PREPOSITION}
+AFTER_ZONE = ([Role.ANATOMY], [Role.JOINT], [Role.ZONE], [Role.CHOICE])
+GOING_ON = ([Role.SIDE], [Role.DOUBTED], [Role.PREPOSITION])
+AWAY_FROM = frozenset({"above", "below", "from", "beneath", "under"})
+
+
+@dataclass(slots=True)
+class Place:
+    """Words in front of or behind an observation that say where and how much."""
+
+    side: str | None = None
+    zone: str | None = None
+    term: Term | None = None
+    severity: str | None = None
+    limit: str | None = None
+
+
+def find_places(tokens: Sequence[Token], roles: list[Role]) -> dict[int, list[Place]]:
+    """The places and severities of each observation: those in front of it, else behind it."""
+    places: dict[int, list[Place]] = {}
+    claimed: set[int] = set()
+    observations = [i for i, role in enumerate(roles) if role is Role.OBSERVATION]
+    for i in observations:
+        places[i] = places_before(tokens, roles, i, claimed)
+    for i in observations:
+        behind = places_behind(tokens, roles, i, claimed)
+        places[i] = joined(places[i], behind, tokens[i].meaning.term)
+    return places
+
+
+def places_before(
+    tokens: Sequence[Token], roles: list[Role], i: int, claimed: set[int]
+) -> list[Place]:
+    """Reads the modifiers in front of an observation: "moderate right and small left"."""
+    used: list[int] = []
+    for j in range(i - 1, -1, -1):
+        near = tokens[j + 1].start - tokens[j].end <= FARTHEST_MODIFIER
+        if near and is_amount(tokens, roles, j):
+            continue
+        if not near or (roles[j] not in MODIFIER_ROLES and roles[j] not in LIST_ROLES):
+            break
+        if roles[j] in LIST_ROLES and (j == 0 or roles[j - 1] not in PLACE_ROLES | {Role.SEVERITY}):
+            break
+        if not measures_change(tokens, roles, j):
+            used.append(j)
+    used.reverse()
+    used = after_other_owner(roles, used)
+    claimed.update(used)
+    groups: list[Place] = [Place()]
+    for j in used:
+        if roles[j] in LIST_ROLES:
+            groups.append(Place())
+        else:
+            add_word(groups[-1], tokens[j].meaning)
+    return complete_from_right(groups)
+
+
+def measures_change(tokens: Sequence[Token], roles: list[Role], j: int) -> bool:
+    """Whether token `j` is the "significant" of "significant decrease", not of the finding."""
+    return (
+        roles[j] is Role.SEVERITY
+        and j + 1 < len(roles)
+        and tokens[j + 1].meaning.change in {Change.INCREASED, Change.DECREASED}
+    )
+
+
+def is_amount(tokens: Sequence[Token], roles: list[Role], j: int) -> bool:
+    """Whether token `j` is the "of" of "bilateral patchy areas of" or "small amount of"."""
+    return (
+        j > 0
+        and tokens[j].meaning.word == "of"
+        and roles[j - 1] in {Role.SIDE, Role.SEVERITY}
+        and tokens[j].start - tokens[j - 1].end > 1
+    )
+
+
+def after_other_owner(roles: list[Role], used: list[int]) -> list[int]:
+    """Leaves the words that a preposition gives to the observation before it.
+
+    In "opacity in the left base and right effusion" only "right" belongs to the effusion.
+    """
+    if not used:
+        return used
+    before = used[0] - 1
+    while before >= 0 and roles[before] is Role.ARTICLE:
+        before -= 1
+    if before < 1 or roles[before] is not Role.PREPOSITION:
+        return used
+    if Role.OBSERVATION not in roles[:before]:
+        return used
+    lists = [k for k, j in enumerate(used) if roles[j] in LIST_ROLES]
+    return used[lists[-1] + 1 :] if lists else used
+
+
+def add_word(place: Place, meaning: Meaning) -> None:
+    """Adds one modifier to a place; the more telling of two place words stays."""
+    role = meaning.role
+    if role is Role.SIDE:
+        place.side = meaning.side if place.side in {None, meaning.side} else "bilateral"
+    elif role is Role.ZONE:
+        place.zone = meaning.word
+    elif role is Role.ANATOMY:
+        if place.term is None or place.term.name in VAGUE:
+            place.term = meaning.term
+        place.side = place.side or meaning.side
+    if meaning.severity:
+        place.severity = joined_words(place.severity, meaning.severity)
+    if meaning.limit:
+        place.limit = place.limit or meaning.limit
+
+
+def joined_words(first: str | None, second: str) -> str:
+    """Two severities as one, without saying the same twice."""
+    return second if first is None or first in second else f"{first} {second}"
+
+
+def complete_from_right(groups: list[Place]) -> list[Place]:
+    """Gives "right upper" of "right upper and middle lobes" its noun."""
+    last = groups[-1]
+    for group in groups[:-1]:
+        group.term = group.term or last.term
+    first = groups[0]
+    for group in groups[1:]:
+        group.side = group.side or first.side
+        if group.severity is None and group.side == first.side:
+            group.severity = first.severity
+    if len(groups) > 1 and first.severity and not any(g.severity for g in groups[1:]):
+        for group in groups[1:]:
+            group.severity = first.severity
+    return groups
+
+
+def places_behind(
+    tokens: Sequence[Token], roles: list[Role], i: int, claimed: set[int]
+) -> list[Place]:
+    """Reads the places behind an observation: "in the right upper lobe", "is tiny"."""
+    groups: list[Place] = [Place()]
+    opened = False
+    verb = False
+    for j in range(i + 1, len(roles)):
+        role = roles[j]
+        if j in claimed or tokens[j].start - tokens[j - 1].end > 2 * FARTHEST_MODIFIER:
+            break
+        if role is Role.PREPOSITION:
+            if tokens[j].meaning.word in AWAY_FROM and is_device(tokens[i]):
+                if j + 1 < len(roles) and tokens[i].meaning.term is not None:
+                    groups[-1].zone = "site"
+                break
+            opened = True
+        elif role in LIST_ROLES:
+            lists_place = j + 1 == len(roles) or roles[j + 1] in LISTED_PLACES
+            if not opened or not lists_place or opens_clause(roles, j + 1):
+                break
+            groups.append(Place())
+        elif role is Role.COMMA:
+            if roles[j - 1] is not Role.DOUBTED and roles[j + 1 : j + 2] not in GOING_ON:
+                break
+            opened = opened or roles[j + 1 : j + 2] == [Role.SIDE]
+        elif role in PLACE_ROLES:
+            if not opened and role is not Role.SIDE:
+                break
+            if verb and not opened:
+                break
+            if role is Role.ZONE and roles[j + 1 : j + 2] not in AFTER_ZONE:
+                break
+            add_word(groups[-1], tokens[j].meaning)
+        elif role is Role.SEVERITY or role is Role.BORDERLINE:
+            if not verb or measures_change(tokens, roles, j):
+                break
+            groups[-1].severity = groups[-1].severity or tokens[j].meaning.severity
+        elif role is Role.VERB:
+            verb = True
+        elif not (role in PASSED_BY_PLACES or is_own_tip(tokens[j], tokens[i])):
+            break
+    return complete_from_right(groups)
+
+
+def is_own_tip(token: Token, device: Token) -> bool:
+    """Whether an observation is the tip of the device before it."""
+    return token.meaning.word == "tip" and is_device(device)
+
+
+def is_device(token: Token) -> bool:
+    """Whether an observation is something that was put into the patient."""
+    term = token.meaning.term
+    return term is not None and (term.name == "device" or bool(DEVICES.intersection(term.is_a)))
+
+
+DEVICES = frozenset({"device", "tube", "line", "catheter", "central venous catheter", "wire"})
+
+
+def joined(before: list[Place], behind: list[Place], term: Term | None) -> list[Place]:
+    """One list of places from the words in front of and behind an observation."""
+    if len(behind) > 1 and len(before) > 1:
+        return before
+    if len(behind) > 1:
+        front = before[0]
+        for group in behind:
+            group.severity = front.severity or group.severity
+            group.limit = front.limit
+            if front.side not in {None, "bilateral"}:
+                group.side = group.side or front.side
+        return behind
+    for group in before:
+        extra = behind[0]
+        group.severity = group.severity or extra.severity
+        if extra.zone == "site":
+            group.zone = "site"
+            continue
+        group.side = group.side or extra.side
+        group.zone = group.zone or extra.zone
+        if extra.term is not None and (group.term is None or group.term.name in VAGUE):
+            group.term = extra.term
+            group.side = group.side or extra.side
+    return before
+
+
+def place_words(place: Place, site: str | None) -> str | None:
+    """Where something is, in standard words: "right upper lobe", "left pleural"."""
+    side = place.side
+    if place.zone == "site":
+        return f"{side} {site}" if side and site else site
+    if place.term is not None:
+        name, own = place.term.name, place.term.side
+        if name == "chest" and site:
+            name = site
+        elif name == "lung volumes":
+            name = "lung"
+        if place.zone and name in VAGUE:
+            name = f"{place.zone} {name}"
+        elif place.zone and place.zone not in name:
+            name = f"{place.zone} {name.split()[-1]}"
+        return f"{side} {name}" if side and own is None else name
+    if place.zone and site in {None, "lung"}:
+        return f"{side} {place.zone} lung" if side else f"{place.zone} lung"
+    if side is None:
+        return None
+    return f"{side} {site}" if site else side

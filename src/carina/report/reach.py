@@ -1,0 +1,183 @@
+"""Is it there? How far the cues of a sentence reach, in front of them and behind.
+
+Method: NegEx and ConText (Chapman et al. 2001; Harkema et al. 2009), with reach ended by stop
+words, verbs and commas that open a new statement.
+"""
+
+from collections.abc import Sequence
+
+from carina.report.lexicon import Role
+from carina.report.tokens import Token
+from carina.study import Assertion
+
+PRESENT, ABSENT, UNCERTAIN = Assertion.PRESENT, Assertion.ABSENT, Assertion.UNCERTAIN
+PLACE_ROLES = frozenset({Role.SIDE, Role.ZONE, Role.ANATOMY})
+MODIFIER_ROLES = PLACE_ROLES | {Role.SEVERITY, Role.LIMIT, Role.BORDERLINE, Role.CHANGE}
+LIST_ROLES = frozenset({Role.JOINT, Role.CHOICE})
+LISTED_ROLES = frozenset({Role.OBSERVATION, Role.LIMIT, Role.ZONE, Role.ANATOMY, *LIST_ROLES})
+INCLUDES = ("include", "includes")
+ENDS_SUBJECT = frozenset({Role.STOP, Role.DENIED, Role.DOUBTED, Role.SHOWS})
+
+
+def assert_forward(tokens: Sequence[Token], roles: list[Role]) -> list[Assertion | None]:
+    """What the cues in front of each token make of it; None is nothing about this radiograph."""
+    state: Assertion | None = PRESENT
+    sealed = False  # another examination is spoken of, until this one is named
+    including = False  # "differential includes infection, aspiration, edema"
+    result: list[Assertion | None] = []
+    for i, role in enumerate(roles):
+        if role is Role.DENY:
+            if not (tokens[i].meaning.either and has_subject(roles, i)):
+                state = ABSENT
+        elif role is Role.DOUBT:
+            # "no pneumonia, possible atelectasis" doubts; "no effusion, suspicious nodule" limits
+            apart = i > 0 and roles[i - 1] in {Role.COMMA, Role.JOINT}
+            keeps = state is ABSENT and (not apart or tokens[i].meaning.limit is not None)
+            if not (keeps or state is None or doubts_backward(tokens, roles, i)):
+                state = UNCERTAIN
+                including = tokens[i].meaning.word.endswith(INCLUDES)
+        elif role is Role.BORDERLINE:
+            state = UNCERTAIN if state is PRESENT else state
+        elif role is Role.PAST:
+            state = None
+        elif role is Role.STOP:
+            state = PRESENT
+            sealed = sealed and tokens[i].meaning.word != ";"
+        elif role is Role.WITH:
+            state = PRESENT if state is not None else None
+        elif role is Role.ELSEWHERE:
+            sealed = sealed or shows_something(roles, i)
+        elif role is Role.HERE:
+            sealed = False
+            state = PRESENT if state is None else state
+        elif role is Role.COMMA or role is Role.JOINT:
+            listed = including and state is UNCERTAIN
+            state = PRESENT if not listed and closes(tokens, roles, i, state) else state
+        result.append(None if sealed else state)
+    return result
+
+
+def has_subject(roles: list[Role], i: int) -> bool:
+    """Whether an observation stands before token `i` in its clause."""
+    for role in reversed(roles[:i]):
+        if role is Role.OBSERVATION:
+            return True
+        if role is Role.STOP:
+            return False
+    return False
+
+
+def doubts_backward(tokens: Sequence[Token], roles: list[Role], i: int) -> bool:
+    """Whether a doubt at token `i` is of what stands before it: "small effusion suspected"."""
+    ends = i + 1 == len(roles) or roles[i + 1] in {Role.STOP, Role.COMMA}
+    return tokens[i].meaning.either and ends and has_subject(roles, i)
+
+
+def shows_something(roles: list[Role], i: int) -> bool:
+    """Whether the examination at token `i` is said to show something."""
+    for role in roles[i + 1 : i + 6]:
+        if role is Role.SHOWS:
+            return True
+        if role in {Role.HERE, Role.STOP, Role.OBSERVATION}:
+            return False
+    return False
+
+
+def closes(tokens: Sequence[Token], roles: list[Role], i: int, state: Assertion | None) -> bool:
+    """Whether a comma or an "and" ends the reach of what stands before it."""
+    if state is PRESENT or i + 1 >= len(roles):
+        return False
+    following = roles[i + 1]
+    if following in LISTED_ROLES:
+        if state is UNCERTAIN and roles[i] is Role.COMMA:
+            return not goes_on_as_list(roles, i + 1)
+        return following is Role.ANATOMY and opens_clause(roles, i + 1)
+    if following is Role.SIDE or following is Role.SEVERITY:
+        return not goes_on_as_list(roles, i + 1) or (
+            following is Role.SIDE and opens_clause(roles, i + 1)
+        )
+    return following not in {Role.DENY, Role.DOUBT, Role.IGNORE, Role.BORDERLINE}
+
+
+def goes_on_as_list(roles: list[Role], i: int) -> bool:
+    """Whether an "or" (or, in a list, "and") follows before the clause ends."""
+    for role in roles[i:]:
+        if role in LIST_ROLES:
+            return True
+        if role in {Role.STOP, Role.VERB, Role.DENY, Role.WITH}:
+            return False
+    return False
+
+
+def opens_clause(roles: list[Role], i: int) -> bool:
+    """Whether the place at token `i` is the subject of a statement: "the heart is large"."""
+    for role in roles[i:]:
+        if role in PLACE_ROLES or role in LIST_ROLES:
+            continue
+        return role is Role.VERB or role is Role.STATE
+    return False
+
+
+def assert_backward(
+    tokens: Sequence[Token], roles: list[Role], assertions: list[Assertion | None]
+) -> None:
+    """Applies "has resolved", "is possible" and their like to what stands before them."""
+    for i, role in enumerate(roles):
+        denied = (
+            role is Role.DENIED
+            or (role is Role.DENY and tokens[i].meaning.either and has_subject(roles, i))
+            or (role is Role.DENY and i > 0 and roles[i - 1] is Role.COLON and i + 1 == len(roles))
+        )
+        doubted = role is Role.DOUBTED or (role is Role.DOUBT and doubts_backward(tokens, roles, i))
+        if denied or doubted:
+            for j in subjects(roles, i):
+                if denied:
+                    assertions[j] = ABSENT
+                elif assertions[j] is PRESENT:
+                    assertions[j] = UNCERTAIN
+
+
+def subjects(roles: list[Role], cue: int) -> list[int]:
+    """Indices of the observations that a cue behind them speaks of."""
+    found: list[int] = []
+    listed = False
+    for j in range(cue - 1, -1, -1):
+        role = roles[j]
+        if role is Role.OBSERVATION:
+            found.append(j)
+        elif role in LIST_ROLES:
+            listed = True
+        elif role in ENDS_SUBJECT or (
+            found and (role in {Role.WITH, Role.VERB} or (role is Role.COMMA and not listed))
+        ):
+            break
+    return found
+
+
+def doubt_alternatives(
+    tokens: Sequence[Token], roles: list[Role], assertions: list[Assertion | None]
+) -> None:
+    """Makes both sides of "atelectasis or infiltrate" uncertain."""
+    for i, role in enumerate(roles):
+        if role is not Role.CHOICE and tokens[i].meaning.word not in {"versus", "vs", "and or"}:
+            continue
+        before = next_observation(roles, range(i - 1, -1, -1))
+        after = next_observation(roles, range(i + 1, len(roles)))
+        if before is None or after is None:
+            continue
+        if tokens[before].meaning.word == tokens[after].meaning.word:
+            continue
+        if assertions[before] is PRESENT and role is Role.CHOICE and assertions[after] is PRESENT:
+            assertions[before] = assertions[after] = UNCERTAIN
+        elif role is not Role.CHOICE and assertions[before] is PRESENT:
+            assertions[before] = UNCERTAIN
+
+
+def next_observation(roles: list[Role], order: range) -> int | None:
+    """The first observation in a direction, past nothing but modifiers."""
+    for j in order:
+        if roles[j] is Role.OBSERVATION:
+            return j
+        if roles[j] not in MODIFIER_ROLES and roles[j] is not Role.ARTICLE:
+            return None
+    return None
