@@ -4,7 +4,8 @@ import pytest
 
 from carina.errors import KnowledgeError
 from carina.knowledge.graph import ConceptKind, Relation
-from carina.knowledge.obo import chest_part, merge, read_obo
+from carina.knowledge.obo import merge, read_obo
+from carina.knowledge.reach import chest_reach, reach
 from carina.knowledge.sources import read_sources
 
 SMALL = r"""format-version: 1.2
@@ -107,14 +108,6 @@ def test_merging_a_graph_with_itself_changes_no_concept(tmp_path: Path) -> None:
     assert merge([graph, graph]).digest == graph.digest
 
 
-def test_the_chest_part_is_what_the_seeds_reach(tmp_path: Path) -> None:
-    graph = read_obo([obo(tmp_path, SMALL)])
-    assert [c.id for c in chest_part(graph, ["chest"]).concepts] == ["HP:1", "HP:2", "X:4"]
-    assert [c.id for c in chest_part(graph, ["BEND"]).concepts] == ["X:4"]
-    with pytest.raises(KnowledgeError, match="none of the 1 seed terms"):
-        chest_part(graph, ["tree"])
-
-
 def test_no_file_at_all_is_refused() -> None:
     with pytest.raises(KnowledgeError, match="no OBO file was given"):
         read_obo([])
@@ -182,6 +175,6 @@ def test_the_phenotype_ontology_is_read_and_has_a_chest(data_dir: Path) -> None:
     pectus = graph.find("funnel chest")
     assert pectus is not None
     assert '("pectus") a caved-in ("excavatum")' in pectus.definition
-    chest = chest_part(graph)
+    chest = reach(graph, chest_reach()).graph
     assert chest.find("pneumothorax") is not None
     assert chest.find("webbed neck") is None

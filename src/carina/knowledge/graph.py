@@ -7,17 +7,19 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import polars as pl
 
 from carina.errors import KnowledgeError
 from carina.files import atomic_path
 
-FORMAT = "carina.graph.1"
+FORMAT = "carina.graph.2"
 _FORMAT_KEY = "carina.format"
 _ORIGINS_KEY = "carina.origins"
 _DIGEST_KEY = "carina.digest"
+
+ItemT = TypeVar("ItemT")
 
 
 class ConceptKind(StrEnum):
@@ -37,7 +39,8 @@ class Concept:
 
     `synonyms` mean the same; `related` are names that a source gives as broader, narrower or
     merely near, and that no look-up follows. `cuis` are concept identifiers of the Unified
-    Medical Language System, in the source's order. `definition` is "" where there is none.
+    Medical Language System, in the source's order; `types` are its semantic types, such as
+    T047 for a disease. `definition` is "" where there is none.
     """
 
     id: str
@@ -48,6 +51,7 @@ class Concept:
     related: tuple[str, ...] = ()
     cuis: tuple[str, ...] = ()
     alternative_ids: tuple[str, ...] = ()
+    types: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,7 +138,15 @@ class ConceptGraph:
 
         A name goes before a synonym; where several concepts share one, the first is returned.
         """
-        return self._by_name.get(fold(name))
+        return next(iter(self.named(name)), None)
+
+    def with_id(self, concept_id: str) -> Concept | None:
+        """The concept of an id, or of an id that was merged into it, if there is one."""
+        return self._by_id.get(concept_id)
+
+    def named(self, name: str) -> tuple[Concept, ...]:
+        """Every concept of a name; where none has it, every concept that has it as a synonym."""
+        return self._all_by_name.get(fold(name)) or self._all_by_synonym.get(fold(name), ())
 
     def index(self, concept_id: str) -> int:
         """The place of a concept in `concepts`."""
@@ -196,6 +208,9 @@ class ConceptGraph:
     def digest(self) -> str:
         """SHA-256 of what the graph says; origins do not count."""
         content = [_concept_row(concept, self.leaving(concept.id)) for concept in self.concepts]
+        for row in content:
+            if not row["types"]:  # most sources have none
+                del row["types"]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
     def write(self, path: Path) -> None:
@@ -242,14 +257,12 @@ class ConceptGraph:
         return merged | {concept.id: concept for concept in self.concepts}
 
     @cached_property
-    def _by_name(self) -> dict[str, Concept]:
-        found: dict[str, Concept] = {}
-        for concept in self.concepts:
-            found.setdefault(fold(concept.name), concept)
-        for concept in self.concepts:
-            for synonym in concept.synonyms:
-                found.setdefault(fold(synonym), concept)
-        return found
+    def _all_by_name(self) -> dict[str, tuple[Concept, ...]]:
+        return _grouped((fold(concept.name), concept) for concept in self.concepts)
+
+    @cached_property
+    def _all_by_synonym(self) -> dict[str, tuple[Concept, ...]]:
+        return _grouped((fold(s), concept) for concept in self.concepts for s in concept.synonyms)
 
     @cached_property
     def _places(self) -> dict[str, int]:
@@ -277,6 +290,7 @@ _SCHEMA: dict[str, pl.DataType] = {
     "related": _TEXTS,
     "cuis": _TEXTS,
     "alternative_ids": _TEXTS,
+    "types": _TEXTS,
     "relations": pl.List(pl.Struct({"kind": pl.String(), "tail": pl.String()})),
 }
 
@@ -305,11 +319,11 @@ def _in_order(relations: Iterable[Relation], places: Mapping[str, int]) -> tuple
     return tuple(sorted(dict.fromkeys(relations), key=lambda relation: places[relation.head]))
 
 
-def _grouped(pairs: Iterable[tuple[str, Relation]]) -> dict[str, tuple[Relation, ...]]:
-    groups: dict[str, list[Relation]] = {}
-    for key, relation in pairs:
-        groups.setdefault(key, []).append(relation)
-    return {key: tuple(relations) for key, relations in groups.items()}
+def _grouped(pairs: Iterable[tuple[str, ItemT]]) -> dict[str, tuple[ItemT, ...]]:
+    groups: dict[str, list[ItemT]] = {}
+    for key, item in pairs:
+        groups.setdefault(key, []).append(item)
+    return {key: tuple(items) for key, items in groups.items()}
 
 
 def _counts(values: Iterable[str]) -> tuple[tuple[str, int], ...]:
@@ -329,6 +343,7 @@ def _concept_row(concept: Concept, leaving: Iterable[Relation]) -> dict[str, Any
         "related": list(concept.related),
         "cuis": list(concept.cuis),
         "alternative_ids": list(concept.alternative_ids),
+        "types": list(concept.types),
         "relations": [{"kind": relation.kind, "tail": relation.tail} for relation in leaving],
     }
 
@@ -343,6 +358,7 @@ def _concept(row: Mapping[str, Any]) -> Concept:
         related=tuple(row["related"]),
         cuis=tuple(row["cuis"]),
         alternative_ids=tuple(row["alternative_ids"]),
+        types=tuple(row["types"]),
     )
 
 

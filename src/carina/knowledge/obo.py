@@ -76,48 +76,6 @@ def merge(graphs: Sequence[ConceptGraph]) -> ConceptGraph:
     )
 
 
-CHEST_SEEDS = (
-    "lung disease",
-    "pleural disease",
-    "heart disease",
-    "respiratory system disease",
-    "lower respiratory tract disease",
-    "abnormality of the respiratory system",
-    "abnormality of the cardiovascular system",
-    "abnormal thorax morphology",
-    "thoracic segment of trunk",
-    "respiratory system",
-    "heart",
-    "lung",
-    "pleura",
-    "mediastinum",
-    "diaphragm",
-    "chest wall",
-)
-"""Names from which `chest_part` starts: general terms of HPO, Disease Ontology and Uberon."""
-
-
-def chest_part(graph: ConceptGraph, seeds: Sequence[str] = CHEST_SEEDS) -> ConceptGraph:
-    """The concepts that are a kind, or a part, of what the seeds name, the seeds included.
-
-    Raises:
-        KnowledgeError: no seed names a concept of the graph.
-    """
-    found = [concept.id for seed in seeds if (concept := graph.find(seed)) is not None]
-    if not found:
-        raise KnowledgeError(
-            f"none of the {len(seeds)} seed terms ({', '.join(seeds[:3])}, ...) is in the graph. "
-            "Give names that it has."
-        )
-    reached = set(found)
-    while found:
-        for relation in graph.arriving(found.pop()):
-            if relation.kind in (IS_A, "part of") and relation.head not in reached:
-                reached.add(relation.head)
-                found.append(relation.head)
-    return graph.keeping(lambda concept: concept.id in reached)
-
-
 def _network(path: Path) -> Any:
     try:
         # Obsolete terms are read, too, so that they can be counted.
@@ -212,6 +170,7 @@ def _merged(first: Concept, second: Concept) -> Concept:
         related=(*first.related, *_different(second.related, (*names, *first.related))),
         cuis=tuple(dict.fromkeys((*first.cuis, *second.cuis))),
         alternative_ids=tuple(dict.fromkeys((*first.alternative_ids, *second.alternative_ids))),
+        types=tuple(dict.fromkeys((*first.types, *second.types))),
     )
 
 
