@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32
+from jaxtyping import Float, Float32, UInt8
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
@@ -135,15 +135,21 @@ def prepare(
     Returns:
         The input, standardised, and where the radiograph lies in it.
     """
-    placement = place(image.shape[0], image.shape[1], preprocessing)
-    grey = Image.fromarray(np.rint(image * 255).astype(np.uint8))
-    scaled = grey.resize(
+    return prepare_levels(np.rint(image * 255).astype(np.uint8), preprocessing)
+
+
+def prepare_levels(
+    levels: UInt8[np.ndarray, "height width"], preprocessing: Preprocessing
+) -> tuple[Float[Tensor, "channels size size"], Placement]:
+    """Like `prepare`, for pixels of 256 grey levels, as the image store holds them."""
+    placement = place(levels.shape[0], levels.shape[1], preprocessing)
+    scaled = Image.fromarray(levels).resize(
         (placement.scaled_width, placement.scaled_height), Image.Resampling.BICUBIC
     )
     square = Image.new("L", (preprocessing.size, preprocessing.size))
     square.paste(scaled, (placement.left, placement.top))
-    levels = torch.from_numpy(np.array(square))
-    return standardise(levels[None, None].float() / 255, preprocessing)[0], placement
+    pixels = torch.from_numpy(np.array(square))
+    return standardise(pixels[None, None].float() / 255, preprocessing)[0], placement
 
 
 def standardise(

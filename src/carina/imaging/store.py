@@ -6,7 +6,7 @@ copy of what the shards say of themselves and is made anew when it is lost.
 
 import mmap
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
@@ -109,6 +109,19 @@ class ImageStore:
         """Height and width of the file that an image was made from."""
         place = self._place(key)
         return place.source_height, place.source_width
+
+    def require(self, keys: Sequence[str]) -> None:
+        """Checks that the store holds every one of some images.
+
+        Raises:
+            StoreError: it lacks some.
+        """
+        missing = [key for key in keys if key not in self]
+        if missing:
+            raise StoreError(
+                f"The store lacks {len(missing)} of {len(keys)} images, such as {missing[0]!r}. "
+                "Run `carina pack` again, or leave out the studies whose images cannot be read."
+            )
 
     def verify(self) -> StoreDamage:
         """Reads every byte and names what is damaged or gone."""

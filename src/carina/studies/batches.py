@@ -10,7 +10,7 @@ from jaxtyping import Int, UInt8
 from numpy.typing import NDArray
 from torch import Tensor
 
-from carina.errors import ConfigError, StoreError
+from carina.errors import ConfigError
 from carina.imaging.store import ImageStore
 from carina.training.objective import Place
 
@@ -78,7 +78,7 @@ class ImageBatches:
         if not keys:
             raise ConfigError("There are no images to make batches of; expected at least one.")
         assert len(keys) == len(names)
-        _check_stored(keys, store)
+        store.require(keys)
         self.keys = tuple(keys)
         self.names = tuple(names)
         self.store = store
@@ -137,12 +137,3 @@ def _padded(
     for row, picture in zip(pixels, pictures, strict=True):
         row[0, : picture.shape[0], : picture.shape[1]] = picture
     return torch.from_numpy(pixels), torch.from_numpy(sizes)
-
-
-def _check_stored(keys: Sequence[str], store: ImageStore) -> None:
-    missing = [key for key in keys if key not in store]
-    if missing:
-        raise StoreError(
-            f"The store lacks {len(missing)} of {len(keys)} images, such as {missing[0]!r}. "
-            "Run `carina pack` again, or leave out the studies whose images cannot be read."
-        )
