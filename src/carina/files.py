@@ -25,20 +25,16 @@ def atomic_path(path: Path) -> Iterator[Path]:
         OutputError: the disk is full, or the place may not be written.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield temporary
-        with temporary.open("rb") as handle:
-            os.fsync(handle.fileno())
-        temporary.replace(path)
-    except Exception as error:
-        refused = refusal(path, error)
-        if refused is None:
-            raise
-        raise refused from error
-    finally:
-        with suppress(OSError):  # the place may be no folder at all
-            temporary.unlink(missing_ok=True)
+    with refusals_told(path):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield temporary
+            with temporary.open("rb") as handle:
+                os.fsync(handle.fileno())
+            temporary.replace(path)
+        finally:
+            with suppress(OSError):  # the place may be no folder at all
+                temporary.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -50,21 +46,17 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     replaced = path.with_name(f".{path.name}.{os.getpid()}.old")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.mkdir()
-        yield temporary
-        if path.exists():
-            path.replace(replaced)
-        temporary.replace(path)
-    except Exception as error:
-        refused = refusal(path, error)
-        if refused is None:
-            raise
-        raise refused from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-        shutil.rmtree(replaced, ignore_errors=True)
+    with refusals_told(path):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary.mkdir()
+            yield temporary
+            if path.exists():
+                path.replace(replaced)
+            temporary.replace(path)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+            shutil.rmtree(replaced, ignore_errors=True)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -75,6 +67,22 @@ def write_text(path: Path, text: str) -> None:
     """
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def refusals_told(path: Path) -> Iterator[None]:
+    """Says of what the system refuses inside the block where it was, and what to do.
+
+    Raises:
+        OutputError: the disk is full, or the place may not be written.
+    """
+    try:
+        yield
+    except Exception as error:
+        refused = refusal(path, error)
+        if refused is None:
+            raise
+        raise refused from error
 
 
 def refusal(path: Path, error: Exception) -> OutputError | None:
@@ -103,20 +111,33 @@ def write_error(path: Path, error: OSError) -> OutputError:
 
 
 def progress(items: Iterable[ItemT], description: str, total: int | None = None) -> Iterator[ItemT]:
-    """Passes items on, with a bar on the terminal; silent where there is no terminal."""
+    """Passes items on, with a bar on the terminal; silent where there is no terminal.
+
+    The bar shows how many are done, how many a second, and the time that is left.
+    """
     from rich.console import Console
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
         Progress,
+        ProgressColumn,
+        Task,
         TextColumn,
         TimeRemainingColumn,
     )
+    from rich.text import Text
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    class RateColumn(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            speed = task.speed or 0
+            return Text(f"{speed:,.{0 if speed >= 10 else 1}f}/s", style="progress.data.speed")
+
     console = Console(stderr=True)
     with Progress(
-        *columns,
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        RateColumn(),
         TimeRemainingColumn(),
         console=console,
         transient=True,
