@@ -9,10 +9,13 @@ if TYPE_CHECKING:
     from carina.datasets.tally import Tally
     from carina.studies.counts import Counts
 
+FINDINGS_SHOWN = 40
+
 EXAMPLES = (
     "carina index csv my_films --out films.parquet",
     "carina index csv my_films --table list.csv --column image=file --column report=text "
     "--out films.parquet",
+    "carina index mimic-cxr mimic-cxr-jpg/2.1.0 mimic-cxr/2.1.0 --out mimic.parquet",
     "carina index phantom cohort --out cohort.parquet",
 )
 
@@ -86,10 +89,16 @@ def print_counts(counts: "Counts") -> None:
     table.add_row("studies", *(str(counts.splits[split]) for split in splits))
     table.add_row("patients", *(str(counts.patients_by_split.get(split, 0)) for split in splits))
     table.add_row("with a report", *(str(counts.reports.get(split, 0)) for split in splits))
-    for name, found in sorted(counts.findings.items()):
-        present = [found.get(split, {}).get("present", 0) for split in splits]
-        table.add_row(name, *map(str, present))
+    present = {
+        name: [found.get(split, {}).get("present", 0) for split in splits]
+        for name, found in counts.findings.items()
+    }
+    shown = sorted(present, key=lambda name: (-sum(present[name]), name))[:FINDINGS_SHOWN]
+    for name in sorted(shown):
+        table.add_row(name, *map(str, present[name]))
     console.print(table)
+    if len(present) > len(shown):
+        console.print(f"and {len(present) - len(shown)} rarer findings")
     if counts.boxes:
         console.print(f"boxes: {_listed(counts.boxes)}")
     if counts.masks:
@@ -97,9 +106,11 @@ def print_counts(counts: "Counts") -> None:
 
 
 def print_oddities(tally: "Tally") -> None:
-    """Prints what the reader counted, each with the first place."""
+    """Prints what the reader counted, each with the first place, and what it noted."""
     for name, number in tally.counts.items():
         typer.echo(f"{number} {name} (first: {tally.first[name]})")
+    for line in tally.notes:
+        typer.echo(line)
 
 
 def print_share(differences: dict[str, tuple[int, int]]) -> None:

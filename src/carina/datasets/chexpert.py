@@ -7,7 +7,7 @@ radiograph is found by the folder of its patient, wherever that lies below the r
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import chain
@@ -16,6 +16,7 @@ from pathlib import Path
 from carina.datasets.cells import SPLIT_NAMES, age_of, sex_of, slashes
 from carina.datasets.chexpert_layout import LABELS, TABLES, write_chexpert
 from carina.datasets.declaration import Dataset, Release
+from carina.datasets.presence import is_there
 from carina.datasets.table import Row, Table, read_table
 from carina.datasets.tally import Tally
 from carina.errors import DatasetError
@@ -72,6 +73,7 @@ class Visit:
     place: Place
     number: int
     facts: Facts
+    files: set[str | None] = field(default_factory=set)
     radiographs: list[Radiograph] = field(default_factory=list)
 
 
@@ -79,7 +81,8 @@ def read_chexpert(release: Release, tally: Tally) -> Iterator[Study]:
     """Yields the studies of the training, validation and test tables, in their order.
 
     The views of a study are joined. A label that is blank was not mentioned, so it is left out of
-    the findings; -1 is uncertain. Sex "Unknown" and age 0 are not known. Ages end at 90.
+    the findings; -1 is uncertain. Sex "Unknown" and age 0 are not known. Ages end at 90. Images
+    that are listed but not on disk are left out and counted, and so are studies without any.
 
     Raises:
         DatasetError: there are no images, a table is not CheXpert's, or a row contradicts itself
@@ -91,15 +94,21 @@ def read_chexpert(release: Release, tally: Tally) -> Iterator[Study]:
     for row in chain.from_iterable(table.rows for table in tables):
         place = place_of(row)
         visit = visit_of(visits, row, place, tally)
-        for radiograph in radiographs_of(row, place, patients, tally):
-            if radiograph.path in {known.path for known in visit.radiographs}:
-                raise row.error("Path", "is listed a second time", "Remove one of the two rows.")
-            visit.radiographs.append(radiograph)
+        visit.radiographs += radiographs_of(row, place, patients, tally)
+    found = 0
     for visit in visits.values():
-        if visit.radiographs:
-            yield _study(visit)
+        there = [each for each in visit.radiographs if is_there(release.root, each.path, tally)]
+        found += len(there)
+        if there:
+            yield _study(visit, there)
         else:
-            tally.add("studies whose radiographs are not there, left out", visit.place.study_id)
+            tally.add("studies left out: none of their images is there", visit.place.study_id)
+    if not found:
+        raise DatasetError(
+            f"{release.root}: there are folders of patients, but none of the images of the "
+            f"{len(visits):,} studies in the tables is in them. Unpack the images that belong to "
+            "these tables."
+        )
 
 
 def tables_of(release: Release) -> tuple[Path, ...]:
@@ -197,10 +206,6 @@ class PatientFolders:
                 "here or up to two folders below. Unpack the images beside the tables."
             )
 
-    def __contains__(self, place: Place) -> bool:
-        """Whether the folder of the patient is there."""
-        return place.patient in self.parents
-
     def path(self, place: Place, file: str) -> str:
         """The path of a file below the root; where the table says, if the patient is nowhere."""
         parent = self.parents.get(place.patient, place.folder)
@@ -224,16 +229,13 @@ def _patients_below(root: Path, parent: str, depth: int) -> Iterator[tuple[str, 
 
 def radiographs_of(
     row: Row, place: Place, patients: PatientFolders, tally: Tally
-) -> Iterator[Radiograph]:
+) -> list[Radiograph]:
     """The radiograph of a row, or those of a study in a table that names no files."""
-    if place.file is not None:
-        if place not in patients:
-            tally.add("radiographs whose patient has no folder", f"row {row.number}")
-        view = view_of(row, place.file, tally)
-        yield Radiograph(path=patients.path(place, place.file), view=view)
-        return
-    for file in patients.files(place):
-        yield Radiograph(path=patients.path(place, file), view=view_of(row, file, tally))
+    files = patients.files(place) if place.file is None else [place.file]
+    return [
+        Radiograph(path=patients.path(place, file), view=view_of(row, file, tally))
+        for file in files
+    ]
 
 
 def view_of(row: Row, file: str, tally: Tally) -> str:
@@ -270,6 +272,10 @@ def visit_of(visits: dict[str, Visit], row: Row, place: Place, tally: Tally) -> 
             tally.add("studies whose sex is not known", f"row {row.number}")
         if facts.age and years_of(facts.age) is None:
             tally.add("studies whose age is not known", f"row {row.number}")
+    if place.file in visit.files:
+        column = "Study" if place.file is None else "Path"
+        raise row.error(column, "is listed a second time", "Remove one of the two rows.")
+    visit.files.add(place.file)
     if facts != visit.facts:
         raise row.error(
             "sex, age or a label",
@@ -311,13 +317,13 @@ def years_of(age: str) -> float | None:
     return age_of(age) or None
 
 
-def _study(visit: Visit) -> Study:
+def _study(visit: Visit, radiographs: Sequence[Radiograph]) -> Study:
     facts, place = visit.facts, visit.place
     return Study(
         study_id=place.study_id,
         patient_id=place.patient,
         source=CHEXPERT.name,
-        radiographs=tuple(visit.radiographs),
+        radiographs=tuple(radiographs),
         findings=facts.labels,
         split=SPLIT_NAMES[place.folder],
         sex=sex_of(facts.sex),

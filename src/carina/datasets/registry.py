@@ -1,14 +1,17 @@
 """The datasets that `carina index` knows, by name."""
 
+from carina.datasets.chestxray14 import CHESTXRAY14, CHESTXRAY14_CHEXNET
 from carina.datasets.chexpert import CHEXPERT
 from carina.datasets.declaration import Dataset
+from carina.datasets.iu_xray import IU_XRAY
 from carina.datasets.mimic_cxr import MIMIC_CXR
 from carina.datasets.phantom_cohort import PHANTOM
 from carina.datasets.plain_csv import CSV
 from carina.errors import ConfigError
 
 DATASETS: dict[str, Dataset] = {
-    dataset.name: dataset for dataset in (PHANTOM, CSV, MIMIC_CXR, CHEXPERT)
+    dataset.name: dataset
+    for dataset in (PHANTOM, CSV, MIMIC_CXR, IU_XRAY, CHEXPERT, CHESTXRAY14, CHESTXRAY14_CHEXNET)
 }
 """One line per dataset."""
 

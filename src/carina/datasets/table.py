@@ -62,12 +62,21 @@ def read_table(path: Path) -> Table:
     return Table(columns, _rows(path, columns, reader))
 
 
+def read_lines(path: Path) -> list[str]:
+    """The lines of a list of names, without blanks around them and without empty ones.
+
+    Raises:
+        DatasetError: the file is no text.
+    """
+    return [line.strip() for line in _decoded(path).splitlines() if line.strip()]
+
+
 def _decoded(path: Path) -> str:
     try:
         content = path.read_bytes()
     except OSError as error:
         raise DatasetError(
-            f"{path}: cannot be read ({error.strerror}); expected a table."
+            f"{path}: cannot be read ({error.strerror}); expected a table or a list."
         ) from error
     for mark, encoding in _BYTE_ORDER_MARKS.items():
         if content.startswith(mark):
