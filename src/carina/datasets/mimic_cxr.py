@@ -20,6 +20,7 @@ from carina.datasets.mimic_cxr_tables import (
     label_table,
     split_table,
 )
+from carina.datasets.presence import is_there
 from carina.datasets.tally import Tally
 from carina.errors import DatasetError, RadiographError
 from carina.imaging.reader import probe
@@ -101,15 +102,8 @@ def _radiographs(root: Path, cells: Cells, tally: Tally) -> tuple[Radiograph, ..
     found = []
     columns = (cells[name] for name in ("path", "view", "width", "height"))
     for path, view, width, height in zip(*columns, strict=True):
-        try:
-            size = (root / path).stat().st_size
-        except OSError:
-            tally.add("images that are listed but not there, left out", path)
-            continue
-        if size == 0:
-            tally.add("images of zero bytes, left out", path)
-            continue
-        found.append(Radiograph(path=path, view=view, width=width, height=height))
+        if is_there(root, path, tally):
+            found.append(Radiograph(path=path, view=view, width=width, height=height))
     return tuple(found)
 
 
@@ -140,7 +134,7 @@ def _with_true_sizes(root: Path, images: pl.DataFrame, tally: Tally) -> pl.DataF
         except RadiographError:
             continue
         if (header.width, header.height) != (cells["width"], cells["height"]):
-            tally.add("tables of sizes that the files contradict: sizes are read", cells["path"])
+            tally.note("The files are not of the sizes in the metadata: sizes are read from them.")
             none = pl.lit(None, pl.Int64)
             return images.with_columns(none.alias("width"), none.alias("height"))
         checked += 1

@@ -61,7 +61,7 @@ def split_table(roots: Sequence[Path], images: pl.DataFrame, tally: Tally) -> pl
     """
     path = find_table(roots, SPLIT)
     if path is None:
-        tally.add("tables that are not there: split; no study has a split", SPLIT)
+        tally.note(f"There is no table {SPLIT}: no study has a split.")
         return images.with_columns(pl.lit(None, pl.String).alias("split"))
     table = _with_ids(
         read_columns(path, (IMAGE, STUDY, "split"), tally), (IMAGE, STUDY), path, tally
@@ -99,7 +99,7 @@ def label_table(roots: Sequence[Path], tally: Tally) -> pl.DataFrame | None:
     """
     paths = [path for path in (find_table(roots, CHEXPERT), find_table(roots, NEGBIO)) if path]
     if not paths:
-        tally.add("tables that are not there: chexpert, negbio; no study has labels", CHEXPERT)
+        tally.note(f"There is no table {CHEXPERT} or {NEGBIO}: no study has labels.")
         return None
     tables = [_labels_in(path, tally) for path in paths]
     if len(tables) > 1:

@@ -18,7 +18,11 @@ def report_text(content: bytes, name: str, tally: Tally) -> str:
         name: how the user finds the file.
         tally: gets the counts.
     """
-    text = _decoded(content, name, tally)
+    return checked_text(_decoded(content, name, tally), name, tally)
+
+
+def checked_text(text: str, name: str, tally: Tally) -> str:
+    """As `report_text`, of text that has been decoded already."""
     if not text.strip():
         tally.add("reports without text", name)
         return ""
