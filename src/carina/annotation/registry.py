@@ -3,12 +3,19 @@
 import dataclasses
 from collections.abc import Mapping, Sequence
 
+from carina.annotation.language_model import LanguageModel
+from carina.annotation.radgraph import RadGraphFiles, RadGraphPackage
 from carina.annotation.rules import Rules
 from carina.annotation.source import Source
+from carina.annotation.umls import Umls
 from carina.errors import ConfigError
 
 SOURCES: dict[str, type[Source]] = {
     "rules": Rules,
+    "umls": Umls,
+    "radgraph": RadGraphFiles,
+    "radgraph-package": RadGraphPackage,
+    "llm": LanguageModel,
 }
 """Every source of entities by the name that the command line gives it."""
 

@@ -3,9 +3,8 @@
 Each choice that the paper, its ablations or its code make is a class.
 """
 
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import IntEnum
 from functools import cache
 from typing import Protocol
@@ -20,7 +19,7 @@ from carina.losses.query import IGNORED
 from carina.report.entities import RuleExtractor
 from carina.report.findings import findings_from_entities, most_frequent_observations
 from carina.report.lexicon import Lexicon
-from carina.report.sentences import split_sentences
+from carina.report.sentence_rule import asserted_by_sentence
 from carina.report.sequence import entity_sequence, official_entity_sequence
 from carina.study import Assertion, Entity, EntityKind, Report
 
@@ -206,30 +205,11 @@ class SentenceRuleEntities:
 
     def of(self, reports: Sequence[Report]) -> tuple[tuple[Entity, ...], ...]:
         """The entities of each report, their assertion by the rule."""
-        extractor = default_extractor()
+        extract = default_extractor().extract
         return tuple(
-            _by_sentence(extractor, report.text)
+            asserted_by_sentence(extract(report.text), report.text)
             for report in progress(reports, "entities", len(reports))
         )
-
-
-DENIAL = re.compile(r"\b(no|none|normal)\b", re.IGNORECASE)
-
-
-def _by_sentence(extractor: RuleExtractor, text: str) -> tuple[Entity, ...]:
-    spans = [(span.start, span.end) for span in split_sentences(text)]
-    denied = [(start, end) for start, end in spans if DENIAL.search(text[start:end])]
-    return tuple(
-        replace(
-            entity,
-            assertion=Assertion.ABSENT
-            if any(start <= entity.start < end for start, end in denied)
-            else Assertion.PRESENT,
-        )
-        if entity.kind is EntityKind.OBSERVATION
-        else entity
-        for entity in extractor.extract(text)
-    )
 
 
 @cache
@@ -293,7 +273,7 @@ def _label(
     name: str, standard: str, findings: Mapping[str, Assertion], policy: LabelPolicy
 ) -> Label:
     if name == NORMAL:
-        ill = Assertion.PRESENT in findings.values()
+        ill = any(v is Assertion.PRESENT for other, v in findings.items() if other != NORMAL)
         return Label.ABSENT if ill else Label.PRESENT
     return policy.label(findings.get(name, findings.get(standard)))
 
