@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from carina.report.lexicon import Meaning, Role
+from carina.report.lexicon import WHOLE, Meaning, Role
 from carina.report.reach import LIST_ROLES, MODIFIER_ROLES, subjects
 from carina.report.tokens import Token
 from carina.study import Change
@@ -19,6 +19,10 @@ GROWN = "increased"
 def find_changes(tokens: Sequence[Token], roles: list[Role]) -> dict[int, Change]:
     """The change of each observation or state that a word of the sentence speaks of, by index."""
     changes: dict[int, Change] = {}
+    roles = [
+        Role.OBSERVATION if is_finding(token.meaning) else role
+        for token, role in zip(tokens, roles, strict=True)
+    ]
     for i, token in enumerate(tokens):
         change = token.meaning.change
         if change is None:
@@ -27,6 +31,11 @@ def find_changes(tokens: Sequence[Token], roles: list[Role]) -> dict[int, Change
             if not (token.meaning.word == GROWN and i < j and is_density(tokens[j].meaning)):
                 changes.setdefault(j, change)
     return changes
+
+
+def is_finding(meaning: Meaning) -> bool:
+    """Whether a word is a state other than of health: "enlarged" of "the heart is enlarged"."""
+    return meaning.role is Role.STATE and meaning.state not in WHOLE and meaning.change is None
 
 
 def spoken_of(tokens: Sequence[Token], roles: list[Role], i: int) -> list[int]:
@@ -56,7 +65,9 @@ def follows_verb(roles: list[Role], i: int) -> bool:
 
 
 def past_clause(tokens: Sequence[Token], roles: list[Role], i: int) -> int:
-    """Where the subject of token `i` ends: before ", which could be infection," if there is one."""
+    """Where the subject of token `i` ends: before ", which could be infection," or "but"."""
+    if i > 0 and roles[i - 1] is Role.STOP and tokens[i].meaning.role is Role.CHANGE:
+        return i - 1
     j = i - 1
     while j >= 0 and roles[j] in {Role.VERB, Role.ARTICLE}:
         j -= 1
@@ -74,7 +85,7 @@ def objects(tokens: Sequence[Token], roles: list[Role], i: int) -> list[int]:
     listed = True
     for j in range(i + 1, len(roles)):
         role = roles[j]
-        if role is Role.OBSERVATION or (not found and tokens[j].meaning.state is not None):
+        if role is Role.OBSERVATION:
             if not listed:
                 break
             found.append(j)

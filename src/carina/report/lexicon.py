@@ -21,6 +21,10 @@ SPACES = re.compile(r"[\s\-_/()\[\]'\"]+")
 SIBILANTS = ("s", "x", "z", "ch", "sh")
 # States of health: what they say of a region is absence.
 WHOLE = frozenset({"normal", "clear"})
+# Parts of the body that an observation's phrase can name without its term always being there.
+NAMED_PLACES = frozenset(
+    {"apex", "base", "perihilar region", "retrocardiac region", "hilum", "mediastinum", "aorta"}
+)
 KEYS = {"synonyms", "is_a", "site", "kind", "region", "side"}
 
 
@@ -78,7 +82,11 @@ class Term:
 
 @dataclass(frozen=True, kw_only=True)
 class Meaning:
-    """What one phrase means; it can be a state, a severity, a limit or a change beside its role."""
+    """What one phrase means; it can be a state, a severity, a limit or a change beside its role.
+
+    `within` is the part of the body that the phrase of an observation names: the base of
+    "basilar atelectasis".
+    """
 
     role: Role
     word: str
@@ -88,6 +96,7 @@ class Meaning:
     severity: str | None = None
     limit: str | None = None
     change: Change | None = None
+    within: Term | None = None
     either: bool = False
 
 
@@ -181,7 +190,19 @@ def term_phrases(terms: Iterable[Term]) -> dict[str, Meaning]:
             for phrase in written:
                 meaning = Meaning(role=role, word=term.name, term=term, side=term.side)
                 phrases.setdefault(phrase, meaning)
-    return phrases
+    return {phrase: placed(phrase, meaning, phrases) for phrase, meaning in phrases.items()}
+
+
+def placed(phrase: str, meaning: Meaning, phrases: Mapping[str, Meaning]) -> Meaning:
+    """The meaning of an observation's phrase with the place that the phrase itself names."""
+    if meaning.role is not Role.OBSERVATION or meaning.term is None:
+        return meaning
+    for word in phrase.split():
+        held = phrases.get(word)
+        place = held.term if held is not None and held.role is Role.ANATOMY else None
+        if place is not None and place.name in NAMED_PLACES and place.name != meaning.term.site:
+            return replace(meaning, within=place)
+    return meaning
 
 
 def adjective(word: str) -> str:

@@ -178,10 +178,13 @@ def places_behind(
                 break
             groups.append(Place())
         elif role is Role.COMMA:
-            if roles[j - 1] is not Role.DOUBTED and roles[j + 1 : j + 2] not in GOING_ON:
+            if roles[j - 1] is not Role.DOUBTED and (
+                roles[j + 1 : j + 2] not in GOING_ON or opens_clause(roles, j + 1)
+            ):
                 break
             opened = opened or roles[j + 1 : j + 2] == [Role.SIDE]
         elif role in PLACE_ROLES:
+            opened = opened or (not verb and names_place(roles, j))
             if not opened and role is not Role.SIDE:
                 break
             if verb and not opened:
@@ -198,6 +201,16 @@ def places_behind(
         elif not (role in PASSED_BY_PLACES or is_own_tip(tokens[j], tokens[i])):
             break
     return complete_from_right(groups)
+
+
+def names_place(roles: list[Role], j: int) -> bool:
+    """Whether the words from token `j` to the end of the clause are a place: "granuloma left base"."""
+    for k in range(j, len(roles)):
+        if roles[k] is Role.ANATOMY:
+            return k + 1 == len(roles) or roles[k + 1] in {Role.STOP, Role.COMMA}
+        if roles[k] not in PLACE_ROLES:
+            return False
+    return False
 
 
 def is_own_tip(token: Token, device: Token) -> bool:

@@ -15,6 +15,7 @@ PLACE_ROLES = frozenset({Role.SIDE, Role.ZONE, Role.ANATOMY})
 MODIFIER_ROLES = PLACE_ROLES | {Role.SEVERITY, Role.LIMIT, Role.BORDERLINE, Role.CHANGE}
 LIST_ROLES = frozenset({Role.JOINT, Role.CHOICE})
 LISTED_ROLES = frozenset({Role.OBSERVATION, Role.LIMIT, Role.ZONE, Role.ANATOMY, *LIST_ROLES})
+AFTER_DOUBT = frozenset({Role.STOP, Role.COMMA, Role.PREPOSITION, Role.WITH, Role.JOINT})
 INCLUDES = ("include", "includes")
 ENDS_SUBJECT = frozenset({Role.STOP, Role.DENIED, Role.DOUBTED, Role.SHOWS})
 
@@ -69,7 +70,7 @@ def has_subject(roles: list[Role], i: int) -> bool:
 
 def doubts_backward(tokens: Sequence[Token], roles: list[Role], i: int) -> bool:
     """Whether a doubt at token `i` is of what stands before it: "small effusion suspected"."""
-    ends = i + 1 == len(roles) or roles[i + 1] in {Role.STOP, Role.COMMA}
+    ends = i + 1 == len(roles) or roles[i + 1] in AFTER_DOUBT
     return tokens[i].meaning.either and ends and has_subject(roles, i)
 
 

@@ -102,8 +102,13 @@ def observe(
     """One statement for each place of an observation."""
     term = token.meaning.term
     assert term is not None
-    statements = []
+    statements: list[Statement] = []
     for place in places or [Place()]:
+        if place.term is None and place.zone is None:
+            place.term = token.meaning.within
+        where = place_words(place, term.site)
+        if statements and where == statements[-1].place:
+            continue  # "between the fifth and sixth ribs"
         limit = place.limit if assertion is ABSENT else None
         statements.append(
             Statement(
@@ -114,7 +119,7 @@ def observe(
                 end=token.end,
                 index=i,
                 term=term,
-                place=place_words(place, term.site),
+                place=where,
                 severity=place.severity or limit,
                 places=[place],
             )
