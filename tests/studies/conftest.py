@@ -7,14 +7,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from carina.imaging.films import average_film
 from carina.studies.manifest import Manifest, write_manifest
 from carina.study import Radiograph, Report, Study
 
 
 def draw(path: Path, seed: int, width: int = 40, height: int = 32) -> None:
-    """A picture of noise: another seed, another picture."""
+    """Lungs, spine and noise: another seed, another picture."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    levels = np.random.default_rng(seed).integers(0, 256, (height, width), dtype=np.uint8)
+    shades = Image.fromarray(average_film().picture).resize((width, height))
+    noise = np.random.default_rng(seed).normal(0, 0.7, (height, width))
+    levels = np.clip(128 + 40 * (np.asarray(shades) + noise), 0, 255).astype(np.uint8)
     Image.fromarray(levels).save(path)
 
 

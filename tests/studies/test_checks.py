@@ -1,15 +1,16 @@
 """What `check` finds, and what it does not take for trouble."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from carina.studies import examination
+from carina.studies import reading
 from carina.studies.check_report import CheckReport
-from carina.studies.checks import check
+from carina.studies.checks import check, pictures_of
+from carina.studies.examination import Examined, Picture, examine
 from carina.studies.manifest import Manifest
 from carina.study import Assertion, Box, Finding, Mask, Report
 
@@ -186,23 +187,37 @@ def test_several_processes_find_what_one_finds(
     manifest = cohort(seeds=(0, 1, 2, 0))
     manifest.absolute("m/1.png").write_bytes(b"\x89PNG\r\n\x1a\n broken")
     alone = check([manifest], processes=1)
-    monkeypatch.setattr(examination, "_FEW_FILES", 0)
+    monkeypatch.setattr(reading, "_FEW_FILES", 0)
     assert check([manifest], processes=2) == alone
+
+
+class Dying:
+    """Stands for a helper that dies whenever it is asked about one file."""
+
+    def __init__(self) -> None:
+        self.stopped = False
+        self.starts = 1
+
+    def start(self) -> None:
+        self.starts += 1
+
+    def ask(self, pictures: Sequence[Picture]) -> Iterator[Examined]:
+        for picture in pictures:
+            if Path(picture.path).name == "2.png":
+                return
+            yield examine(picture)
+
+    def stop(self) -> None:
+        self.stopped = True
 
 
 def test_a_decoder_that_crashes_takes_one_file_down(
     cohort: Cohort, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    manifest = cohort()
-    paths = [manifest.absolute(f"m/{number}.png") for number in range(4)]
-    answers = examination._answers
-
-    def dies_of_the_third(paths: list[Path]) -> list[examination.Examined]:
-        names = [path.name for path in paths]
-        end = names.index("2.png") if "2.png" in names else len(paths)
-        return answers(paths[:end])
-
-    monkeypatch.setattr(examination, "_answers", dies_of_the_third)
-    examined = examination._examine_apart(paths)
-    assert [bool(one.digest) for one in examined] == [True, True, False, True]
-    assert "the process that decoded this file crashed" in examined[2].error
+    monkeypatch.setattr(reading, "_Helper", Dying)
+    found = dict(reading._spread(pictures_of([cohort()]), 1))
+    by_name = {Path(picture.path).name: examined for picture, examined in found.items()}
+    assert {name: bool(examined.digest) for name, examined in by_name.items()} == {
+        **{"0.png": True, "1.png": True, "2.png": False, "3.png": True}
+    }
+    assert "the process that decoded this file crashed" in by_name["2.png"].error

@@ -7,7 +7,9 @@ import typer
 
 EXAMPLES = (
     "carina check films.parquet",
+    "carina check films.parquet --page check.html --cache films.seen",
     "carina check training.parquet hospital_b.parquet --json findings.json",
+    "carina check films.parquet --store store",
 )
 
 
@@ -17,26 +19,45 @@ def check(
         list[Path] | None,
         typer.Option(help="Folder that image paths start at; one for each manifest, in order."),
     ] = None,
+    store: Annotated[
+        list[Path] | None,
+        typer.Option(help="Image store to look at instead of files; one for each manifest."),
+    ] = None,
+    cache: Annotated[
+        Path | None,
+        typer.Option(help="Folder that remembers pictures; default: beside the first store."),
+    ] = None,
     json: Annotated[Path | None, typer.Option(help="A file for everything that was found.")] = None,
+    page: Annotated[
+        Path | None, typer.Option(help="A page with the pictures in question; for your eyes.")
+    ] = None,
     processes: Annotated[
-        int | None, typer.Option(min=1, help="How many read files; default: one a core.")
+        int | None, typer.Option(min=1, help="How many read pictures; default: one a core.")
     ] = None,
 ) -> None:
-    """Looks for broken files, empty reports and leaks; exits with 1 if it finds any trouble.
+    """Looks for broken files, leaks and doubtful pictures; exits with 1 on leaks and broken files.
 
-    Trouble is a file that is missing or cannot be read, an annotation that does not fit its
-    picture, and a patient or picture on two sides of a line. Empty reports are counted only.
+    A leak is a patient, or a picture (the same, cropped, resized, toned or inverted), on two sides
+    of a line. A file that is missing or cannot be read, and an annotation that does not fit its
+    picture, end with 1 too. Pictures that look blank, broken, inverted, turned or not frontal,
+    findings that their report contradicts, and uneven splits are suspicions: they are listed.
     """
     from carina.cli.index import print_counts
     from carina.files import write_text
+    from carina.imaging.store import ImageStore
     from carina.studies import checks
+    from carina.studies.check_page import write_check_page
     from carina.studies.manifest import Manifest
 
-    if root and len(root) != len(manifests):
-        raise typer.BadParameter(f"--root is given {len(root)} times for {len(manifests)}.")
+    for name, given in (("--root", root), ("--store", store)):
+        if given and len(given) != len(manifests):
+            raise typer.BadParameter(f"{name} is given {len(given)} times for {len(manifests)}.")
     roots: list[Path | None] = [*root] if root else [None] * len(manifests)
     read = [Manifest.read(path, start) for path, start in zip(manifests, roots, strict=True)]
-    report = checks.check(read, processes)
+    stores = [ImageStore.open(path) for path in store or ()]
+    if cache is None and store:
+        cache = store[0].with_name(f"{store[0].name}.seen")
+    report = checks.check(read, processes, stores=stores, cache=cache)
     for counts in report.counts:
         typer.echo(counts.manifest)
         print_counts(counts)
@@ -45,5 +66,8 @@ def check(
     if json is not None:
         write_text(json, report.to_json() + "\n")
         typer.echo(f"Written: {json}")
+    if page is not None:
+        write_check_page(report, read, page, stores)
+        typer.echo(f"Written: {page} (it shows patients' pictures and reports)")
     if not report.healthy:
         raise typer.Exit(1)

@@ -1,10 +1,13 @@
 """What `check` found, as data, JSON and a few lines of text."""
 
 import json
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 
+from carina.imaging.doubts import Doubt, DoubtKind
 from carina.studies.counts import Counts
+from carina.study import Assertion
 
 _NAMED = 5
 
@@ -40,6 +43,67 @@ class Shared:
 
 
 @dataclass(frozen=True, kw_only=True)
+class NearlyShared(Shared):
+    """Two pictures that seem to be one: cropped, made smaller, toned, compressed again.
+
+    `likeness` is up to 1, see `imaging.likeness`; `inverted` says that one is the negative.
+    """
+
+    likeness: float
+    inverted: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Overlap:
+    """How many of the radiographs of `inner` stand in `outer` too, as they are or nearly."""
+
+    inner: str
+    outer: str
+    shared: int
+    radiographs: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class DoubtfulPicture:
+    """A picture that looks wrong, and why it does."""
+
+    place: Place
+    doubts: tuple[Doubt, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contradiction:
+    """A finding of the source against what the report says.
+
+    `start:end` are the characters of the sentence in the report; its text is kept out of here.
+    """
+
+    place: Place
+    finding: str
+    source_says: Assertion
+    report_says: Assertion
+    entity: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Imbalance:
+    """A finding that is far more, or less, frequent in one split than in the others.
+
+    `present` of `studies` are in the split, `others_present` of `others` in the rest.
+    """
+
+    manifest: str
+    finding: str
+    split: str
+    present: int
+    studies: int
+    others_present: int
+    others: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class CheckReport:
     """All that `check` found, in full; `summary` names only the first of each kind."""
 
@@ -49,15 +113,25 @@ class CheckReport:
     annotations: tuple[Problem, ...]
     patients: tuple[Shared, ...]
     pictures: tuple[Shared, ...]
+    near_duplicates: tuple[NearlyShared, ...] = ()
+    overlaps: tuple[Overlap, ...] = ()
+    doubtful: tuple[DoubtfulPicture, ...] = ()
+    contradictions: tuple[Contradiction, ...] = ()
+    imbalances: tuple[Imbalance, ...] = ()
 
     @property
     def leaks(self) -> bool:
         """Whether a patient or a picture stands on both sides of a line."""
-        return any(shared.leak for shared in (*self.patients, *self.pictures))
+        found = (*self.patients, *self.pictures, *self.near_duplicates)
+        return any(shared.leak for shared in found)
 
     @property
     def healthy(self) -> bool:
-        """Whether there are no leaks, and every file and annotation can be used."""
+        """Whether there are no leaks, and every file and annotation can be used.
+
+        Doubtful pictures, contradictions and imbalances are for a person to look at; they
+        leave a set healthy.
+        """
         return not (self.leaks or self.missing or self.unreadable or self.annotations)
 
     def to_json(self) -> str:
@@ -70,10 +144,12 @@ class CheckReport:
 
     def summary(self) -> str:
         """A few lines of plain text on what is wrong, or that nothing is."""
-        return "\n".join(_summary(self))
+        return "\n".join(
+            (*_files(self), *_counted(self), *_suspected(self), *_shared(self), _verdict(self))
+        )
 
 
-def _summary(report: CheckReport) -> Iterator[str]:
+def _files(report: CheckReport) -> Iterator[str]:
     for kind, problems in (
         ("files are missing", report.missing),
         ("files cannot be read", report.unreadable),
@@ -82,6 +158,9 @@ def _summary(report: CheckReport) -> Iterator[str]:
         if problems:
             yield f"{len(problems)} {kind}:"
             yield from _first(_line(problem) for problem in problems)
+
+
+def _counted(report: CheckReport) -> Iterator[str]:
     for counts in report.counts:
         if counts.empty_reports:
             yield f"{counts.empty_reports} of {counts.studies} reports are empty: {counts.manifest}"
@@ -90,20 +169,64 @@ def _summary(report: CheckReport) -> Iterator[str]:
                 f"{counts.unknown_views} of {counts.radiographs} views are not known and are "
                 f"taken as frontal: {counts.manifest}"
             )
+
+
+def _suspected(report: CheckReport) -> Iterator[str]:
+    by_kind: dict[DoubtKind, list[tuple[Place, Doubt]]] = defaultdict(list)
+    for picture in report.doubtful:
+        for doubt in picture.doubts:
+            by_kind[doubt.kind].append((picture.place, doubt))
+    for kind, found in by_kind.items():
+        yield f"{len(found)} pictures look {kind.value}; look at them:"
+        yield from _first(_doubt_line(place, doubt) for place, doubt in found)
+    if report.contradictions:
+        yield f"{len(report.contradictions)} findings are contradicted by their report:"
+        yield from _first(_contradiction_line(item) for item in report.contradictions)
+    if report.imbalances:
+        yield f"{len(report.imbalances)} findings are spread unevenly over the splits:"
+        yield from _first(imbalance_line(item) for item in report.imbalances)
+
+
+def _shared(report: CheckReport) -> Iterator[str]:
     for kind, shared in (
         ("LEAK: patients stand in more than one split or set", report.patients),
         ("LEAK: pictures stand in more than one split or set", _leaks(report.pictures)),
+        ("LEAK: near duplicates stand in two splits or sets", _leaks(report.near_duplicates)),
         ("pictures are there more than once, on one side", _harmless(report.pictures)),
+        ("pairs of near duplicates, each on one side", _harmless(report.near_duplicates)),
     ):
         if shared:
             yield f"{len(shared)} {kind}:"
             yield from _first(_shared_line(item) for item in shared)
+    for overlap in report.overlaps:
+        yield overlap_line(overlap)
+
+
+def _verdict(report: CheckReport) -> str:
     if report.leaks:
-        yield "A model tested on what it has seen looks better than it is: take the leaks out."
-    elif report.healthy:
-        yield "No leaks, and every file can be read."
-    else:
-        yield "No leaks."
+        return "A model tested on what it has seen looks better than it is: take the leaks out."
+    if report.healthy:
+        return "No leaks, and every file can be read."
+    return "No leaks."
+
+
+def overlap_line(overlap: Overlap) -> str:
+    """How much of one set stands in another, in words."""
+    share = overlap.shared / overlap.radiographs
+    how = "lies whole inside" if share == 1 else "has a part in"
+    return (
+        f"{overlap.inner} {how} {overlap.outer}: {overlap.shared} of {overlap.radiographs} "
+        f"radiographs ({share:.0%})"
+    )
+
+
+def imbalance_line(item: Imbalance) -> str:
+    """How a finding is spread, in words."""
+    return (
+        f"{item.finding}: {item.present} of {item.studies} in {item.split} "
+        f"({item.present / item.studies:.1%}), {item.others_present} of {item.others} elsewhere "
+        f"({item.others_present / item.others:.1%})"
+    )
 
 
 def _leaks(items: Iterable[Shared]) -> tuple[Shared, ...]:
@@ -119,9 +242,23 @@ def _line(problem: Problem) -> str:
     return f"{place.study_id}, {place.path}: {problem.message}".replace(", :", ":")
 
 
+def _doubt_line(place: Place, doubt: Doubt) -> str:
+    sure = "" if doubt.sure is None else f" ({doubt.sure:.0%} sure)"
+    return f"{place.study_id}, {place.path}: {doubt.reason}{sure}"
+
+
+def _contradiction_line(item: Contradiction) -> str:
+    return (
+        f"{item.place.study_id}: {item.finding} is {item.source_says.value}, its report says "
+        f"{item.entity} {item.report_says.value}"
+    )
+
+
 def _shared_line(item: Shared) -> str:
     first = item.places[0]
     kind = "the same picture" if first.path else f"patient {first.patient_id}"
+    if isinstance(item, NearlyShared):
+        kind = f"alike {item.likeness:.2f}{', inverted' if item.inverted else ''}"
     places = "; ".join(
         ", ".join(filter(None, (place.split, place.study_id, place.path))) for place in item.places
     )

@@ -1,33 +1,44 @@
-"""Reads files to their last byte, with all cores, and says what is wrong with them.
+"""Reads a picture to its last byte and keeps what is needed to judge it.
 
-Run as a module it examines the files whose names it reads as JSON lines: a decoder that crashes
-on one file takes that process down, not the check, and no guard is needed in a caller's script.
+Run as a module it examines the pictures that it is asked about, a JSON line each; see `reading`.
 """
 
+import base64
 import hashlib
 import json
 import os
-import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 from carina.errors import CarinaError
-from carina.files import progress
+from carina.imaging.glance import Glance, glance_at
 from carina.imaging.reader import probe, read_grey8
+from carina.imaging.store import ImageStore
 
-_FEW_FILES = 200  # starting processes takes longer than reading these
-_FILES_AT_ONCE = 256
-_DECODED_SIDE = 64  # a JPEG may be decoded small: every byte is read all the same
+_DECODED_SIDE = 128  # a JPEG may be decoded small: every byte is read all the same
+
+
+@dataclass(frozen=True, kw_only=True)
+class Picture:
+    """A picture to examine: a file, or the image that a store holds under a key.
+
+    `glanced` is False for masks, of which only the size is needed.
+    """
+
+    path: str
+    store: str = ""
+    key: str = ""
+    glanced: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
 class Examined:
-    """What one file turned out to be: missing, not readable (`error` says why), or a picture.
+    """What a picture turned out to be: missing, not readable (`error` says why), or a picture.
 
-    `digest` is the SHA-256 of the file in hex, `width` and `height` are pixels.
+    `digest` is the SHA-256 in hex of the file, or of the pixels that a store holds; `width` and
+    `height` are pixels of the file; `view` is what the file itself says, None where it is silent.
     """
 
     digest: str = ""
@@ -35,83 +46,81 @@ class Examined:
     height: int = 0
     missing: bool = False
     error: str = ""
+    view: str | None = None
+    glance: Glance | None = None
 
 
-def examine(path: Path) -> Examined:
+def examine(picture: Picture) -> Examined:
     """Reads a picture to its last byte; what is wrong with it is returned, not raised."""
-    if not path.exists():
-        return Examined(missing=True)
     try:
-        header = probe(path)
-        read_grey8(path, short_side=_DECODED_SIDE)
-        with path.open("rb") as handle:
-            digest = hashlib.file_digest(handle, "sha256").hexdigest()
+        return _from_store(picture) if picture.store else _from_file(picture)
     except (CarinaError, OSError) as error:
         return Examined(error=str(error))
-    return Examined(digest=digest, width=header.width, height=header.height)
 
 
-def examine_all(paths: Sequence[Path], processes: int | None = None) -> dict[Path, Examined]:
-    """Examines files with all cores, or with as many processes as given."""
-    processes = processes or len(os.sched_getaffinity(0))
-    results = (
-        map(examine, paths)
-        if processes == 1 or len(paths) < _FEW_FILES
-        else _spread(paths, processes)
+def _from_file(picture: Picture) -> Examined:
+    path = Path(picture.path)
+    if not path.exists():
+        return Examined(missing=True)
+    header = probe(path)
+    levels = read_grey8(path, short_side=_DECODED_SIDE)
+    with path.open("rb") as handle:
+        digest = hashlib.file_digest(handle, "sha256").hexdigest()
+    return Examined(
+        digest=digest,
+        width=header.width,
+        height=header.height,
+        view=header.view,
+        glance=glance_at(levels) if picture.glanced else None,
     )
-    return dict(zip(paths, progress(results, "Reading files", len(paths)), strict=True))
 
 
-def _spread(paths: Sequence[Path], processes: int) -> Iterator[Examined]:
-    """What each path turned out to be, in order, by several processes."""
-    step = max(1, min(_FILES_AT_ONCE, -(-len(paths) // (2 * processes))))
-    chunks = [paths[start : start + step] for start in range(0, len(paths), step)]
-    threads = ThreadPoolExecutor(processes)
-    try:
-        for examined in threads.map(_examine_apart, chunks):
-            yield from examined
-    finally:
-        threads.shutdown(cancel_futures=True)
-
-
-def _examine_apart(paths: Sequence[Path]) -> list[Examined]:
-    """Examines files in a process of their own, and goes on after one that it dies of."""
-    done = _answers(paths)
-    if len(done) < len(paths):
-        path = paths[len(done)]
-        error = (
-            f"{path}: the process that decoded this file crashed, expected a picture. "
-            "The file is damaged; export it again or leave it out."
-        )
-        rest = paths[len(done) + 1 :]
-        done = [*done, Examined(error=error), *(_examine_apart(rest) if rest else [])]
-    return done
-
-
-def _answers(paths: Sequence[Path]) -> list[Examined]:
-    """The answers that a process gave before it ended."""
-    home = str(Path(__file__).parents[2])
-    search = os.pathsep.join(filter(None, [home, os.environ.get("PYTHONPATH", "")]))
-    finished = subprocess.run(
-        [sys.executable, "-W", "ignore", "-m", "carina.studies.examination"],
-        input="".join(json.dumps(str(path)) + "\n" for path in paths),
-        stdout=subprocess.PIPE,
-        text=True,
-        check=False,
-        env={**os.environ, "PYTHONPATH": search, "OMP_NUM_THREADS": "1"},
+def _from_store(picture: Picture) -> Examined:
+    store = _opened(picture.store)
+    levels = store[picture.key]
+    height, width = store.source_shape(picture.key)
+    return Examined(
+        digest=hashlib.sha256(levels.tobytes()).hexdigest(),
+        width=width,
+        height=height,
+        glance=glance_at(levels),
     )
-    whole = (line for line in finished.stdout.splitlines(keepends=True) if line.endswith("\n"))
-    return [Examined(**json.loads(line)) for line in whole]
+
+
+@lru_cache(maxsize=8)
+def _opened(path: str) -> ImageStore:
+    return ImageStore.open(Path(path))
+
+
+def to_line(examined: Examined) -> str:
+    """What was examined as a line of JSON."""
+    values = asdict(examined)
+    if examined.glance is not None:
+        values["glance"]["thumbnail"] = base64.b64encode(examined.glance.thumbnail).decode("ascii")
+    return json.dumps(values) + "\n"
+
+
+def from_line(line: str) -> Examined:
+    """What a line of `to_line` says."""
+    values = json.loads(line)
+    glance = values.pop("glance")
+    if glance is None:
+        return Examined(**values)
+    kept = Glance(**{**glance, "thumbnail": base64.b64decode(glance["thumbnail"])})
+    return replace(Examined(**values), glance=kept)
 
 
 def _serve() -> None:
-    """Answers the paths of standard input, a line each."""
+    """Answers the questions of standard input, a line each, until it closes."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what a decoder prints must not get between the answers
     for line in sys.stdin:
-        answers.write(json.dumps(asdict(examine(Path(json.loads(line))))) + "\n")
+        answers.write(to_line(examine(Picture(**json.loads(line)))))
         answers.flush()
 
 
 if __name__ == "__main__":
-    _serve()
+    try:
+        _serve()
+    except (BrokenPipeError, KeyboardInterrupt):
+        os._exit(1)  # the check was stopped: it says so itself, and a traceback adds nothing

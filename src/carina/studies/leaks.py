@@ -6,9 +6,9 @@ a manifest that has splits are on no side.
 
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 
-from carina.studies.check_report import Place, Shared
+from carina.studies.check_report import NearlyShared, Overlap, Place, Shared
+from carina.studies.duplicates import Alike
 from carina.studies.examination import Examined
 from carina.studies.manifest import Manifest
 from carina.study import Study
@@ -34,21 +34,76 @@ def shared_patients(manifests: Sequence[Manifest]) -> Iterator[Shared]:
     yield from _on_several_sides(several)
 
 
-def shared_pictures(
-    manifests: Sequence[Manifest], examined: Mapping[Path, Examined]
-) -> Iterator[Shared]:
-    """Pictures whose bytes stand in several places, of one study or of several."""
+def shared_pictures(standing: Mapping[str, Sequence[_Stands]]) -> Iterator[Shared]:
+    """Pictures whose bytes stand in several places, of one study or of several.
+
+    Args:
+        standing: from `places_by_digest`.
+    """
+    for found in standing.values():
+        if len(found) > 1:
+            yield Shared(places=tuple(place for _, place in found), leak=_apart(found))
+
+
+def shared_nearly(
+    alike: Iterable[Alike],
+    standing: Mapping[str, Sequence[_Stands]],
+    examined: Mapping[str, Examined],
+) -> Iterator[NearlyShared]:
+    """Pictures that seem to be one though their bytes differ, with one place of each.
+
+    Places on two sides are named first where there are such.
+    """
+    for pair in alike:
+        first = standing[examined[pair.first].digest]
+        second = standing[examined[pair.second].digest]
+        one, other = next(
+            ((one, other) for one in first for other in second if _apart((one, other))),
+            (first[0], second[0]),
+        )
+        yield NearlyShared(
+            places=(one[1], other[1]),
+            leak=_apart((*first, *second)),
+            likeness=round(pair.likeness, 3),
+            inverted=pair.inverted,
+        )
+
+
+def places_by_digest(
+    manifests: Sequence[Manifest], examined: Mapping[str, Examined]
+) -> dict[str, list[_Stands]]:
+    """Where each radiograph that could be read stands, by its digest."""
     places: dict[str, list[_Stands]] = defaultdict(list)
     for manifest in manifests:
         for side, study in _sides(manifest):
             for radiograph in study.radiographs:
-                digest = examined[manifest.absolute(radiograph.path)].digest
+                digest = examined[str(manifest.absolute(radiograph.path))].digest
                 if digest:
                     places[digest].append((side, place_of(manifest, study, radiograph.path)))
-    for found in places.values():
-        if len(found) > 1:
-            sides = {side for side, _ in found if side is not None}
-            yield Shared(places=tuple(place for _, place in found), leak=len(sides) > 1)
+    return places
+
+
+def overlaps(
+    standing: Mapping[str, Sequence[_Stands]],
+    alike: Iterable[NearlyShared],
+    counts: Mapping[str, int],
+) -> Iterator[Overlap]:
+    """How many radiographs of each manifest stand, as they are or nearly, in each other one.
+
+    Args:
+        standing: from `places_by_digest`.
+        alike: from `shared_nearly`.
+        counts: how many radiographs each manifest holds.
+    """
+    groups = [[place for _, place in found] for found in standing.values()]
+    shared: dict[tuple[str, str], set[Place]] = defaultdict(set)
+    for group in (*groups, *(pair.places for pair in alike)):
+        held = {place.manifest for place in group}
+        for place in group if len(held) > 1 else ():
+            for other in held - {place.manifest}:
+                shared[place.manifest, other].add(place)
+    for (inner, outer), places in sorted(shared.items()):
+        yield Overlap(inner=inner, outer=outer, shared=len(places), radiographs=counts[inner])
 
 
 def place_of(manifest: Manifest, study: Study, path: str = "") -> Place:
@@ -66,6 +121,11 @@ def _sides(manifest: Manifest) -> Iterator[tuple[str | None, Study]]:
     has_splits = any(study.split for study in manifest.studies)
     for study in manifest.studies:
         yield (study.split if has_splits else str(manifest.path)), study
+
+
+def _apart(stands: Iterable[_Stands]) -> bool:
+    """Whether there are two sides; what is on no side is with everybody."""
+    return len({side for side, _ in stands if side is not None}) > 1
 
 
 def _on_several_sides(groups: Iterable[Sequence[_Stands]]) -> Iterator[Shared]:

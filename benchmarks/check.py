@@ -1,0 +1,215 @@
+"""How well `carina check` finds near duplicates, and pictures that lie wrong; and how fast.
+
+Usage: python benchmarks/check.py --known nih.parquet --strange covid.parquet
+           [--phantom phantom.parquet] [--many 100000] [--fit] [--record]
+
+Both are manifests of upright frontal films; `--known` has splits by patient. `--fit` makes the
+packaged statistics anew from its training part, and nothing else has a part in them: what is
+measured are the other films of `--known` and all of `--strange`, which come from elsewhere.
+
+Near duplicates: every film is altered in 18 ways, and looked for among all films of both sets
+(found: it was among the candidates and was confirmed). False: confirmed pairs of two films of
+different people, or of one person on different days, among all pairs. Films that lie wrong: each
+film as it is (a doubt is a false alarm) and made wrong (no doubt is a miss). Speed: CPU time, all
+but reading the files, on films morphed from pairs of films.
+"""
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from carina.files import progress
+from carina.imaging import films as films_module
+from carina.imaging.doubts import DoubtKind, cells_of, ways_to_lie
+from carina.imaging.films import FILE, FILTER_SIDE
+from carina.imaging.fingerprint import FREQUENCIES, _waves, evened
+from carina.imaging.glance import Glance, glance_at, thumbnails_of
+from carina.imaging.reader import read_grey8
+from carina.studies.manifest import Manifest
+
+SEED = 20
+PENALTY = 0.01
+Grey = NDArray[np.uint8]
+Change = Callable[[Grey, np.random.Generator], Grey]
+
+
+def jpeg(levels: Grey, quality: int) -> Grey:
+    """Stored as JPEG and read back."""
+    buffer = io.BytesIO()
+    Image.fromarray(levels).save(buffer, "JPEG", quality=quality)
+    return np.asarray(Image.open(buffer))
+
+
+def resized(levels: Grey, width: int, height: int) -> Grey:
+    """At another size."""
+    return np.asarray(Image.fromarray(levels).resize((width, height), Image.Resampling.LANCZOS))
+
+
+def scaled(levels: Grey, scale: float) -> Grey:
+    """At another scale."""
+    return resized(levels, round(levels.shape[1] * scale), round(levels.shape[0] * scale))
+
+
+def cropped(levels: Grey, shares: NDArray[np.float64]) -> Grey:
+    """Without shares of the left, top, right and bottom."""
+    height, width = levels.shape
+    left, top, right, bottom = shares
+    return levels[
+        round(top * height) : height - round(bottom * height),
+        round(left * width) : width - round(right * width),
+    ]
+
+
+def toned(levels: Grey, gain: float, offset: float, gamma: float) -> Grey:
+    """With another contrast, brightness and gamma."""
+    grey = (levels / 255) ** gamma * gain + offset
+    return (np.clip(grey, 0, 1) * 255).astype(np.uint8)
+
+
+def sixteen_bits(levels: Grey) -> Grey:
+    """As 16-bit values seen through another window."""
+    deep = levels.astype(np.float64) * 181 + 4000
+    return (np.clip((deep - 2500) / 50000, 0, 1) * 255).astype(np.uint8)
+
+
+def marked(levels: Grey, generator: np.random.Generator) -> Grey:
+    """With a white box in one of the corners."""
+    height, width = levels.shape
+    top, left = generator.choice([0.04, 0.88]), generator.choice([0.04, 0.84])
+    painted = levels.copy()
+    rows = slice(round(top * height), round((top + 0.08) * height))
+    painted[rows, round(left * width) : round((left + 0.12) * width)] = 255
+    return painted
+
+
+def padded(levels: Grey) -> Grey:
+    """With black bars on two sides, as a letterbox leaves them."""
+    return np.pad(levels, ((0, 0), (levels.shape[1] // 8,) * 2))
+
+
+def republished(levels: Grey, generator: np.random.Generator) -> Grey:
+    """Cropped, toned, made smaller and compressed, as films go round on the net."""
+    changed = cropped(levels, generator.uniform(0, 0.03, 4))
+    gain, offset = generator.uniform(0.8, 1.2), generator.uniform(-0.1, 0.1)
+    changed = toned(changed, gain, offset, generator.uniform(0.7, 1.4))
+    return jpeg(scaled(changed, 0.5), 50)
+
+
+COPIES: dict[str, Change] = {
+    "the same file": lambda levels, _: levels,
+    "JPEG of quality 40": lambda levels, _: jpeg(levels, 40),
+    "JPEG of quality 15": lambda levels, _: jpeg(levels, 15),
+    "half the size": lambda levels, _: scaled(levels, 0.5),
+    "a quarter of the size": lambda levels, _: scaled(levels, 0.25),
+    "squeezed to 224 x 224": lambda levels, _: resized(levels, 224, 224),
+    "brighter by 15 %": lambda levels, _: toned(levels, 1, 0.15, 1),
+    "darker by 30 %": lambda levels, _: toned(levels, 0.7, 0, 1),
+    "more contrast": lambda levels, _: toned(levels, 1.4, -0.2, 1),
+    "gamma 0.6": lambda levels, _: toned(levels, 1, 0, 0.6),
+    "gamma 1.6": lambda levels, _: toned(levels, 1, 0, 1.6),
+    "16 bits, another window": lambda levels, _: sixteen_bits(levels),
+    "inverted": lambda levels, _: 255 - levels,
+    "up to 2 % cropped a side": lambda levels, g: cropped(levels, g.uniform(0, 0.02, 4)),
+    "up to 4 % cropped a side": lambda levels, g: cropped(levels, g.uniform(0, 0.04, 4)),
+    "5 % cropped on each side": lambda levels, _: cropped(levels, np.full(4, 0.05)),
+    "black bars": lambda levels, _: padded(levels),
+    "a white box in a corner": marked,
+    "cropped, toned, halved, JPEG 50": republished,
+}
+WRONGS: dict[str, tuple[DoubtKind, Change]] = {
+    "inverted": (DoubtKind.INVERTED, lambda levels, _: 255 - levels),
+    "a quarter turn to the right": (DoubtKind.TURNED, lambda levels, _: np.rot90(levels, 3)),
+    "half a turn": (DoubtKind.TURNED, lambda levels, _: np.rot90(levels, 2)),
+    "a quarter turn to the left": (DoubtKind.TURNED, lambda levels, _: np.rot90(levels)),
+    "mirrored": (DoubtKind.MIRRORED, lambda levels, _: levels[:, ::-1]),
+    "the lower 30 % grey": (DoubtKind.BROKEN, lambda levels, _: cut_off(levels)),
+    "blank": (DoubtKind.BLANK, lambda levels, _: np.full_like(levels, 100)),
+    "noise": (
+        DoubtKind.NOISE,
+        lambda levels, g: g.integers(0, 256, levels.shape).astype(np.uint8),
+    ),
+}
+
+
+def cut_off(levels: Grey) -> Grey:
+    """As a decoder leaves a picture whose data end early."""
+    painted = levels.copy()
+    painted[round(0.7 * len(levels)) :] = 128
+    return painted
+
+
+def read(manifest: Manifest) -> tuple[list[Grey], list[str]]:
+    """All films of a manifest, and whose they are."""
+    films, patients = [], []
+    for study in progress(manifest.studies, "Reading", len(manifest)):
+        for radiograph in study.radiographs:
+            films.append(read_grey8(manifest.absolute(radiograph.path)))
+            patients.append(f"{study.source} {study.patient_id}")
+    return films, patients
+
+
+def glances(films: list[Grey], change: Change, generator: np.random.Generator) -> list[Glance]:
+    """Films at a glance, changed first."""
+    return [glance_at(np.ascontiguousarray(change(film, generator))) for film in films]
+
+
+def as_it_is(levels: Grey, _: np.random.Generator) -> Grey:
+    """Not changed."""
+    return levels
+
+
+def training_change(levels: Grey, generator: np.random.Generator) -> Grey:
+    """As other machines might have shown a film: cropped, toned, evened by local contrast."""
+    changed = cropped(levels, generator.uniform(0, 0.1, 4))
+    changed = toned(changed, 1, 0, generator.uniform(0.6, 1.6))
+    coarse = resized(resized(changed, 8, 8), changed.shape[1], changed.shape[0])
+    flat = changed.astype(np.float32) - generator.uniform(0, 0.9) * coarse
+    low, high = np.percentile(flat, (0.5, 99.5))
+    return (np.clip((flat - low) / max(high - low, 1), 0, 1) * 255).astype(np.uint8)
+
+
+def fit(films: list[Grey], copies: int = 6) -> None:
+    """Makes the packaged statistics: means of films as they are, the filter from changed ones."""
+    generator = np.random.default_rng(SEED)
+    even = evened(thumbnails_of(glances(films, as_it_is, generator)))
+    waves = _waves()
+    spectrum = (waves @ even @ waves.T).reshape(len(even), FREQUENCIES**2)[:, 1:]
+    mean = cells_of(even).mean(axis=0)
+    changed = [even]
+    for _ in range(copies):
+        changed.append(evened(thumbnails_of(glances(films, training_change, generator))))
+    held = {
+        "spectrum": spectrum.mean(axis=0),
+        "spectrum_deviation": spectrum.std(axis=0),
+        "picture": (mean - mean.mean()) / mean.std(),
+        "upright": upright_filter(cells_of(np.concatenate(changed))),
+    }
+    path = Path(films_module.__file__).with_name(FILE)
+    np.savez(path, **{name: values.astype(np.float16) for name, values in held.items()})
+
+
+def upright_filter(cells: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The linear filter that picks the upright one of 16 ways: a softmax regression."""
+    import torch
+
+    torch.manual_seed(SEED)
+    ways = torch.from_numpy(ways_to_lie(cells).reshape(len(cells), 16, -1).copy())
+    weight = torch.zeros(FILTER_SIDE**2, requires_grad=True)
+    optimiser = torch.optim.LBFGS([weight], max_iter=300, line_search_fn="strong_wolfe")
+
+    def loss() -> torch.Tensor:
+        optimiser.zero_grad()
+        grid = weight.view(FILTER_SIDE, FILTER_SIDE)
+        rough = grid.diff(dim=0).square().sum() + grid.diff(dim=1).square().sum()
+        answers = ways @ weight
+        value = (answers.logsumexp(dim=1) - answers[:, 0]).mean()
+        value = value + PENALTY * (weight.square().sum() + rough)
+        value.backward()
+        return value
+
+    optimiser.step(loss)
+    return weight.detach().view(FILTER_SIDE, FILTER_SIDE).numpy()
