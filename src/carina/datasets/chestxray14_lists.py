@@ -29,7 +29,7 @@ WHOLE_LISTS: Mapping[str, Mapping[str, int]] = {
 """How many images the lists name, by the name of the set."""
 
 VALIDATION_SEED = 0
-TRAIN_AND_VALIDATE = SplitShares(train=7 / 8, validate=1 / 8, test=0)
+TRAIN_AND_VALIDATE = SplitShares(train=7 / 8, validate=1 / 8, test=0.0)
 """Of NIH's first list: near 70 / 10 / 20 of all, as papers split."""
 
 
@@ -144,8 +144,8 @@ def _note(name: str, lists: tuple[ImageList, ...], tally: Tally) -> None:
                     f"{each.path}: names {len(each.names):,} images, as the {other} {file} does; "
                     f"expected the {name} one, of {whole:,}. Put that one here."
                 )
-        part = "" if len(each.names) == whole else f" of {whole:,}"
+        of_whole = "" if len(each.names) == whole else f" (the whole list: {whole:,})"
         tally.note(
-            f"{name} {file}: {len(each.names):,}{part} images, {len(each.patients):,} patients, "
-            f"sha256 {each.digest[:16]}"
+            f"{name} {file}: {len(each.names):,} images{of_whole}, {len(each.patients):,} "
+            f"patients, sha256 {each.digest[:16]}"
         )
