@@ -454,7 +454,7 @@ def test_the_dicom_release_is_read_by_its_record_list(fake: Fake) -> None:
     listed = f"subject_id,study_id,dicom_id,path\n{ONE},{A},{NAMES['a']},{path}\n"
     fake.tables = {"cxr-record-list.csv.gz": listed}
     fake.write()
-    (fake.root / path).write_bytes(b"DICM")
+    (fake.root / path).with_suffix(".jpg").rename(fake.root / path)
     (study,), tally = fake.read()
     (image,) = study.radiographs
     assert (image.path, image.view, image.width) == (path, None, None)  # `index` reads the header

@@ -126,9 +126,9 @@ def _with_true_sizes(root: Path, images: pl.DataFrame, tally: Tally) -> pl.DataF
 
     Many keep the release at a smaller size than it was published in.
     """
-    step = max(len(images) // 1000, 1)
+    sized = images.filter(pl.col("width").is_not_null())
     checked = 0
-    for cells in images.gather_every(step).iter_rows(named=True):
+    for cells in sized.gather_every(max(len(sized) // 1000, 1)).iter_rows(named=True):
         try:
             header = probe(root / cells["path"])
         except RadiographError:
