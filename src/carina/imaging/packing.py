@@ -7,10 +7,10 @@ decoder that crashes on one file takes a worker down, not the build: that file i
 
 import json
 import os
+import select
 import subprocess
 import sys
 import threading
-import time
 from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -274,7 +274,7 @@ def _serve() -> None:
     """Answers tasks from standard input until it closes."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what a decoder prints must not get between the answers
-    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     for line in sys.stdin:
         row = json.loads(line)
         row["items"] = tuple((key, path) for key, path in row["items"])
@@ -283,10 +283,11 @@ def _serve() -> None:
         answers.flush()
 
 
-def _end_with(parent: int) -> None:
-    """Ends this process soon after its parent: a killed build leaves nobody behind."""
-    while os.getppid() == parent:
-        time.sleep(0.2)
+def _end_with_parent() -> None:
+    """Ends this process with its parent: a killed build leaves nobody behind."""
+    parent = select.poll()
+    parent.register(0, 0)  # no data is waited for, only the end of the one who sends them
+    parent.poll()
     os._exit(1)
 
 

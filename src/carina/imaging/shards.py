@@ -205,7 +205,7 @@ def _write_list(handle: BinaryIO, entries: Sequence[Entry]) -> None:
 
 def _describe(picture: Picture, data: bytes, shard: str, offset: int) -> Entry:
     """The entry of a picture whose bytes start at `offset`."""
-    counts = np.bincount(picture.pixels.ravel(), minlength=256)
+    counts = np.array(Image.fromarray(picture.pixels).histogram())
     levels = np.arange(256)
     return Entry(
         key=picture.key,

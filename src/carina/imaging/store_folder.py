@@ -128,7 +128,9 @@ def read_lists(paths: Iterable[Path]) -> tuple[pl.DataFrame, list[Path]]:
             parts.append(_frame(rows))
             rows = []
     frame = pl.concat([*parts, _frame(rows)])
-    return frame.unique("key", keep="last", maintain_order=True), damaged
+    if frame["key"].n_unique() < len(frame):  # spares a copy of all rows where no key is twice
+        frame = frame.unique("key", keep="last", maintain_order=True)
+    return frame, damaged
 
 
 @contextmanager
