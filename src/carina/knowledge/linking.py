@@ -1,14 +1,16 @@
 """Words of reports linked to the concepts that they name; where several fit, all are told."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from carina.knowledge.graph import Concept, ConceptGraph, ConceptKind
 from carina.knowledge.phrases import inflected, is_abbreviation, plain, straightened
-from carina.study import EntityKind
+from carina.study import Entity, EntityKind
 
 WORDS_FILE = Path(__file__).with_name("ordinary_words.txt")
 
@@ -141,7 +143,10 @@ def count_meanings(concepts: Sequence[Concept]) -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class LinkedTerm:
-    """A term of reports, how often it occurs, and what it was linked to."""
+    """A term of reports, how often it occurs, and what it was linked to.
+
+    `term` is the lexicon's word for the entity, `link.phrase` what was linked in the end.
+    """
 
     term: str
     kind: EntityKind
@@ -178,18 +183,47 @@ class LinkSummary:
             for way in Way
         )
 
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, as for JSON."""
+        return {
+            "mentions": self.mentions,
+            "linked": self.linked,
+            "ambiguous": self.ambiguous,
+            "by_way": {way.value: count for way, count in self.by_way},
+            "terms": [
+                {
+                    "term": term.term,
+                    "kind": term.kind.value,
+                    "mentions": term.mentions,
+                    "phrase": term.link.phrase,
+                    "way": term.link.way.value if term.link.way else None,
+                    "meanings": term.link.meanings,
+                    "concepts": [concept.id for concept in term.link.concepts],
+                }
+                for term in self.terms
+            ],
+        }
 
-def link_terms(linker: Linker, counts: Mapping[tuple[str, EntityKind], int]) -> LinkSummary:
-    """Links the terms of entities.
 
-    Args:
-        linker: of the graph to link to.
-        counts: mentions by the entities' name and kind.
+def link_entities(linker: Linker, entities: Iterable[Entity]) -> LinkSummary:
+    """Links the entities of reports, by their name, or else by the words as they are written.
+
+    The name goes first because it was chosen by what stands around the words: "base" is read as
+    a part of the lung.
     """
-    ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    counts = Counter((e.name, e.kind, e.text.lower()) for e in entities)
+    linked: dict[tuple[str, EntityKind, Link], int] = {}
+    for (name, kind, text), count in counts.items():
+        link = linker.link(name, kind)
+        if not link.meanings:
+            link = linker.link(text, kind)
+        if not link.meanings:
+            link = Link(phrase=name, way=None, concepts=(), meanings=0)
+        linked[name, kind, link] = linked.get((name, kind, link), 0) + count
+    ranked = sorted(linked.items(), key=lambda item: (-item[1], item[0][0], item[0][2].phrase))
     return LinkSummary(
         terms=tuple(
-            LinkedTerm(term=term, kind=kind, mentions=count, link=linker.link(term, kind))
-            for (term, kind), count in ranked
+            LinkedTerm(term=name, kind=kind, mentions=count, link=link)
+            for (name, kind, link), count in ranked
         )
     )

@@ -5,23 +5,25 @@ Source: UMLS Reference Manual, chapter 3 (National Library of Medicine).
 """
 
 import gzip
+import io
 import math
 import re
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, NoReturn
+from typing import NoReturn
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from carina.errors import KnowledgeError
 from carina.files import progress
 
 BLOCK = 32 * 2**20  # bytes read at once; memory is a few times this, however large the file
 _BOM = b"\xef\xbb\xbf"
-_PART = re.compile(r"\.RRF(?:\.([a-z]{2}))?(?:\.gz)?$")
+_PART = re.compile(r"\.RRF(?:\.(?!gz$)([a-z]{2}))?(?:\.gz)?$")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,16 +174,17 @@ def _blocks(parts: Sequence[Path]) -> Iterator[bytes]:
         yield rest + b"\n"
 
 
-def _opened(part: Path) -> BinaryIO | gzip.GzipFile:
+def _opened(part: Path) -> io.BufferedIOBase:
     return gzip.open(part, "rb") if part.suffix == ".gz" else part.open("rb")
 
 
 def _frame(
     block: bytes, layout: Sequence[str], columns: Sequence[str], name: Path, line: int
 ) -> pl.DataFrame:
-    # The parser fills short lines up without a word, so the marks are counted first.
-    if block.count(b"|") != len(layout) * block.count(b"\n"):
-        _refuse_fields(block, len(layout), name, line)
+    # The parser fills short lines up, and cuts long ones, without a word.
+    bars, ends = _places(block, "|"), _places(block, "\n")
+    if not _is_regular(bars, ends, len(layout)):
+        _refuse_fields(bars, ends, len(layout), name, line)
     numbered = {f"column_{place + 1}": pl.String() for place in range(len(layout) + 1)}
     places = [layout.index(column) for column in columns]
     try:
@@ -194,30 +197,43 @@ def _frame(
             columns=[f"column_{place + 1}" for place in places],
         )
     except pl.exceptions.ComputeError:
-        _refuse_fields(block, len(layout), name, line)
+        _refuse_letters(block, name, line)
     return frame.rename({f"column_{p + 1}": c for p, c in zip(places, columns, strict=True)})
 
 
-def _refuse_fields(block: bytes, fields: int, name: Path, line: int) -> NoReturn:
-    """Names the first line that cannot be read."""
-    marks = np.frombuffer(block, dtype=np.uint8)
-    ends = np.flatnonzero(marks == ord("\n"))
-    passed = np.searchsorted(np.flatnonzero(marks == ord("|")), ends)
-    wrong = np.flatnonzero(np.diff(passed, prepend=0) != fields)
-    if len(wrong):
-        found = int(np.diff(passed, prepend=0)[wrong[0]])
-        raise KnowledgeError(
-            f"{name}: line {line + int(wrong[0]):,} has {found} fields, expected {fields}, each "
-            'ended by "|". The file is damaged, cut short, or of another version; make or '
-            "download it again."
-        )
+def _places(block: bytes, mark: str) -> NDArray[np.int64]:
+    """Where a mark stands in a block."""
+    return np.flatnonzero(np.frombuffer(block, dtype=np.uint8) == ord(mark))
+
+
+def _is_regular(bars: NDArray[np.int64], ends: NDArray[np.int64], fields: int) -> bool:
+    """Whether every line has so many bars."""
+    return (
+        len(bars) == fields * len(ends)
+        and bool((bars[fields - 1 :: fields] < ends).all())
+        and bool((bars[fields::fields] > ends[:-1]).all())
+    )
+
+
+def _refuse_fields(
+    bars: NDArray[np.int64], ends: NDArray[np.int64], fields: int, name: Path, line: int
+) -> NoReturn:
+    """Names the first line with another number of fields."""
+    found = np.diff(np.searchsorted(bars, ends), prepend=0)
+    wrong = int(np.flatnonzero(found != fields)[0])
+    raise KnowledgeError(
+        f"{name}: line {line + wrong:,} has {found[wrong]} fields, expected {fields}, each "
+        'ended by "|". The file is damaged, cut short, or of another version; make or '
+        "download it again."
+    )
+
+
+def _refuse_letters(block: bytes, name: Path, line: int) -> NoReturn:
+    """Names the first line that is not UTF-8."""
     try:
         block.decode("utf-8")
     except UnicodeDecodeError as error:
-        place = line + block.count(b"\n", 0, error.start)
-        raise KnowledgeError(
-            f"{name}: line {place:,} is not UTF-8. Convert the file, or download it again."
-        ) from error
+        line += block.count(b"\n", 0, error.start)
     raise KnowledgeError(
-        f"{name}: a line from {line:,} on cannot be read. Download the file again."
+        f"{name}: line {line:,} is not UTF-8. Convert the file, or download it again."
     )

@@ -113,8 +113,7 @@ class _Release:
 
     def places(self, cuis: Iterable[str]) -> NDArray[np.int64]:
         """Where some concepts stand in `cuis`."""
-        inside = self.cuis.is_in(list(cuis))
-        return np.flatnonzero(inside.to_numpy())
+        return np.flatnonzero(_among(self.cuis, pl.Series(list(cuis), dtype=pl.String)))
 
     def seeds(self, how: Reach) -> tuple[tuple[str, tuple[str, ...]], ...]:
         """The concepts that each seed is the id or a name of; preferred names go before others."""
@@ -129,7 +128,7 @@ class _Release:
             by_name.setdefault(fold(name), []).append(cui)
             if fold(preferred[cui]) == fold(name):
                 by_preferred.setdefault(fold(name), []).append(cui)
-        ids = set(self.cuis.filter(self.cuis.is_in([seed.upper() for seed in how.seeds])))
+        ids = set(self.cuis.filter(self.cuis.is_in(list(how.seeds))))
         found = tuple((seed, _started(seed, ids, by_preferred, by_name)) for seed in how.seeds)
         refuse_no_seed(found)
         return found
@@ -147,8 +146,7 @@ class _Release:
             text for text in texts if inflected(text) in forms or straightened(text) in forms
         ]
         meant = rows.filter(pl.col("STR").is_in(fitting))["CUI"]
-        kept: NDArray[np.bool_] = self.cuis.is_in(meant.unique()).to_numpy()
-        return kept
+        return _among(self.cuis, meant.unique())
 
     def graph(self, kept: NDArray[np.bool_], edges: Edges | None) -> ConceptGraph:
         """The graph of some of the concepts, with the relations between them."""
@@ -156,7 +154,7 @@ class _Release:
         wanted = self.cuis.filter(pl.Series(kept))
         if self.selection.types:
             typed = chosen_types(types, self.selection, self.folder)["CUI"]
-            wanted = wanted.filter(wanted.is_in(typed))
+            wanted = wanted.filter(_among(wanted, typed))
             self.left_out["concepts of other semantic types"] = int(kept.sum()) - len(wanted)
         if wanted.is_empty():
             raise KnowledgeError(
@@ -190,14 +188,20 @@ class _Release:
         )
 
 
+def _among(cuis: pl.Series, others: pl.Series) -> NDArray[np.bool_]:
+    """Which of some concepts are among others."""
+    inside: NDArray[np.bool_] = cuis.is_in(others.implode()).to_numpy()
+    return inside
+
+
 def _started(
     seed: str,
     ids: set[str],
     by_preferred: Mapping[str, list[str]],
     by_name: Mapping[str, list[str]],
 ) -> tuple[str, ...]:
-    if seed.upper() in ids:
-        return (seed.upper(),)
+    if seed in ids:
+        return (seed,)
     named = by_preferred.get(fold(seed)) or by_name.get(fold(seed), [])
     return tuple(dict.fromkeys(named))
 
@@ -226,7 +230,7 @@ def _concept(cui: str, names: list[str], definition: str, types: Iterable[str]) 
 
 
 def _relations(edges: Edges, cuis: pl.Series, wanted: pl.Series) -> Iterable[Relation]:
-    inside = cuis.is_in(wanted).to_numpy()
+    inside = _among(cuis, wanted)
     kept = inside[edges.heads] & inside[edges.tails]
     heads = cuis.gather(edges.heads[kept]).to_list()
     tails = cuis.gather(edges.tails[kept]).to_list()
