@@ -16,6 +16,7 @@ EXAMPLES = (
     "carina index csv my_films --table list.csv --column image=file --column report=text "
     "--out films.parquet",
     "carina index mimic-cxr mimic-cxr-jpg/2.1.0 mimic-cxr/2.1.0 --out mimic.parquet",
+    "carina index chexpert CheXpert-v1.0-small --out chexpert.parquet",
     "carina index phantom cohort --out cohort.parquet",
 )
 
@@ -33,7 +34,7 @@ def index(
         list[str] | None, typer.Option(help="OURS=THEIRS: a column's name in the table; csv only.")
     ] = None,
     table: Annotated[
-        str | None, typer.Option(help="Name of the table below ROOT; csv only.")
+        str | None, typer.Option(help="Another table than the release's own, below ROOT.")
     ] = None,
     split_seed: Annotated[
         int | None, typer.Option(help="Split by patient, from this seed, what has no split.")
@@ -45,7 +46,7 @@ def index(
     if dataset == "list":
         for each in DATASETS.values():
             layout = "" if each.write is None else "; a --layout of `carina phantom`"
-            typer.echo(f"{each.name:<12} {each.source}{layout}")
+            typer.echo(f"{each.name:<20} {each.source}{layout}")
         return
     if root is None or out is None:
         raise typer.BadParameter("give the folder of the release, and --out MANIFEST.")
@@ -62,7 +63,8 @@ def index(
     manifest = index_release(declared, release, out, split_seed, tally)
     print_counts(count(manifest))
     print_oddities(tally)
-    print_share(compared_with_whole(declared, manifest))
+    if declared.counts:
+        print_share(compared_with_whole(declared, manifest))
     typer.echo(f"Written: {out}")
 
 
@@ -114,9 +116,11 @@ def print_oddities(tally: "Tally") -> None:
 
 
 def print_share(differences: dict[str, tuple[int, int]]) -> None:
-    """Says where a release is not the whole one."""
+    """Says whether a release is the whole one, and where it is not."""
     for name, (found, whole) in differences.items():
-        typer.echo(f"Not the whole release: {found:,} {name} of {whole:,}.")
+        typer.echo(f"{found:,} {name} here; the whole release has {whole:,}.")
+    if not differences:
+        typer.echo("The whole release is here.")
 
 
 def _listed(counts: dict[str, int]) -> str:
