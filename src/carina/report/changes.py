@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from carina.report.lexicon import WHOLE, Meaning, Role
-from carina.report.reach import LIST_ROLES, MODIFIER_ROLES, subjects
+from carina.report.reach import LIST_ROLES, MODIFIER_ROLES, PLACE_ROLES, VERSUS, subjects
 from carina.report.tokens import Token
 from carina.study import Change
 
@@ -29,7 +29,9 @@ def find_changes(tokens: Sequence[Token], roles: list[Role]) -> dict[int, Change
             continue
         for j in spoken_of(tokens, roles, i):
             if not (token.meaning.word == GROWN and i < j and is_density(tokens[j].meaning)):
-                changes.setdefault(j, change)
+                # "the previously seen effusion is stable": what is said last counts
+                if changes.get(j, Change.RESOLVED) is Change.RESOLVED:
+                    changes[j] = change
     return changes
 
 
@@ -52,7 +54,7 @@ def spoken_of(tokens: Sequence[Token], roles: list[Role], i: int) -> list[int]:
         return ahead
     if tokens[i].meaning.word == GROWN:  # "kyphosis with increased diameter"
         return before
-    ends = i + 1 == len(roles) or roles[i + 1] in AFTER_SUBJECT
+    ends = roles[i - 1] is Role.COMMA or i + 1 == len(roles) or roles[i + 1] in AFTER_SUBJECT
     return before or (subjects(roles, past_clause(tokens, roles, i)) if ends else [])
 
 
@@ -82,7 +84,7 @@ def past_clause(tokens: Sequence[Token], roles: list[Role], i: int) -> int:
 def objects(tokens: Sequence[Token], roles: list[Role], i: int) -> list[int]:
     """The next observation behind token `i` and those listed with it: "stable mass and nodules"."""
     found: list[int] = []
-    listed = True
+    listed, placed = True, False
     for j in range(i + 1, len(roles)):
         role = roles[j]
         if role is Role.OBSERVATION:
@@ -90,10 +92,15 @@ def objects(tokens: Sequence[Token], roles: list[Role], i: int) -> list[int]:
                 break
             found.append(j)
             listed = False
-        elif role in LIST_ROLES:
+        elif role in LIST_ROLES or tokens[j].meaning.word in VERSUS:
+            if placed and not found:
+                break  # "increased airspace and flattening": the airspace has increased
             listed = True
-        elif role not in BEFORE_OBJECT or tokens[j].meaning.change is not None or found:
+        elif tokens[j].meaning.change is not None or role not in BEFORE_OBJECT:
             break
+        elif found and not (listed and role in PLACE_ROLES):
+            break
+        placed = placed or role is Role.ANATOMY
     return found
 
 

@@ -207,7 +207,7 @@ def names_place(roles: list[Role], j: int) -> bool:
     """Whether the words from token `j` to the end of the clause are a place: "granuloma left base"."""
     for k in range(j, len(roles)):
         if roles[k] is Role.ANATOMY:
-            return k + 1 == len(roles) or roles[k + 1] in {Role.STOP, Role.COMMA}
+            return k + 1 == len(roles) or roles[k + 1] in {Role.STOP, Role.COMMA, Role.CHANGE}
         if roles[k] not in PLACE_ROLES:
             return False
     return False

@@ -15,6 +15,7 @@ PLACE_ROLES = frozenset({Role.SIDE, Role.ZONE, Role.ANATOMY})
 MODIFIER_ROLES = PLACE_ROLES | {Role.SEVERITY, Role.LIMIT, Role.BORDERLINE, Role.CHANGE}
 LIST_ROLES = frozenset({Role.JOINT, Role.CHOICE})
 LISTED_ROLES = frozenset({Role.OBSERVATION, Role.LIMIT, Role.ZONE, Role.ANATOMY, *LIST_ROLES})
+VERSUS = frozenset({"versus", "vs", "and or"})
 AFTER_DOUBT = frozenset({Role.STOP, Role.COMMA, Role.PREPOSITION, Role.WITH, Role.JOINT})
 INCLUDES = ("include", "includes")
 ENDS_SUBJECT = frozenset({Role.STOP, Role.DENIED, Role.DOUBTED, Role.SHOWS})
@@ -160,18 +161,20 @@ def doubt_alternatives(
 ) -> None:
     """Makes both sides of "atelectasis or infiltrate" uncertain."""
     for i, role in enumerate(roles):
-        if role is not Role.CHOICE and tokens[i].meaning.word not in {"versus", "vs", "and or"}:
+        if role is not Role.CHOICE and tokens[i].meaning.word not in VERSUS:
             continue
         before = next_observation(roles, range(i - 1, -1, -1))
         after = next_observation(roles, range(i + 1, len(roles)))
-        if before is None or after is None:
+        if before is None:
+            continue
+        if role is not Role.CHOICE and assertions[before] is PRESENT:
+            assertions[before] = UNCERTAIN  # "effusion versus thickening", whatever thickens
+        if after is None:
             continue
         if tokens[before].meaning.word == tokens[after].meaning.word:
             continue
         if assertions[before] is PRESENT and role is Role.CHOICE and assertions[after] is PRESENT:
             assertions[before] = assertions[after] = UNCERTAIN
-        elif role is not Role.CHOICE and assertions[before] is PRESENT:
-            assertions[before] = UNCERTAIN
 
 
 def next_observation(roles: list[Role], order: range) -> int | None:

@@ -180,6 +180,8 @@ def describe(
         assert term is not None
         assert term.region is not None
         place = owner_place(j, tokens, roles)
+        if i + 1 < len(roles) and roles[i + 1] is Role.SIDE:
+            place.side = place.side or tokens[i + 1].meaning.side  # "clear bilaterally"
         severity = None if state in WHOLE else severity_before(i, tokens)
         for observation in states[term.region, state]:
             statements.append(
@@ -254,6 +256,8 @@ def owners_ahead(i: int, tokens: Sequence[Token], roles: list[Role]) -> list[int
             if roles[j + 1 : j + 2] == [Role.OBSERVATION] and not owners:
                 break  # "calcified right hilar granuloma": the hilum is not what is calcified
             owners.append(j)
+        elif role in LIST_ROLES and roles[j + 1 : j + 2] == [Role.CHANGE]:
+            continue  # "normal and stable contours"
         elif owners and (role in LIST_ROLES or role is Role.COMMA):
             if opens_clause(roles, j + 1) or (j + 1 < len(roles) and roles[j + 1] is Role.ARTICLE):
                 break
