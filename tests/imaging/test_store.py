@@ -11,13 +11,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 from PIL import Image
 
 from carina.errors import CarinaError, ConfigError, OutputError, StoreError
 from carina.imaging import packing
+from carina.imaging import store as store_module
 from carina.imaging.building import StoreSummary, build_store, repair_store
-from carina.imaging.shards import JpegCodec, RawCodec, read_entries
+from carina.imaging.shards import Codec, JpegCodec, RawCodec, read_entries
 from carina.imaging.store import ImageStore
 
 Items = list[tuple[str, Path]]
@@ -407,5 +409,154 @@ def test_shard_that_was_cut_off_is_told_by_its_tail(items: Items, tmp_path: Path
     content = shard.read_bytes()
     for damaged in (content[:-1], content[:5], content[:-25] + b"x" + content[-24:]):
         shard.write_bytes(damaged)
-        with pytest.raises(StoreError, match=r"cut off, or its list is damaged\. Run `carina pack`"):
+        with pytest.raises(
+            StoreError, match=r"cut off, or its list is damaged\. Run `carina pack`"
+        ):
             read_entries(shard)
+
+
+def flip(path: Path, place: int) -> bytes:
+    """Changes one byte of a file; gives its content before."""
+    content = path.read_bytes()
+    changed = bytearray(content)
+    changed[place] ^= 0x10
+    path.write_bytes(changed)
+    return content
+
+
+def first_shard(store: Path) -> Path:
+    return sorted((store / "shards").glob("*.shard"))[0]
+
+
+def everything(store: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in store.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("codec", [RawCodec(), JpegCodec(quality=80)])
+def test_number_of_processes_changes_no_byte(items: Items, tmp_path: Path, codec: Codec) -> None:
+    for name, processes in (("one", 1), ("two", 2)):
+        build_store(items, tmp_path / name, 32, processes, codec=codec)
+    assert everything(tmp_path / "one") == everything(tmp_path / "two")
+
+
+@pytest.mark.parametrize("place", [-1, -20, -40], ids=["magic word", "length", "list"])
+def test_damaged_list_is_named_and_mended_without_touching_images(
+    items: Items, tmp_path: Path, place: int
+) -> None:
+    out = tmp_path / "store"
+    build_store(items, out, 32, processes=1)
+    before = everything(out)
+    flip(first_shard(out), place)
+    damage = ImageStore.open(out).verify()
+    assert damage.images == ()
+    assert damage.shards == ((first_shard(out).name, "cut off, or its list is damaged"),)
+    assert repair_store(items, out, processes=1).kept == 12
+    assert not ImageStore.open(out).verify()
+    assert everything(out) == before
+
+
+def test_cut_off_shard_is_named_and_only_its_lost_images_are_packed_again(
+    tmp_path: Path,
+) -> None:
+    out = tmp_path / "store"
+    Image.effect_noise((40, 40), 60).save(tmp_path / "a.png")
+    many = [(f"{i:03d}", tmp_path / "a.png") for i in range(130)]  # three to a shard
+    build_store(many, out, 16, processes=1)
+    assert len(list((out / "shards").iterdir())) == 44
+    shard = first_shard(out)
+    shard.write_bytes(shard.read_bytes()[:300])  # one image of 16 x 16 is whole
+    untouched = {path: path.stat().st_mtime_ns for path in (out / "shards").iterdir()}
+    del untouched[shard]
+    damage = ImageStore.open(out).verify()
+    assert damage.images == ("001", "002")
+    assert damage.shards == ((shard.name, "cut off, or its list is damaged"),)
+    assert repair_store(many, out, processes=1) == StoreSummary(written=2, kept=128, unreadable=())
+    assert not ImageStore.open(out).verify()
+    assert all(path.stat().st_mtime_ns == moment for path, moment in untouched.items())
+
+
+def test_index_that_says_otherwise_than_a_shard_is_named_and_mended(
+    items: Items, tmp_path: Path
+) -> None:
+    out = tmp_path / "store"
+    build_store(items, out, 32, processes=1)
+    before = everything(out)
+    index = pl.read_parquet(out / "index.parquet")
+    key, shard = index["key"][0], index["shard"][0]
+    wrong = pl.when(pl.col("key") == key).then(pl.col("crc32") ^ 1).otherwise("crc32")
+    index.with_columns(wrong.alias("crc32")).write_parquet(out / "index.parquet")
+    damage = ImageStore.open(out).verify()
+    assert damage.images == (key,)
+    assert damage.shards == ((shard, "the index says otherwise than its own list"),)
+    assert repair_store(items, out, processes=1).written == 0
+    assert everything(out) == before
+
+
+def test_lost_shard_is_named_by_verify(items: Items, tmp_path: Path) -> None:
+    build_store(items, tmp_path / "store", 32, processes=1)
+    shard = first_shard(tmp_path / "store")
+    shard.unlink()
+    damage = ImageStore.open(tmp_path / "store").verify()
+    assert damage.shards == ((shard.name, "No such file or directory"),)
+    assert len(damage.images) == 1
+
+
+def test_damaged_jpeg_is_told_when_it_is_read(items: Items, tmp_path: Path) -> None:
+    build_store(items, tmp_path / "store", 32, processes=1, codec=JpegCodec())
+    store = ImageStore.open(tmp_path / "store")
+    key = next(key for key in store.keys if store.shape(key) == (48, 32))
+    shards = (tmp_path / "store" / "shards").iterdir()
+    flip(next(path for path in shards if key.encode() in path.read_bytes()), 0)
+    with pytest.raises(StoreError, match=rf"the image '{key}' is damaged.*--repair"):
+        store[key]
+
+
+def test_file_that_changes_while_it_is_read_is_named(
+    items: Items, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shrink = packing.shrink
+
+    def slow(path: Path, size: int) -> object:
+        made = shrink(path, size)
+        if path == items[2][1]:
+            path.write_bytes(path.read_bytes() + b"more")
+        return made
+
+    with monkeypatch.context() as patched:
+        patched.setattr(packing, "shrink", slow)
+        summary = build_store(items, tmp_path / "store", 32, processes=1)
+    ((key, message),) = summary.unreadable
+    assert key == items[2][0]
+    assert "the file changed while it was read" in message
+    assert build_store(items, tmp_path / "store", 32, processes=1).written == 1
+
+
+@pytest.mark.parametrize("quality", [0, 101])
+def test_quality_that_jpeg_does_not_have_is_refused(quality: int) -> None:
+    with pytest.raises(ConfigError, match=f"from 1 to 100, got {quality}"):
+        JpegCodec(quality=quality)
+
+
+def test_store_of_another_quality_is_not_touched(items: Items, tmp_path: Path) -> None:
+    build_store(items, tmp_path / "store", 32, processes=1, codec=JpegCodec(quality=90))
+    with pytest.raises(StoreError, match=r"form jpeg quality 90, asked for were .* quality 80\."):
+        build_store(items, tmp_path / "store", 32, processes=1, codec=JpegCodec(quality=80))
+
+
+def test_header_with_settings_that_its_form_lacks_is_refused(items: Items, tmp_path: Path) -> None:
+    build_store(items, tmp_path / "store", 32, processes=1)
+    header = tmp_path / "store" / "store.json"
+    header.write_text('{"version": 1, "size": 32, "codec": "raw", "quality": 3}')
+    with pytest.raises(StoreError, match=r"store\.json cannot be read"):
+        ImageStore.open(tmp_path / "store")
+
+
+def test_more_shards_are_read_than_may_be_open(
+    items: Items, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build_store(items, tmp_path / "store", 32, processes=1)
+    monkeypatch.setattr(store_module, "MOST_MAPPED", 2)
+    store = ImageStore.open(tmp_path / "store")
+    images = {key: store[key] for key in store.keys}
+    assert store._mapped.cache_info().currsize == 2
+    assert all(np.array_equal(images[key], store[key]) for key in store.keys)
