@@ -42,7 +42,9 @@ def test_index_writes_a_manifest_and_prints_what_it_holds(
 
 def test_index_list_names_the_datasets(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("index", "list") == 0
-    assert {"csv", "phantom"} <= set(capsys.readouterr().out.split())
+    lines = capsys.readouterr().out.splitlines()
+    layouts = {line.split()[0]: "a --layout of `carina phantom`" in line for line in lines}
+    assert layouts | {"csv": False, "phantom": False, "mimic-cxr": True, "iu-xray": True} == layouts
 
 
 @pytest.mark.parametrize(

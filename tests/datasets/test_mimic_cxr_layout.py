@@ -3,6 +3,7 @@
 import gzip
 import re
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -10,6 +11,7 @@ import pytest
 from PIL import Image
 
 from carina.cli.main import main
+from carina.datasets import registry
 from carina.datasets.declaration import Release
 from carina.datasets.indexing import index_release
 from carina.datasets.layouts import write_layout
@@ -106,16 +108,35 @@ def test_the_walk_begins_as_typed(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     for words in (
-        "phantom mimic --studies 24 --size 64 --layout mimic-cxr --processes 1",
+        "phantom mimic --studies 16 --size 64 --layout mimic-cxr --processes 1",
         "index mimic-cxr mimic/mimic-cxr-jpg mimic/mimic-cxr --out mimic.parquet",
         "check mimic.parquet",
     ):
         with pytest.raises(SystemExit) as ended:
             main(words.split())
         assert not ended.value.code
+        if words.startswith("phantom"):
+            lost = min(tmp_path.rglob("*.jpg"))
+            lost.unlink()
     printed = capsys.readouterr().out
     assert "Written: mimic\n" in printed
-    assert "Not the whole release: 24 studies of 227,835." in printed
+    assert f"1 images that are listed but not there, left out (first: files/{lost.name}" in (
+        printed.replace(f"{lost.parent.relative_to(tmp_path / 'mimic/mimic-cxr-jpg/files')}/", "")
+    )
+    assert "65,379" in printed
+    assert "studies here; the whole release has 227,835." in printed
+
+
+def test_a_whole_release_is_told_as_such(
+    out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = replace(MIMIC_CXR, counts={"studies": 28})
+    monkeypatch.setitem(registry.DATASETS, "mimic-cxr", whole)
+    folders = [str(out / "mimic-cxr-jpg"), str(out / "mimic-cxr")]
+    with pytest.raises(SystemExit) as ended:
+        main(["index", "mimic-cxr", *folders, "--out", str(tmp_path / "m.parquet")])
+    assert not ended.value.code
+    assert "The whole release is here." in capsys.readouterr().out
 
 
 def test_an_unknown_layout_is_refused_in_one_message(
