@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pytest
@@ -41,3 +42,60 @@ def test_annotate_refuses_an_unknown_extractor(
         main(["annotate", str(write(tmp_path)), "--out", "x.parquet", "--extractor", "magic"])
     assert stopped.value.code == 2
     assert "no source of entities 'magic'" in capsys.readouterr().err
+
+
+def run(*words: object) -> int:
+    with pytest.raises(SystemExit) as stopped:
+        main([str(word) for word in words])
+    return int(stopped.value.code or 0)
+
+
+def test_annotate_takes_a_concept_graph(tmp_path: Path) -> None:
+    (tmp_path / "g.toml").write_text('[finding."pleural effusion"]\nsynonyms = ["effusion"]\n')
+    out = tmp_path / "out.parquet"
+    words = ("annotate", write(tmp_path), "--out", out, "--extractor", "umls")
+    assert run(*words, "--knowledge", tmp_path / "g.toml") == 0
+    (entity,) = Manifest.read(out).studies[0].report.entities or ()
+    assert (entity.name, str(entity.assertion)) == ("pleural effusion", "absent")
+
+
+def test_annotate_says_which_reports_radgraph_has_no_record_of(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    entity = {"tokens": "effusion", "label": "OBS-DA", "start_ix": 1, "end_ix": 1, "relations": []}
+    records = {"s9": {"text": "No effusion .", "entities": {"1": entity}}}
+    (tmp_path / "r.json").write_text(json.dumps(records))
+    words = ("annotate", write(tmp_path), "--out", tmp_path / "o.parquet")
+    assert run(*words, "--extractor", "radgraph", "--records", tmp_path / "r.json") == 1
+    assert "no record is of a study of the manifest" in capsys.readouterr().err
+    (tmp_path / "r.json").write_text(json.dumps({"s0": records["s9"], **records}))
+    assert run(*words, "--extractor", "radgraph", "--records", tmp_path / "r.json") == 0
+    assert "2 studies, 1 without a report, 0 not read" in capsys.readouterr().out
+
+
+def test_annotate_sends_no_report_to_another_machine(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("annotate", write(tmp_path), "--out", tmp_path / "o.parquet", "--extractor", "llm")
+    assert run(*words, "--model", "m", "--server", "https://api.example.com/v1") == 2
+    assert "add --allow-remote" in capsys.readouterr().err
+    assert not (tmp_path / "o.parquet").exists()
+
+
+def test_annotate_compares_two_sources(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    manifest, annotated = write(tmp_path), tmp_path / "annotated.parquet"
+    assert run("annotate", manifest, "--out", annotated) == 0
+    out = tmp_path / "difference"
+    assert run("annotate", manifest, "--compare", annotated, "umls", "--out", out) == 0
+    shown = capsys.readouterr().out
+    assert "2 reports read by both" in shown
+    assert "all observations" in shown
+    assert {path.name for path in out.iterdir()} == {"comparison.json", "index.html"}
+
+
+def test_annotate_refuses_an_option_of_another_source(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("annotate", write(tmp_path), "--out", tmp_path / "o.parquet", "--price-in", "1")
+    assert run(*words) == 2
+    assert "--price-in is no option of rules" in capsys.readouterr().err

@@ -235,6 +235,11 @@ def test_labels_follow_the_policy() -> None:
     assert label_table(found, names, careful).tolist() == [[1, -1, -1, 0], [0, -1, -1, 1]]
 
 
+def test_a_report_that_says_normal_is_labelled_normal() -> None:
+    found = [[entity(NORMAL, Assertion.PRESENT), entity("mass", Assertion.ABSENT)]]
+    assert label_table(found, ("mass", NORMAL), LabelPolicy()).tolist() == [[0, 1]]
+
+
 def test_a_query_is_looked_up_by_the_lexicons_name_too() -> None:
     present = [[entity("pleural thickening", Assertion.PRESENT)]]
     assert label_table(present, ("pleural thickening",), LabelPolicy()).tolist() == [[1]]

@@ -166,6 +166,9 @@ class Asking:
             reply = self._server.ask(self._prompt.messages(text))
         except UnansweredError as error:
             return f"the server {error}"
+        except AnnotationError:
+            self._server.stopped.set()  # before the next report is sent
+            raise
         self._cache.write(path, reply)
         return reply
 

@@ -2,12 +2,14 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from carina.annotation.language_model import LanguageModel
 from carina.annotation.radgraph import RadGraphFiles, RadGraphPackage
 from carina.annotation.rules import Rules
 from carina.annotation.source import Source
 from carina.annotation.umls import Umls
+from carina.annotation.written import WrittenEntities
 from carina.errors import ConfigError
 
 SOURCES: dict[str, type[Source]] = {
@@ -18,6 +20,28 @@ SOURCES: dict[str, type[Source]] = {
     "llm": LanguageModel,
 }
 """Every source of entities by the name that the command line gives it."""
+
+
+def make_pair(
+    names: tuple[str, str], given: Mapping[str, object], otherwise: Mapping[str, object]
+) -> tuple[Source, Source]:
+    """Two sources to be compared, each a name of `SOURCES` or the file of an annotated manifest.
+
+    Raises:
+        ConfigError: one is neither, or an option cannot be used.
+    """
+    for name in names:
+        if name not in SOURCES and not Path(name).is_file():
+            raise ConfigError(
+                f"{name!r} is neither a source of entities ({', '.join(SOURCES)}) nor the file of "
+                "an annotated manifest. Name two of these to compare."
+            )
+    asked = [name for name in names if name in SOURCES]
+    made = iter(make_sources(asked, given, otherwise))
+    first, second = (
+        next(made) if name in SOURCES else WrittenEntities(manifest=Path(name)) for name in names
+    )
+    return first, second
 
 
 def make_sources(
@@ -39,8 +63,8 @@ def make_sources(
         if name not in known:
             takes = ", ".join(sorted(map(option, known)))
             raise ConfigError(
-                f"{option(name)} is no option of {' and '.join(names)}, which take {takes}. "
-                "Leave it out, or name another source."
+                f"{option(name)} is no option of {' or '.join(names) or 'annotated manifests'}, "
+                f"which take {takes or 'none'}. Leave it out, or name another source."
             )
     options = {**otherwise, **given}
     return tuple(make_source(name, options) for name in names)

@@ -152,9 +152,10 @@ def concept_phrases(
         if known is not None and known.role is not Role.OBSERVATION:
             continue
         name = wording.observation(phrase) or wording.observation(concept.name)
+        name = name or fold(concept.name)
         if name == NORMAL:
             continue
-        phrases[phrase] = Meaning(role=Role.OBSERVATION, word=name or fold(concept.name))
+        phrases[phrase] = Meaning(role=Role.OBSERVATION, word=name)
         if is_abbreviation(written):
             abbreviations.add(phrase)
     return phrases, frozenset(abbreviations)

@@ -7,6 +7,7 @@ import typer
 
 if TYPE_CHECKING:
     from carina.annotation.annotate import AnnotationSummary
+    from carina.annotation.compare import Comparison
     from carina.annotation.source import Problem
 
 EXAMPLES = (
@@ -21,6 +22,7 @@ EXAMPLES = (
     "carina annotate ours.parquet --compare ours.parquet theirs.parquet --out difference",
 )
 SHOWN_OBSERVATIONS = 20
+SHOWN_EXAMPLES = 5
 GRAPH, RECORDS, SERVER = "Of umls", "Of radgraph and radgraph-package", "Of llm"
 
 
@@ -65,6 +67,10 @@ def annotate(
         str | None,
         typer.Option(help="Base address, as http://localhost:8000/v1.", rich_help_panel=SERVER),
     ] = None,
+    timeout_s: Annotated[
+        float | None,
+        typer.Option(help="Seconds of silence to bear; default 120.", rich_help_panel=SERVER),
+    ] = None,
     allow_remote: Annotated[
         bool | None,
         typer.Option(
@@ -97,7 +103,7 @@ def annotate(
 ) -> None:
     """Reads observations and anatomy out of every report, with what is said of them."""
     from carina.annotation.annotate import annotate_manifest, summarise
-    from carina.annotation.registry import make_sources
+    from carina.annotation.registry import make_pair, make_sources
     from carina.studies.manifest import Manifest, write_manifest
 
     options = {
@@ -107,6 +113,7 @@ def annotate(
         "records": tuple(records) if records else None,
         "model": model,
         "server": server,
+        "timeout_s": timeout_s,
         "allow_remote": allow_remote,
         "prompt": prompt,
         "cache": cache,
@@ -117,6 +124,14 @@ def annotate(
     given = {name: value for name, value in options.items() if value is not None}
     beside = {"cache": out.with_name(f"{out.name}.answers")}
     films = Manifest.read(manifest, root)
+    if compare is not None:
+        from carina.annotation.compare import compare_sources
+
+        comparison = compare_sources(films, compare, make_pair(compare, given, beside))
+        comparison.save(out)
+        print_comparison(comparison)
+        typer.echo(f"{out / 'index.html'}: the page. It quotes reports.")
+        return
     (source,) = make_sources((extractor,), given, beside)
     done = annotate_manifest(films, source)
     write_manifest(done.studies, out, films.root)
@@ -145,3 +160,30 @@ def print_problems(problems: "tuple[Problem, ...]", remarks: tuple[str, ...]) ->
         typer.echo(f"{problem.count:>7}  {problem.reason} (in {', '.join(problem.examples)})")
     for remark in remarks:
         typer.echo(remark)
+
+
+def print_comparison(comparison: "Comparison") -> None:
+    """Prints the observations that differ most, and some sentences of the first of them."""
+    from carina.annotation.compare import said, shown_columns
+
+    first, second = comparison.first, comparison.second
+    columns = [*shown_columns("first", "second"), "kappa"]
+    typer.echo(f"{comparison.studies} reports read by both; first: {first}, second: {second}.")
+    typer.echo(" ".join([f"{'observation':<38}", *(f"{column:>12}" for column in columns)]))
+    shown = comparison.observations[:SHOWN_OBSERVATIONS]
+    for row in (*shown, comparison.overall):
+        kappa = "-" if row.kappa is None else f"{row.kappa:.3f}"
+        cells = (f"{value:>12}" for value in (*row.counts, kappa))
+        typer.echo(" ".join([f"{row.name[:38]:<38}", *cells]))
+    if len(comparison.observations) > SHOWN_OBSERVATIONS:
+        typer.echo(f"... and {len(comparison.observations) - SHOWN_OBSERVATIONS} more observations")
+    names = [row.name for row in shown[:SHOWN_EXAMPLES]]
+    for name in names:
+        example = next((e for e in comparison.examples if e.observation == name), None)
+        if example is not None:
+            said_so = f"{first}: {said(example.first)}, {second}: {said(example.second)}"
+            typer.echo(f"{name} in {example.study_id} ({said_so})")
+            for sentence in example.sentences:
+                typer.echo(f"    {sentence}")
+    for source, problem in comparison.problems:
+        typer.echo(f"{problem.count:>7}  {source}: {problem.reason}")
