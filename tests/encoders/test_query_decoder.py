@@ -1,8 +1,10 @@
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor, nn
 
-from carina.encoders.query_decoder import QueryDecoder, QueryDecoderConfig
+from carina.encoders.query_decoder import Alone, QueryDecoder, QueryDecoderConfig
 from carina.errors import ConfigError
 
 SMALL = QueryDecoderConfig(dim=16, layers=3, heads=4, hidden=24, dropout=0.1)
@@ -67,6 +69,18 @@ def test_answers_do_not_depend_on_the_order_of_queries_or_on_other_pictures() ->
     whole = ours(memory, queries).features
     turned = ours(memory[1:2], queries[order]).features
     torch.testing.assert_close(turned[0], whole[1, order], atol=1e-5, rtol=1e-5)
+
+
+def test_queries_that_are_asked_alone_do_not_see_one_another() -> None:
+    together, _ = same_weights(SMALL)
+    alone = QueryDecoder(replace(SMALL, queries=Alone())).eval()
+    alone.load_state_dict(together.state_dict())
+    memory, queries = torch.randn(2, 30, 16), torch.randn(5, 16)
+    decoded = alone(memory, queries)
+    one_by_one = [together(memory, query.unsqueeze(0)).features for query in queries]
+    torch.testing.assert_close(decoded.features, torch.cat(one_by_one, 1), atol=1e-5, rtol=1e-5)
+    assert not torch.allclose(decoded.features, together(memory, queries).features, atol=1e-2)
+    assert torch.equal(decoded.self_attention, torch.eye(5).expand(3, 2, 5, 5))
 
 
 @pytest.mark.parametrize("wrong", [{"heads": 5}, {"layers": 0}])

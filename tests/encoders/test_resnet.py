@@ -1,4 +1,5 @@
 import copy
+from dataclasses import replace
 
 import pytest
 import torch
@@ -54,6 +55,15 @@ def test_the_grid_has_one_feature_per_stride(depths: tuple[int, ...], stride: in
     assert config.stride == stride
     assert features.grid.shape == (2, 64 // stride, 96 // stride, 6)
     torch.testing.assert_close(features.pooled, features.tokens.mean(1))
+
+
+def test_an_output_norm_centres_and_scales_every_feature_over_all_places() -> None:
+    config = replace(SMALL, output_norm=True)
+    torch.manual_seed(0)
+    encoder = config.build()
+    grid = encoder(torch.rand(8, config.channels, 32, 32) + 5).grid.flatten(0, 2)
+    torch.testing.assert_close(grid.mean(0), torch.zeros(config.dim), atol=1e-5, rtol=0)
+    torch.testing.assert_close(grid.var(0), torch.ones(config.dim), atol=0.03, rtol=0)
 
 
 def test_tokens_lie_row_after_row() -> None:

@@ -132,6 +132,30 @@ def test_a_description_changes_what_is_asked() -> None:
     assert not torch.allclose(encoded.features["text"][0], encoded.features["text"][1])
 
 
+def test_queries_are_seen_from_the_middle_of_those_that_were_trained() -> None:
+    plain = model_of()
+    model = model_of(replace(CONFIG, standardised_queries=True))
+    trained = plain.text_encoder.encode(QUERIES)
+    model.query_norm.fit(trained)
+    seen = model.query_norm(trained)
+    torch.testing.assert_close(seen.mean(0), torch.zeros(16), atol=1e-3, rtol=0)
+    assert float(seen.square().mean().sqrt()) == pytest.approx(1)
+    pictures = torch.rand(2, 1, 32, 32)
+    asked = model.answer(pictures, model.encode_queries([Query(name) for name in QUERIES]))
+    logits = plain.logits(plain.eval().image_encoder(pictures).tokens, seen)
+    torch.testing.assert_close(asked.scores, logits.softmax(-1)[..., 1], atol=1e-5, rtol=1e-4)
+    kept = model_of(replace(CONFIG, standardised_queries=True), seed=1)
+    kept.load_state_dict(model.state_dict())
+    assert torch.equal(kept.query_norm(trained), seen)
+
+
+def test_a_single_trained_query_stays_as_it_is() -> None:
+    model = model_of(replace(CONFIG, standardised_queries=True))
+    query = model.text_encoder.encode(QUERIES[:1])
+    model.query_norm.fit(query)
+    assert torch.equal(model.query_norm(query), query)
+
+
 def test_maps_are_of_all_layers_or_of_the_last() -> None:
     attention = torch.tensor([[[[1.0, 0.0]]], [[[0.0, 1.0]]]])
     assert AllLayers().of(attention).tolist() == [[[0.5, 0.5]]]

@@ -49,6 +49,14 @@ class Attention(nn.Module):
             return self.attend_folded(self.fold(queries), memory)
         return self._attend_projected(queries, memory)
 
+    def attend_itself(self, queries: Float[Tensor, "batch queries dim"]) -> Attended:
+        """Each query attends to itself alone: what `forward` gives for every query by itself."""
+        dim = queries.shape[-1]
+        values = F.linear(queries, self.in_proj_weight[2 * dim :], self.in_proj_bias[2 * dim :])
+        one = torch.eye(queries.shape[1], dtype=queries.dtype, device=queries.device)
+        features: Tensor = self.out_proj(values)
+        return Attended(features, one.expand(len(queries), -1, -1))
+
     def fold(
         self, queries: Float[Tensor, "batch queries dim"]
     ) -> Float[Tensor, "batch heads queries dim"]:

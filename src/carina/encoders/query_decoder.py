@@ -8,13 +8,33 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from carina.encoders.attention import Attention
+from carina.encoders.attention import Attended, Attention
 from carina.errors import ConfigError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Together:
+    """Queries attend to one another, as in KAD: an answer depends on what else is asked."""
+
+    def attend(self, attention: Attention, queries: Float[Tensor, "batch queries dim"]) -> Attended:
+        """Attention among all queries."""
+        return attention(queries, queries)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Alone:
+    """Each query attends to itself: its answer is the same whatever else is asked."""
+
+    def attend(self, attention: Attention, queries: Float[Tensor, "batch queries dim"]) -> Attended:
+        """Attention of each query to itself."""
+        return attention.attend_itself(queries)
 
 
 @dataclass(frozen=True, kw_only=True)
 class QueryDecoderConfig:
     """Settings of a query decoder. Defaults are KAD's.
+
+    `queries` says whether the queries of a list are asked together or each alone.
 
     `initial_deviation` is of the fresh weights. KAD's 0.02 is 0.55 / sqrt(768); at a smaller
     `dim` the same number makes every layer whisper, and learning slow.
@@ -26,6 +46,7 @@ class QueryDecoderConfig:
     hidden: int = 1024
     dropout: float = 0.1
     initial_deviation: float = 0.02
+    queries: Together | Alone = Together()
 
     def __post_init__(self) -> None:
         """Checks that the layers can be built."""
@@ -78,13 +99,13 @@ class QueryLayer(nn.Module):
         self.norm2 = nn.LayerNorm(config.dim)
         self.norm3 = nn.LayerNorm(config.dim)
         self.dropout = nn.Dropout(config.dropout)
+        self._queries = config.queries
 
     def ask_one_another(
         self, states: Float[Tensor, "batch queries dim"]
     ) -> tuple[Float[Tensor, "batch queries dim"], Float[Tensor, "batch queries queries"]]:
-        """Self-attention among the queries."""
-        normed = self.norm1(states)
-        attended = self.self_attn(normed, normed)
+        """Self-attention of the queries."""
+        attended = self._queries.attend(self.self_attn, self.norm1(states))
         return states + self.dropout(attended.features), attended.weights
 
     def ask_picture(

@@ -52,13 +52,18 @@ IMAGENET_224 = Preprocessing(
 
 @dataclass(frozen=True, kw_only=True)
 class KADConfig:
-    """Settings of a KAD model. Defaults are those at true size with a ResNet-50 at 224 px."""
+    """Settings of a KAD model. Defaults are those at true size with a ResNet-50 at 224 px.
+
+    With `standardised_queries` the embeddings of queries are centred on the mean of those that
+    are trained, and scaled to deviation 1, before the query network sees them. KAD does not.
+    """
 
     image: ResNetConfig | ViTConfig = field(default_factory=ResNetConfig)
     text: TextEncoderConfig = field(default_factory=TextEncoderConfig)
     decoder: QueryDecoderConfig = field(default_factory=QueryDecoderConfig)
     preprocessing: Preprocessing = IMAGENET_224
     maps: AllLayers | LastLayer = AllLayers()
+    standardised_queries: bool = False
 
     def __post_init__(self) -> None:
         """Checks that the parts fit one another."""
@@ -87,6 +92,44 @@ def check_image_side(image: ResNetConfig | ViTConfig, preprocessing: Preprocessi
         )
 
 
+class AsEmbedded(nn.Module):
+    """Queries reach the query network as the text encoder gives them."""
+
+    def fit(self, queries: Float[Tensor, "queries dim"]) -> None:
+        """Learns nothing."""
+
+    def forward(self, queries: Float[Tensor, "queries dim"]) -> Float[Tensor, "queries dim"]:
+        """The same."""
+        return queries
+
+
+class Standardised(nn.Module):
+    """Queries are seen from the middle of those that were trained.
+
+    Embeddings of findings share most of their length with one another; what tells them apart
+    is what is left.
+    """
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(dim))
+        self.register_buffer("deviation", torch.ones(()))
+
+    def fit(self, queries: Float[Tensor, "queries dim"]) -> None:
+        """Takes mean and deviation of the trained queries, once, before training.
+
+        One query alone has no middle to be seen from: it is left as it is.
+        """
+        if len(queries) > 1:
+            mean = queries.detach().mean(0)
+            self.get_buffer("mean").copy_(mean)
+            self.get_buffer("deviation").copy_((queries.detach() - mean).square().mean().sqrt())
+
+    def forward(self, queries: Float[Tensor, "queries dim"]) -> Float[Tensor, "queries dim"]:
+        """Centred and scaled."""
+        return (queries - self.get_buffer("mean")) / self.get_buffer("deviation")
+
+
 class KADModel(nn.Module):
     """Asks a radiograph about findings by name; fulfils `ZeroShotModel`."""
 
@@ -95,6 +138,10 @@ class KADModel(nn.Module):
         self.config = config
         self.image_encoder: nn.Module = config.image.build()
         self.text_encoder = text_encoder
+        standardised = config.standardised_queries
+        self.query_norm: AsEmbedded | Standardised = (
+            Standardised(config.text.dim) if standardised else AsEmbedded()
+        )
         self.decoder = QueryDecoder(config.decoder)
         self.dropout = nn.Dropout(config.decoder.dropout)
         self.head = nn.Linear(config.decoder.dim, 2)
@@ -120,7 +167,8 @@ class KADModel(nn.Module):
         self, memory: Float[Tensor, "batch tokens dim"], queries: Float[Tensor, "queries dim"]
     ) -> Float[Tensor, "batch queries 2"]:
         """Absent (0) and present (1) of each query, seen in tokens of images or reports."""
-        logits: Tensor = self.head(self.dropout(self.decoder(memory, queries).features))
+        decoded = self.decoder(memory, self.query_norm(queries))
+        logits: Tensor = self.head(self.dropout(decoded.features))
         return logits
 
     @torch.no_grad()
@@ -128,7 +176,7 @@ class KADModel(nn.Module):
         """Embeds queries and does all of the decoder that no picture is needed for."""
         features = self.text_encoder.encode([query.text for query in queries])
         with evaluating(self.decoder):
-            prepared = self.decoder.prepare(features)
+            prepared = self.decoder.prepare(self.query_norm(features))
         return EncodedQueries(
             queries=tuple(queries),
             features={

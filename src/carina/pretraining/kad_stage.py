@@ -100,6 +100,7 @@ class AlignmentStage:
         labels = label_table(pairs.entities, names, self.labels)
         encoder = self.text.build(self.model.text, inputs)
         model = KADModel(self._config(encoder, store), encoder)
+        model.query_norm.fit(encoder.encode(names))
         objective = KADObjective(
             model,
             text_side(encoder, names, texts, trained=self.text_is_trained),
