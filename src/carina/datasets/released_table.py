@@ -1,10 +1,11 @@
 """Reading the large CSV files of releases into polars: every cell text, every column by name."""
 
+import codecs
 import csv
 import gzip
 import io
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -49,10 +50,10 @@ def read_columns(path: Path, columns: Sequence[str], tally: Tally) -> pl.DataFra
     Raises:
         DatasetError: the file is no whole CSV table, or lacks a column.
     """
-    text = _decoded(path, _content(path), tally)
-    header = _checked_header(path, text, columns)
-    _check_rows(path, text, len(header))
-    frame = pl.read_csv(io.StringIO(text), infer_schema=False, new_columns=header)
+    content = _clean(path, _content(path), tally)
+    header = _checked_header(path, content, columns)
+    _check_rows(path, content, len(header))
+    frame = pl.read_csv(content, infer_schema=False, new_columns=header)
     cells = [pl.col(name).str.strip_chars().replace("", None) for name in columns]
     numbered = frame.with_row_index(ROW, offset=2).filter(
         pl.any_horizontal(pl.col(header).is_not_null())
@@ -106,8 +107,8 @@ def _content(path: Path) -> bytes:
         ) from error
 
 
-def _decoded(path: Path, content: bytes, tally: Tally) -> str:
-    """The text, with line ends all alike."""
+def _clean(path: Path, content: bytes, tally: Tally) -> bytes:
+    """The table in UTF-8, with line ends all alike."""
     start = content[:200].lstrip().lower()
     if start.startswith((b"<!doctype", b"<html")):
         raise DatasetError(
@@ -118,20 +119,21 @@ def _decoded(path: Path, content: bytes, tally: Tally) -> str:
         raise DatasetError(f"{path}: is empty, expected a CSV table. Download it again.")
     if b"\0" in content:
         raise DatasetError(f"{path}: is no text, expected a CSV table. Download it again.")
+    content = content.removeprefix(codecs.BOM_UTF8)
     try:
-        text = content.decode("utf-8-sig")
+        content.decode()
     except UnicodeDecodeError:
         tally.add("tables that are not UTF-8, read as Latin-1", path.name)
-        text = content.decode("latin-1")
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
-    if not text.endswith("\n"):
+        content = content.decode("latin-1").encode()
+    content = content.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    if not content.endswith(b"\n"):
         tally.add("tables without a line end after the last row: perhaps cut short", path.name)
-    return text
+    return content
 
 
-def _checked_header(path: Path, text: str, columns: Sequence[str]) -> list[str]:
+def _checked_header(path: Path, content: bytes, columns: Sequence[str]) -> list[str]:
     """The names of the columns, which must include the expected ones, once each."""
-    header = [name.strip() for name in next(csv.reader([text.split("\n", 1)[0]]))]
+    header = [name.strip() for name in next(_rows(path, content))]
     missing = [name for name in columns if name not in header]
     if missing:
         raise DatasetError(
@@ -147,21 +149,25 @@ def _checked_header(path: Path, text: str, columns: Sequence[str]) -> list[str]:
     return [name if name in columns else f"{place}: {name}" for place, name in enumerate(header)]
 
 
-def _check_rows(path: Path, text: str, width: int) -> None:
+def _check_rows(path: Path, content: bytes, width: int) -> None:
     """Refuses a row that is too short or too long: polars would fill up the short ones."""
+    for number, cells in enumerate(_rows(path, content), start=1):
+        if cells and len(cells) != width:
+            raise DatasetError(
+                f"{path}, row {number}: found {len(cells)} cells, expected {width} as in the "
+                "header. The file may be cut short: download it again."
+            )
+
+
+def _rows(path: Path, content: bytes) -> Iterator[list[str]]:
+    """The rows as Python's own reader parts them."""
     csv.field_size_limit(_LONGEST_CELL)
-    last = number = 0
+    text = io.TextIOWrapper(io.BytesIO(content), encoding="utf-8", newline="")
+    reader = csv.reader(text, strict=True)
     try:
-        for number, cells in enumerate(csv.reader(io.StringIO(text, newline=""), strict=True), 1):
-            if cells and len(cells) != width:
-                last = number
-                break
+        yield from reader
     except csv.Error as error:
         raise DatasetError(
-            f"{path}, row {number + 1}: {error}. The file may be cut short: download it again."
+            f"{path}, line {reader.line_num}: {error}. The file may be cut short: download it "
+            "again."
         ) from error
-    if last:
-        raise DatasetError(
-            f"{path}, row {last}: found {len(cells)} cells, expected {width} as in the header. "
-            "The file may be cut short: download it again."
-        )
