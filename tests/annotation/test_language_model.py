@@ -348,7 +348,10 @@ def test_what_was_answered_is_not_asked_again(fake, studies_of, tmp_path: Path) 
     assert first.entities == second.entities
     # 100 tokens at 2 a million and 10 at 50 a million
     assert "This run: 100 tokens sent, 10 answered, cost 0.0007." in first.remarks
-    assert not any(remark.startswith("This run") for remark in second.remarks)
+    assert second.remarks[1:] == (
+        "This run: 0 tokens sent, 0 answered, cost 0.0000.",
+        "With earlier runs: 100 tokens sent, 10 answered, cost 0.0007.",
+    )
     assert second.remarks[0].startswith("tiny: 1 different texts answered, 1 of them before")
 
 

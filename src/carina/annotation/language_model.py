@@ -81,16 +81,10 @@ class LanguageModel:
             for study, text in zip(studies, texts, strict=True)
         )
         given = [reply for reply in replies.values() if isinstance(reply, Reply)]
-        remarks = (asking.remark(len(given)), self._cost(asking.new), self._whole_cost(given))
-        return Reading(
-            entities=entities, problems=tally.problems(), remarks=tuple(filter(None, remarks))
-        )
-
-    def _cost(self, replies: Sequence[Reply]) -> str:
-        return f"This run: {self._tokens(replies)}." if replies else ""
-
-    def _whole_cost(self, replies: Sequence[Reply]) -> str:
-        return f"All answers, with those of earlier runs: {self._tokens(replies)}."
+        remarks = [asking.remark(len(given)), f"This run: {self._tokens(asking.new)}."]
+        if len(given) > len(asking.new):
+            remarks.append(f"With earlier runs: {self._tokens(given)}.")
+        return Reading(entities=entities, problems=tally.problems(), remarks=tuple(remarks))
 
     def _tokens(self, replies: Sequence[Reply]) -> str:
         sent = sum(reply.tokens_in or 0 for reply in replies)

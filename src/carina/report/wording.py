@@ -37,7 +37,7 @@ class Wording:
         return meaning.word if meaning is not None and known else None
 
     def anatomy(self, words: str) -> str | None:
-        """The standard name of the first part of the body in the words; None where there is none."""
+        """The standard name of the first part of the body in the words, None without one."""
         for token in self.tokens(words):
             if token.role is Role.ANATOMY:
                 return token.meaning.word
