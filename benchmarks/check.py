@@ -7,15 +7,18 @@ Both are manifests of upright frontal films; `--known` has splits by patient. `-
 packaged statistics anew from its training part, and nothing else has a part in them: what is
 measured are the other films of `--known` and all of `--strange`, which come from elsewhere.
 
-Near duplicates: every film is altered in 18 ways, and looked for among all films of both sets
-(found: it was among the candidates and was confirmed). False: confirmed pairs of two films of
-different people, or of one person on different days, among all pairs. Films that lie wrong: each
-film as it is (a doubt is a false alarm) and made wrong (no doubt is a miss). Speed: CPU time, all
-but reading the files, on films morphed from pairs of films.
+Near duplicates: films are altered in 19 ways (the first: not at all), and looked for among all
+films of both sets (found: it was among the candidates and was confirmed). False: confirmed pairs of
+two films of different people, or of one person on different days, among all pairs. Films that lie
+wrong: each film as it is (a doubt is a false alarm) and made wrong (no doubt is a miss). Speed: CPU
+time, all but reading the files, on films morphed from pairs of films.
 """
 
+import argparse
 import io
+import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -24,12 +27,21 @@ from PIL import Image
 
 from carina.files import progress
 from carina.imaging import films as films_module
-from carina.imaging.doubts import DoubtKind, cells_of, ways_to_lie
-from carina.imaging.films import FILE, FILTER_SIDE
-from carina.imaging.fingerprint import FREQUENCIES, _waves, evened
+from carina.imaging.doubts import DoubtKind, cells_of, doubts_about, ways_to_lie
+from carina.imaging.films import FILE, FILTER_SIDE, average_film
+from carina.imaging.fingerprint import (
+    CLOSE,
+    MOST_CLOSE,
+    close_pairs,
+    evened,
+    fingerprints,
+    low_frequencies,
+)
 from carina.imaging.glance import Glance, glance_at, thumbnails_of
+from carina.imaging.likeness import SAME, likeness, likenesses
 from carina.imaging.reader import read_grey8
 from carina.studies.manifest import Manifest
+from row import record
 
 SEED = 20
 PENALTY = 0.01
@@ -176,8 +188,7 @@ def fit(films: list[Grey], copies: int = 6) -> None:
     """Makes the packaged statistics: means of films as they are, the filter from changed ones."""
     generator = np.random.default_rng(SEED)
     even = evened(thumbnails_of(glances(films, as_it_is, generator)))
-    waves = _waves()
-    spectrum = (waves @ even @ waves.T).reshape(len(even), FREQUENCIES**2)[:, 1:]
+    spectrum = low_frequencies(even)
     mean = cells_of(even).mean(axis=0)
     changed = [even]
     for _ in range(copies):
@@ -213,3 +224,178 @@ def upright_filter(cells: NDArray[np.float32]) -> NDArray[np.float32]:
 
     optimiser.step(loss)
     return weight.detach().view(FILTER_SIDE, FILTER_SIDE).numpy()
+
+
+@dataclass(frozen=True)
+class Films:
+    """Films of one set, whose they are, and the glances at them as they are."""
+
+    name: str
+    films: list[Grey]
+    patients: list[str]
+    glances: list[Glance]
+
+
+def films_of(name: str, manifests: list[Manifest]) -> Films:
+    """Reads a set, and glances at it."""
+    films, patients = [], []
+    for manifest in manifests:
+        more, whose = read(manifest)
+        films += more
+        patients += whose
+    return Films(name, films, patients, glances(films, as_it_is, np.random.default_rng(SEED)))
+
+
+def share_row(what: str, name: str, hits: int, count: int) -> dict[str, object]:
+    """A share with Wilson's interval of 95 %."""
+    share, z = hits / count, 1.96
+    middle = (share + z * z / 2 / count) / (1 + z * z / count)
+    half = z / (1 + z * z / count) * np.sqrt(share * (1 - share) / count + (z / 2 / count) ** 2)
+    return {
+        "what": what,
+        "films": name,
+        "value": f"{share:.6g}",
+        "low": f"{max(0, middle - half):.4f}",
+        "high": f"{min(1, middle + half):.4f}",
+        "count": count,
+        "seed": SEED,
+    }
+
+
+def measure_copies(sets: list[Films], sample: int) -> list[dict[str, object]]:
+    """How many altered copies are found, among all films of the sets."""
+    even = evened(thumbnails_of([glance for each in sets for glance in each.glances]))
+    vectors = fingerprints(even)
+    generator = np.random.default_rng(SEED)
+    chosen = generator.choice(len(even), min(sample, len(even)), replace=False)
+    everything = [film for each in sets for film in each.films]
+    rows = []
+    for what, change in progress(COPIES.items(), "Copies", len(COPIES)):
+        copies = thumbnails_of(glances([everything[i] for i in chosen], change, generator))
+        sign = -1 if what == "inverted" else 1
+        changed = sign * evened(copies)
+        cosine = fingerprints(changed) @ vectors.T
+        own = cosine[np.arange(len(chosen)), chosen]
+        near = (own >= CLOSE) & ((cosine > own[:, None]).sum(axis=1) < MOST_CLOSE)
+        found = near & (likeness(even[chosen], changed) >= SAME)
+        name = "copies found: " + what
+        rows.append(share_row(name, "both", int(found.sum()), len(chosen)))
+    return rows
+
+
+def measure_others(sets: list[Films]) -> list[dict[str, object]]:
+    """How many pairs of films that are not one are taken for one."""
+    rows = []
+    for each in sets:
+        even = evened(thumbnails_of(each.glances))
+        vectors = fingerprints(even)
+        wrong, equal, compared = 0, 0, 0
+        for sign in (1, -1):
+            pairs = close_pairs(vectors, vectors if sign == 1 else fingerprints(-even))
+            compared += len(pairs)
+            for (first, second), alike in zip(pairs, likenesses(even, pairs, sign), strict=True):
+                same = np.array_equal(each.films[first], each.films[second])
+                equal += same and sign == 1
+                wrong += bool(alike >= SAME) and not same
+        count = len(even) * (len(even) - 1) // 2 - equal
+        print(f"{each.name}: {compared} of {count} pairs looked at closely, {equal} equal")
+        rows.append(share_row("pairs wrongly taken for one", each.name, wrong, count))
+    return rows
+
+
+def measure_doubts(sets: list[Films]) -> list[dict[str, object]]:
+    """False alarms on films as they are, and how many wrong ones are told."""
+    rows = []
+    for each in sets:
+        alarms = [doubt.kind for doubts in doubts_about(each.glances) for doubt in doubts]
+        for kind in DoubtKind:
+            if kind is not DoubtKind.LATERAL:
+                what = f"false alarms: {kind.value}"
+                rows.append(share_row(what, each.name, alarms.count(kind), len(each.films)))
+        generator = np.random.default_rng(SEED)
+        for what, (kind, change) in progress(WRONGS.items(), each.name, len(WRONGS)):
+            judged = list(doubts_about(glances(each.films, change, generator)))
+            told = sum(any(doubt.kind is kind for doubt in doubts) for doubts in judged)
+            noticed = sum(bool(doubts) for doubts in judged)
+            rows.append(share_row(f"told as such: {what}", each.name, told, len(judged)))
+            rows.append(share_row(f"noticed: {what}", each.name, noticed, len(judged)))
+    return rows
+
+
+def morphs(sets: list[Films], count: int) -> NDArray[np.uint8]:
+    """Thumbnails of films that nobody has: two films laid over each other, and shifted."""
+    thumbnails = thumbnails_of([glance for each in sets for glance in each.glances])
+    generator = np.random.default_rng(SEED)
+    result = np.empty((count, *thumbnails.shape[1:]), np.uint8)
+    for place in range(count):
+        first, second = thumbnails[generator.integers(len(thumbnails), size=2)].astype(np.float32)
+        share, shift = generator.uniform(0.3, 0.7), generator.integers(-4, 5, 2)
+        result[place] = first * share + np.roll(second, shift, (0, 1)) * (1 - share)
+    return result
+
+
+def measure_speed(sets: list[Films], count: int) -> list[dict[str, object]]:
+    """CPU seconds to compare many films: fingerprints, candidates, the second look."""
+    thumbnails = morphs(sets, count)
+    begun = time.process_time()
+    even = evened(thumbnails)
+    vectors, negatives = fingerprints(even), fingerprints(-even)
+    times = [time.process_time()]
+    pairs = [close_pairs(vectors, vectors), close_pairs(vectors, negatives)]
+    times.append(time.process_time())
+    for some, sign in zip(pairs, (1, -1), strict=True):
+        for _ in likenesses(even, some, sign):
+            pass
+    times.append(time.process_time())
+    spent = np.diff([begun, *times])
+    looked = sum(map(len, pairs))
+    steps = ("fingerprints", "candidates", f"second look at {looked:,} pairs")
+    return [
+        {
+            "what": f"CPU seconds: {step}",
+            "films": "morphs",
+            "value": f"{seconds:.1f}",
+            "low": "",
+            "high": "",
+            "count": count,
+            "seed": SEED,
+        }
+        for step, seconds in zip(steps, spent, strict=True)
+    ]
+
+
+def main() -> None:
+    """Prints one line a measurement and records them if asked."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--known", type=Path, required=True)
+    parser.add_argument("--strange", type=Path, required=True)
+    parser.add_argument("--phantom", type=Path)
+    parser.add_argument("--sample", type=int, default=200, help="films altered in each way")
+    parser.add_argument("--many", type=int, default=0, help="morphs to time the comparison on")
+    parser.add_argument("--fit", action="store_true")
+    parser.add_argument("--record", action="store_true")
+    options = parser.parse_args()
+    known = Manifest.read(options.known)
+    if options.fit:
+        fit(read(known.split("train"))[0])
+        average_film.cache_clear()
+    held_out = films_of("known, held out", [known.split("validate"), known.split("test")])
+    strange = films_of("strange", [Manifest.read(options.strange)])
+    judged = [held_out, strange]
+    if options.phantom is not None:
+        judged.append(films_of("phantom", [Manifest.read(options.phantom)]))
+    whole = films_of("known", [known])
+    rows = measure_copies([whole, strange], options.sample)
+    rows += measure_others([whole, *judged[1:]])
+    rows += measure_doubts(judged)
+    if options.many:
+        rows += measure_speed([whole, strange], options.many)
+    for row in rows:
+        bounds = f" ({row['low']} to {row['high']})" if row["low"] else ""
+        print(f"{row['what']:<50} {row['films']:<16} {row['value']}{bounds}, of {row['count']}")
+        if options.record:
+            record("check", row)
+
+
+if __name__ == "__main__":
+    main()

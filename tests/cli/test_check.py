@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from carina.cli.main import main
+from carina.imaging.building import build_store
 from carina.studies.manifest import write_manifest
 from carina.study import Radiograph, Study
 
@@ -80,3 +81,23 @@ def test_what_is_no_manifest_ends_with_one_message(
     printed = capsys.readouterr().err
     assert printed.startswith("carina: ")
     assert "m.parquet" in printed
+
+
+def test_a_page_is_written_and_said_to_be_private(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    manifest = cohort(tmp_path, (0, 1), ("train", "test"))
+    assert run(manifest, "--page", tmp_path / "check.html") == 0
+    assert "it shows patients' pictures and reports" in capsys.readouterr().out
+    assert (tmp_path / "check.html").read_text().startswith("<!DOCTYPE html>")
+
+
+def test_a_store_is_read_and_what_was_seen_is_kept_beside_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    manifest = cohort(tmp_path, (0, 1), ("train", "test"))
+    build_store([(f"{i}.png", tmp_path / f"{i}.png") for i in (0, 1)], tmp_path / "store", 32, 1)
+    assert run(manifest, "--store", tmp_path / "store") == 0
+    assert len(list((tmp_path / "store.seen").iterdir())) == 1
+    assert run(manifest, "--store", tmp_path / "store", "--store", tmp_path / "store") == 2
+    assert "--store is given 2 times for 1" in capsys.readouterr().err

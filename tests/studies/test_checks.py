@@ -6,10 +6,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from PIL import Image, ImageOps
 
+from carina.errors import ConfigError
+from carina.imaging.building import build_store
+from carina.imaging.doubts import DoubtKind
+from carina.imaging.store import ImageStore
 from carina.studies import reading
-from carina.studies.check_report import CheckReport
+from carina.studies.check_report import CheckReport, Imbalance
 from carina.studies.checks import check, pictures_of
+from carina.studies.doubtful import doubtful_pictures
 from carina.studies.examination import Examined, Picture, examine
 from carina.studies.manifest import Manifest
 from carina.study import Assertion, Box, Finding, Mask, Report
@@ -221,3 +227,118 @@ def test_a_decoder_that_crashes_takes_one_file_down(
         **{"0.png": True, "1.png": True, "2.png": False, "3.png": True}
     }
     assert "the process that decoded this file crashed" in by_name["2.png"].error
+
+
+def resized_copy(manifest: Manifest, source: int, copy: int) -> Manifest:
+    """The manifest with one picture made a smaller copy of another."""
+    with Image.open(manifest.absolute(f"m/{source}.png")) as image:
+        image.resize((36, 28)).save(manifest.absolute(f"m/{copy}.png"))
+    radiograph = replace(manifest.studies[copy].radiographs[0], width=36, height=28)
+    return changed(manifest, copy, radiographs=(radiograph,))
+
+
+def test_a_near_duplicate_in_another_split_is_a_leak(cohort: Cohort) -> None:
+    report = check([resized_copy(cohort(), 0, 3)])
+    assert report.leaks
+    assert not report.pictures
+    (pair,) = report.near_duplicates
+    assert [place.study_id for place in pair.places] == ["m0", "m3"]
+    assert pair.likeness > 0.75
+    assert not pair.inverted
+    assert "1 LEAK: near duplicates stand in two splits or sets:" in found(report)
+
+
+def test_a_near_duplicate_on_one_side_is_no_leak(cohort: Cohort) -> None:
+    report = check([resized_copy(cohort(), 0, 1)])
+    assert report.healthy
+    assert "1 pairs of near duplicates, each on one side:" in found(report)
+
+
+def test_a_negative_is_a_near_duplicate_and_doubtful(cohort: Cohort) -> None:
+    manifest = cohort()
+    with Image.open(manifest.absolute("m/0.png")) as image:
+        ImageOps.invert(image).save(manifest.absolute("m/3.png"))
+    report = check([manifest])
+    assert report.near_duplicates[0].inverted
+    assert ", inverted: train, m0" in found(report)
+    (picture,) = report.doubtful
+    assert picture.place.study_id == "m3"
+    assert "1 pictures suspected of being inverted, to be looked at:" in found(report)
+
+
+def test_doubts_alone_leave_a_set_healthy(cohort: Cohort) -> None:
+    manifest = cohort()
+    Image.new("L", (40, 32), 90).save(manifest.absolute("m/2.png"))
+    report = check([manifest])
+    assert report.healthy
+    assert [doubt.kind for doubt in report.doubtful[0].doubts] == [DoubtKind.BLANK]
+
+
+def test_a_known_lateral_view_is_not_judged_as_a_frontal_one(cohort: Cohort) -> None:
+    manifest = cohort()
+    with Image.open(manifest.absolute("m/0.png")) as image:
+        image.transpose(Image.Transpose.ROTATE_180).save(manifest.absolute("m/0.png"))
+    assert len(check([manifest]).doubtful) == 1
+    radiograph = replace(manifest.studies[0].radiographs[0], view="LATERAL")
+    assert not check([changed(manifest, 0, radiographs=(radiograph,))]).doubtful
+
+
+@pytest.mark.parametrize(
+    ("view", "words"), [("PA", "the manifest says PA"), (None, "the manifest names no view")]
+)
+def test_a_file_that_calls_itself_lateral_is_doubtful(
+    cohort: Cohort, view: str | None, words: str
+) -> None:
+    manifest = cohort()
+    radiograph = replace(manifest.studies[0].radiographs[0], view=view)
+    manifest = changed(manifest, 0, radiographs=(radiograph,))
+    examined = {p.path: examine(p) for p in pictures_of([manifest])}
+    path = str(manifest.absolute("m/0.png"))
+    examined[path] = replace(examined[path], view="LATERAL")
+    (picture,) = doubtful_pictures([manifest], examined)
+    assert picture.doubts[0].kind is DoubtKind.LATERAL
+    assert picture.doubts[0].reason == f"the file calls itself lateral, {words}"
+
+
+def test_sets_that_share_pictures_are_named_with_how_many(cohort: Cohort) -> None:
+    small = cohort("small", "ab", ("train", "train"), (1, 2), source="small")
+    large = cohort("large", "cdefgh", ("train",) * 6, (0, 1, 2, 3, 4, 5), source="large")
+    report = check([small, large])
+    shared = {Path(o.inner).stem: (o.shared, o.radiographs) for o in report.overlaps}
+    assert shared == {"small": (2, 2), "large": (2, 6)}
+    assert f"{small.path} lies whole inside {large.path}: 2 of 2" in found(report)
+    assert f"{large.path} has a part in {small.path}: 2 of 6 radiographs (33%)" in found(report)
+
+
+def test_pictures_of_a_store_are_taken_from_it(cohort: Cohort, tmp_path: Path) -> None:
+    manifest = resized_copy(cohort(), 0, 3)
+    items = [(f"m/{number}.png", manifest.absolute(f"m/{number}.png")) for number in (0, 1, 3)]
+    build_store(items, tmp_path / "store", 28, 1)
+    for _, file in items:
+        file.write_bytes(b"no longer a picture")
+    report = check([manifest], stores=[ImageStore.open(tmp_path / "store")])
+    assert not report.unreadable
+    assert [place.study_id for place in report.near_duplicates[0].places] == ["m0", "m3"]
+
+
+def test_as_many_stores_as_manifests_are_needed(cohort: Cohort, tmp_path: Path) -> None:
+    manifest = cohort()
+    build_store([("m/0.png", manifest.absolute("m/0.png"))], tmp_path / "store", 28, 1)
+    store = ImageStore.open(tmp_path / "store")
+    with pytest.raises(ConfigError, match="2 image stores for 1 manifests"):
+        check([manifest], stores=[store, store])
+
+
+def test_uneven_findings_are_in_the_summary(cohort: Cohort) -> None:
+    report = check([cohort()])
+    item = Imbalance(
+        manifest="m.parquet",
+        finding="edema",
+        split="test",
+        present=10,
+        studies=200,
+        others_present=240,
+        others=800,
+    )
+    line = "edema: 10 of 200 in test (5.0%), 240 of 800 elsewhere (30.0%)"
+    assert line in found(replace(report, imbalances=(item,)))

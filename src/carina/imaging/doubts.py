@@ -22,6 +22,7 @@ DEAD_ROWS = 0.04
 DRAWN = 0.95
 NOISY = 0.5
 SURE = 0.95
+LIKELY = 0.6
 SURE_OF_SIDE = 0.98
 UNLIKE = 0.15
 _TURNS = ("", "a quarter turn to the right", "half a turn", "a quarter turn to the left")
@@ -33,12 +34,12 @@ class DoubtKind(StrEnum):
 
     BLANK = "blank"
     BROKEN = "broken"
-    DRAWING = "drawing"
+    DRAWING = "a drawing"
     NOISE = "noise"
     INVERTED = "inverted"
     TURNED = "turned"
     MIRRORED = "mirrored"
-    UNLIKE = "not a frontal chest film"
+    UNLIKE = "no frontal chest film"
     LATERAL = "lateral"
 
 
@@ -165,7 +166,9 @@ def _misplaced(posture: Posture) -> Iterator[Doubt]:
     """What is wrong with the way in which a film lies."""
     turn = int(np.argmax(posture.turned))
     found = []
-    if posture.inverted >= SURE:
+    strange = posture.likeness < UNLIKE
+    needed = LIKELY if strange else SURE  # two signs that something is wrong
+    if posture.inverted >= needed:
         found.append(
             Doubt(
                 kind=DoubtKind.INVERTED,
@@ -173,7 +176,7 @@ def _misplaced(posture: Posture) -> Iterator[Doubt]:
                 sure=posture.inverted,
             )
         )
-    if turn and posture.turned[turn] >= SURE:
+    if turn and posture.turned[turn] >= needed:
         found.append(
             Doubt(
                 kind=DoubtKind.TURNED,
@@ -181,12 +184,12 @@ def _misplaced(posture: Posture) -> Iterator[Doubt]:
                 sure=posture.turned[turn],
             )
         )
-    if not found and posture.likeness < UNLIKE:
+    if not found and strange:
         found.append(
             Doubt(
                 kind=DoubtKind.UNLIKE,
-                reason="it has little in common with the average frontal film (correlation "
-                f"{posture.likeness:.2f}): lateral, another part of the body, or no radiograph",
+                reason=f"correlation {posture.likeness:.2f} with the average frontal film: "
+                "lateral, another part of the body, or no radiograph",
             )
         )
     elif posture.mirrored >= SURE_OF_SIDE:

@@ -47,12 +47,18 @@ def fingerprints(
     Args:
         even: thumbnails from `evened`; negated, they are those of the inverted pictures.
     """
-    waves = _waves()
-    spectrum = (waves @ even @ waves.T).reshape(len(even), -1)[:, 1:]
     film = average_film()
-    relative = (spectrum - film.spectrum) / film.spectrum_deviation
+    relative = (low_frequencies(even) - film.spectrum) / film.spectrum_deviation
     length = np.linalg.norm(relative, axis=1, keepdims=True)
     return np.asarray(relative / np.maximum(length, 1e-6), np.float32)
+
+
+def low_frequencies(
+    even: Float32[np.ndarray, "n side side"],
+) -> Float32[np.ndarray, "n dim"]:
+    """The first 12 x 12 terms of the discrete cosine transform, without the mean."""
+    waves = _waves()
+    return np.asarray((waves @ even @ waves.T).reshape(len(even), -1)[:, 1:], np.float32)
 
 
 def close_pairs(
@@ -130,4 +136,4 @@ def _waves() -> NDArray[np.float32]:
     places = (np.arange(GLANCE_SIDE) + 0.5) * np.pi / GLANCE_SIDE
     waves = np.cos(np.arange(FREQUENCIES)[:, None] * places) * np.sqrt(2 / GLANCE_SIDE)
     waves[0] /= np.sqrt(2)
-    return waves.astype(np.float32)
+    return np.asarray(waves, np.float32)

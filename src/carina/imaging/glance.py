@@ -82,4 +82,6 @@ def _squeezed(levels: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def _dead_rows(levels: NDArray[np.uint8]) -> float:
     lowest, highest = levels.min(axis=1), levels.max(axis=1)
     even = (highest - lowest <= 2) & (lowest > _DARKEST) & (highest < _BRIGHTEST)
-    return float(even.mean())
+    like_next = np.abs(np.diff(lowest.astype(int))) <= 2
+    inside = np.append(like_next, False) | np.append(False, like_next)  # of a band
+    return float((even & inside).mean())

@@ -185,7 +185,7 @@ def _smooth(pictures: NDArray[np.float32], times: int = 1) -> NDArray[np.float32
     """Blurred by 1-2-1 weights, down and across, a number of times."""
     for _ in range(times):
         tall = np.pad(pictures, ((0, 0), (1, 1), (0, 0)), mode="edge")
-        pictures = (tall[:, :-2] + 2 * tall[:, 1:-1] + tall[:, 2:]) / 4
+        pictures = (tall[:, :-2] + 2 * tall[:, 1:-1] + tall[:, 2:]) / np.float32(4)
         wide = np.pad(pictures, ((0, 0), (0, 0), (1, 1)), mode="edge")
-        pictures = (wide[:, :, :-2] + 2 * wide[:, :, 1:-1] + wide[:, :, 2:]) / 4
+        pictures = (wide[:, :, :-2] + 2 * wide[:, :, 1:-1] + wide[:, :, 2:]) / np.float32(4)
     return pictures

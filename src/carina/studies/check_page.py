@@ -190,7 +190,7 @@ def _doubtful(report: CheckReport, show: _Show) -> str:
     )
     ordered = _by_kind(report.doubtful)
     cases = [_doubtful_case(picture, show) for picture in _most(ordered)]
-    shown = _cases(cases, len(ordered))
+    shown = _cases(cases, len(ordered), "curves")
     return section("doubtful", "Pictures that look wrong", note if shown else "", shown)
 
 
@@ -201,7 +201,7 @@ def _doubtful_case(picture: DoubtfulPicture, show: _Show) -> str:
         for doubt in picture.doubts
     )
     return (
-        f'<figure class="case"><div class="pair">{show(picture.place)}</div>'
+        f'<figure class="case"><div class="one">{show(picture.place)}</div>'
         f'<figcaption class="small">{doubts}<br/>{_where(picture.place)}</figcaption></figure>'
     )
 
@@ -275,10 +275,10 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[str]], caption: str = "
     )
 
 
-def _cases(cases: Sequence[str], count: int) -> str:
+def _cases(cases: Sequence[str], count: int, grid: str = "cases") -> str:
     if not cases:
         return ""
-    return f'<div class="cases few">{"".join(cases)}</div>{_left_out(count - len(cases))}'
+    return f'<div class="{grid}">{"".join(cases)}</div>{_left_out(count - len(cases))}'
 
 
 def _left_out(count: int) -> str:

@@ -177,7 +177,7 @@ def _suspected(report: CheckReport) -> Iterator[str]:
         for doubt in picture.doubts:
             by_kind[doubt.kind].append((picture.place, doubt))
     for kind, found in by_kind.items():
-        yield f"{len(found)} pictures look {kind.value}; look at them:"
+        yield f"{len(found)} pictures suspected of being {kind.value}, to be looked at:"
         yield from _first(_doubt_line(place, doubt) for place, doubt in found)
     if report.contradictions:
         yield f"{len(report.contradictions)} findings are contradicted by their report:"

@@ -121,7 +121,8 @@ def _read(part: Path) -> pl.DataFrame:
 
 
 def _rows(part: Path) -> list[dict[str, Any]]:
-    return _read(part).to_dicts()
+    rows: list[dict[str, Any]] = _read(part).to_dicts()
+    return rows
 
 
 def _stamp(picture: Picture) -> tuple[int, int] | None:
