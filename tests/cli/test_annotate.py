@@ -93,6 +93,14 @@ def test_annotate_compares_two_sources(tmp_path: Path, capsys: pytest.CaptureFix
     assert {path.name for path in out.iterdir()} == {"comparison.json", "index.html"}
 
 
+def test_annotate_refuses_to_compare_and_extract_at_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("annotate", write(tmp_path), "--out", tmp_path / "o", "--extractor", "umls")
+    assert run(*words, "--compare", "rules", "umls") == 2
+    assert "leave --extractor out" in capsys.readouterr().err
+
+
 def test_annotate_refuses_an_option_of_another_source(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -153,21 +153,21 @@ class ChatServer:
             connection.close()
         if response.status == HTTPStatus.OK:
             return content
-        self._refuse(response)
-        raise AssertionError  # every other status is refused
+        raise self._refusal(response)
 
-    def _refuse(self, response: http.client.HTTPResponse) -> None:
+    def _refusal(self, response: http.client.HTTPResponse) -> Exception:
+        """What a status other than 200 means: for this attempt, for this report, or for all."""
         status = f"{response.status} {response.reason}".strip()
         if response.status in PASSING:
             wait_s = retry_after(response.headers.get("Retry-After"))
-            raise PassingError(f"answered {status}", wait_s)
+            return PassingError(f"answered {status}", wait_s)
         if response.status in HOPELESS or response.status < 400:
-            raise AnnotationError(
+            return AnnotationError(
                 f"{self._url.geturl()} answered {status}; expected answers to POST "
                 f"{self._url.path}/chat/completions for the model {self._model!r}. Check the "
                 f"address (it often ends in /v1), the model's name and the key in {KEY_VARIABLE}."
             )
-        raise UnansweredError(f"answered {status}")
+        return UnansweredError(f"answered {status}")
 
 
 def checked_address(address: str, allow_remote: bool) -> SplitResult:

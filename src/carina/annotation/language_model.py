@@ -78,7 +78,9 @@ class LanguageModel:
         wording = Wording(Lexicon.default())
         entities = tuple(
             entities_of(study, replies[text], prompt, wording, tally) if text else ()
-            for study, text in zip(studies, texts, strict=True)
+            for study, text in progress(
+                zip(studies, texts, strict=True), "Checking answers", len(texts)
+            )
         )
         given = [reply for reply in replies.values() if isinstance(reply, Reply)]
         remarks = [asking.remark(len(given)), f"This run: {self._tokens(asking.new)}."]
@@ -123,9 +125,13 @@ class Asking:
             AnnotationError: the server answers nothing, or nothing but nonsense.
             OutputError: the cache cannot be written.
         """
-        paths = {text: self._cache.path(self._model, self._prompt.messages(text)) for text in texts}
-        known = {text: self._cache.read(path) for text, path in paths.items()}
-        found: dict[str, Reply | str] = {t: reply for t, reply in known.items() if reply}
+        paths: dict[str, Path] = {}
+        found: dict[str, Reply | str] = {}
+        for text in progress(texts, "Looking for answers", len(texts)):
+            paths[text] = self._cache.path(self._model, self._prompt.messages(text))
+            known = self._cache.read(paths[text])
+            if known is not None:
+                found[text] = known
         self._known = len(found)
         missing = [text for text in texts if text not in found]
         for text, outcome in self._asked(missing, paths, concurrency):
@@ -212,6 +218,5 @@ def entities_of(
         tally.add(f"not read: the answer {error}", study.study_id)
         return None
     for reason, count in answer.left_out.items():
-        for _ in range(count):
-            tally.add(reason, study.study_id)
+        tally.add(reason, study.study_id, count)
     return answer.entities

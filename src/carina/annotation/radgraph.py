@@ -51,13 +51,14 @@ class RadGraphFiles:
         places = study_places(studies)
         tally = Tally()
         wording = Wording(Lexicon.default())
-        found = empty_reports(studies)
-        read = dict.fromkeys(found, "")
+        blank = empty_reports(studies)
+        found = dict(blank)
+        read: dict[int, str] = {}
         for path, key, record in progress(self._members(), "Reading records"):
             place = places.get(key) if key in places else places.get(report_key(key))
-            if place is None:
+            if place is None or place in blank:
                 continue
-            if read.get(place):
+            if place in read:
                 raise AnnotationError(
                     f"{path}: the record {key!r} is of the same study as {read[place]!r} before. "
                     "Give files that hold every report once."
@@ -66,14 +67,14 @@ class RadGraphFiles:
             entities = entities_of(record, studies[place], wording, tally, f"{path}: {key}: ")
             if entities is not None:
                 found[place] = entities
-        if not any(read.values()):
+        if not read:
             raise AnnotationError(
                 f"{', '.join(map(str, self.records))}: no record is of a study of the manifest. "
                 f"Expected keys that end in a study id such as {studies[0].study_id!r}; the "
                 "package's own results are numbered: save them under study ids."
             )
         for place, study in enumerate(studies):
-            if place not in read:
+            if place not in read and place not in blank:
                 tally.add(NO_RECORD, study.study_id)
         entities_by_study = tuple(found.get(place) for place in range(len(studies)))
         return Reading(entities=entities_by_study, problems=tally.problems())
@@ -178,8 +179,7 @@ def entities_of(
         tally.add(OTHER_TEXT, study.study_id)
         return None
     for reason, count in reading.left_out.items():
-        for _ in range(count):
-            tally.add(f"RadGraph entities left out: {reason}", study.study_id)
+        tally.add(f"RadGraph entities left out: {reason}", study.study_id, count)
     return reading.entities
 
 

@@ -51,9 +51,9 @@ class Tally:
         self._counts: Counter[str] = Counter()
         self._examples: dict[str, list[str]] = {}
 
-    def add(self, reason: str, study_id: str) -> None:
-        """Counts one problem of one study."""
-        self._counts[reason] += 1
+    def add(self, reason: str, study_id: str, count: int = 1) -> None:
+        """Counts a problem that one study has, once or more often."""
+        self._counts[reason] += count
         examples = self._examples.setdefault(reason, [])
         if len(examples) < EXAMPLES and study_id not in examples:
             examples.append(study_id)

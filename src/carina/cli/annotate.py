@@ -23,7 +23,7 @@ EXAMPLES = (
 )
 SHOWN_OBSERVATIONS = 20
 SHOWN_EXAMPLES = 5
-GRAPH, RECORDS, SERVER = "Of umls", "Of radgraph and radgraph-package", "Of llm"
+GRAPH, RECORDS, SERVER = "Of umls", "Of radgraph", "Of llm"
 
 
 def annotate(
@@ -32,8 +32,9 @@ def annotate(
         Path, typer.Option(help="Manifest to write; with --compare a folder for page and JSON.")
     ],
     extractor: Annotated[
-        str, typer.Option(help="Source: rules, umls, radgraph, radgraph-package or llm.")
-    ] = "rules",
+        str | None,
+        typer.Option(help="rules (default), umls, radgraph, radgraph-package or llm."),
+    ] = None,
     compare: Annotated[
         tuple[str, str] | None,
         typer.Option(help="Two sources, or annotated manifests, to be set against each other."),
@@ -125,6 +126,8 @@ def annotate(
     beside = {"cache": out.with_name(f"{out.name}.answers")}
     films = Manifest.read(manifest, root)
     if compare is not None:
+        if extractor is not None:
+            raise typer.BadParameter("--compare names its sources itself: leave --extractor out.")
         from carina.annotation.compare import compare_sources
 
         comparison = compare_sources(films, compare, make_pair(compare, given, beside))
@@ -132,7 +135,7 @@ def annotate(
         print_comparison(comparison)
         typer.echo(f"{out / 'index.html'}: the page. It quotes reports.")
         return
-    (source,) = make_sources((extractor,), given, beside)
+    (source,) = make_sources((extractor or "rules",), given, beside)
     done = annotate_manifest(films, source)
     write_manifest(done.studies, out, films.root)
     print_summary(summarise(done.studies))
