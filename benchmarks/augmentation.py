@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from PIL import Image, ImageEnhance
 
-from carina.imaging.augmentation import WarpAugmentation
+from carina.imaging.augmentation import BatchShare, WarpAugmentation
 from row import record
 
 SEED = 7
@@ -57,9 +57,8 @@ def measure(batch: int, size: int, rounds: int = 40) -> dict[str, object]:
     pictures = [Image.fromarray(level[0]) for level in levels]
 
     def ours(step: int) -> torch.Tensor:
-        return WARP(
-            pixels, sizes, size=size, seed=SEED, step=step, rows=range(batch), batch_size=batch
-        )
+        share = BatchShare(seed=SEED, step=step, rows=range(batch), batch_size=batch)
+        return WARP(pixels, sizes, size, share)
 
     pairs = [
         (cpu_ms(lambda s=step: ours(s)), cpu_ms(lambda: pillow_way(pictures, size)))

@@ -15,6 +15,7 @@ from carina.errors import ConfigError
 from carina.imaging import random_augment
 from carina.imaging.augmentation import (
     Augmentation,
+    BatchShare,
     NoAugmentation,
     RandomAugmentOfficial,
     WarpAugmentation,
@@ -57,15 +58,13 @@ def stored(count: int, seed: int = 0) -> tuple[Tensor, Tensor]:
     return pixels, torch.tensor(shapes)
 
 
+def whole_batch(count: int, *, seed: int, step: int) -> BatchShare:
+    return BatchShare(seed=seed, step=step, rows=range(count), batch_size=count)
+
+
 def run(augmentation: Augmentation, pixels: Tensor, sizes: Tensor, **changes: Any) -> Tensor:
-    settings: dict[str, Any] = {
-        "size": 32,
-        "seed": 3,
-        "step": 5,
-        "rows": range(len(pixels)),
-        "batch_size": len(pixels),
-    }
-    return augmentation(pixels, sizes, **(settings | changes))
+    share = whole_batch(len(pixels), seed=3, step=5)
+    return augmentation(pixels, sizes, changes.pop("size", 32), replace(share, **changes))
 
 
 @pytest.mark.parametrize("augmentation", ALL, ids=lambda a: type(a).__name__)
@@ -122,7 +121,7 @@ def test_rotation_is_true_to_angles_on_pictures_that_are_not_square() -> None:
     # A rotation of the source, not of the squashed result: distances in source pixels are kept.
     turn = replace(STILL, rotation_degrees=30.0)
     sizes = torch.tensor([[200, 300]]).expand(50, -1)
-    matrices = turn.warps(sizes, size=100, seed=1, step=1, rows=range(50), batch_size=50)
+    matrices = turn.warps(sizes, size=100, share=whole_batch(50, seed=1, step=1))
     across = matrices[:, :, 0] / 3  # one source pixel to the right
     down = matrices[:, :, 1] / 2
     torch.testing.assert_close(across.norm(dim=1), torch.ones(50))
@@ -138,7 +137,7 @@ def test_rotation_is_true_to_angles_on_pictures_that_are_not_square() -> None:
 def test_crops_keep_the_share_of_the_area_and_lie_inside() -> None:
     crops = replace(STILL, scale=(0.25, 0.5), aspect=(0.8, 1.25))
     sizes = torch.tensor([[120, 80]]).expand(300, -1)
-    matrices = crops.warps(sizes, size=32, seed=0, step=0, rows=range(300), batch_size=300)
+    matrices = crops.warps(sizes, size=32, share=whole_batch(300, seed=0, step=0))
     corners = matrices @ torch.tensor([[0.0, 32.0], [0.0, 32.0], [1.0, 1.0]])
     assert corners[:, 0].min() >= -1e-4
     assert corners[:, 0].max() <= 80 + 1e-4
@@ -160,15 +159,9 @@ def test_points_and_masks_move_with_the_picture() -> None:
         pixels[i, 0, y - 2 : y + 3, x - 2 : x + 3] = 255
     sizes = torch.tensor([[100, 120]]).expand(30, -1)
     moving = replace(STILL, scale=(0.6, 1.0), rotation_degrees=20.0, shear=0.2, flip=0.5)
-    settings: dict[str, Any] = {
-        "size": 64,
-        "seed": 8,
-        "step": 1,
-        "rows": range(30),
-        "batch_size": 30,
-    }
-    images = moving(pixels, sizes, **settings)
-    matrices = moving.warps(sizes, **settings)
+    share = whole_batch(30, seed=8, step=1)
+    images = moving(pixels, sizes, 64, share)
+    matrices = moving.warps(sizes, 64, share)
     torch.testing.assert_close(warp(pixels.float() / 255, matrices, (64, 64)), images)
     points = torch.from_numpy(places[:, None] + 0.5).float()
     moved = warp_points(points, matrices)[:, 0]
@@ -277,7 +270,7 @@ def test_official_crop_falls_back_on_the_centre_of_a_narrow_picture() -> None:
 @given(seed=st.integers(0, 2**32 - 1), step=st.integers(0, 10**6))
 def test_warps_of_any_seed_can_be_undone(seed: int, step: int) -> None:
     sizes = torch.tensor([[50, 70], [90, 40]])
-    matrices = EVERYTHING.warps(sizes, size=32, seed=seed, step=step, rows=range(2), batch_size=2)
+    matrices = EVERYTHING.warps(sizes, size=32, share=whole_batch(2, seed=seed, step=step))
     there = torch.rand(2, 5, 2, generator=torch.Generator().manual_seed(seed % 2**31)) * 32
     source = there @ matrices[:, :, :2].transpose(1, 2) + matrices[:, None, :, 2]
     torch.testing.assert_close(warp_points(source, matrices), there, atol=1e-3, rtol=1e-3)

@@ -13,11 +13,14 @@ from carina.encoders.resnet import Bottleneck, ResNetConfig
 from carina.encoders.text import TextEncoder, TextEncoderConfig
 from carina.encoders.vit import ViTConfig
 from carina.errors import ConversionError
-from carina.imaging.preprocessing import Preprocessing, Squash
+from carina.imaging.preprocessing import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    Preprocessing,
+    Squash,
+)
 from carina.pretraining.kad import KADConfig, KADModel, LastLayer
 
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
 DECODER_HEADS = 4  # no tensor tells
 HEAD_WIDTH = 64  # of BERT-base and ViT-B; no tensor tells
 

@@ -15,6 +15,7 @@ from carina.encoders.modes import evaluating
 from carina.encoders.published_bert import read_bert
 from carina.encoders.tokenizer import load_tokenizer
 from carina.errors import ConfigError, ModelError
+from carina.files import progress
 
 LOGGER = logging.getLogger(__name__)
 
@@ -139,17 +140,20 @@ class TextEncoder(nn.Module):
         features: Tensor = self.project(self.bert(tokens.ids, tokens.mask).tokens)
         return features
 
-    def encode(self, texts: Sequence[str], *, batch_size: int = 64) -> Float[Tensor, "texts dim"]:
+    def encode(
+        self, texts: Sequence[str], *, batch_size: int = 64, bar: str | None = None
+    ) -> Float[Tensor, "texts dim"]:
         """Embeds texts for good: eval mode, no gradient, each different text once.
 
         Texts of like length go together, so that little is spent on padding. How many were
-        too long is logged as one warning.
+        too long is logged as one warning. With `bar` a bar of that name is shown.
         """
         different = sorted(set(texts), key=lambda text: (len(text), text))
         device = next(self.parameters()).device
         rows, cut = [torch.zeros(0, self.config.dim, device=device)], 0
+        pieces = [*_pieces(different, batch_size)]
         with torch.no_grad(), evaluating(self):
-            for piece in _pieces(different, batch_size):
+            for piece in pieces if bar is None else progress(pieces, bar, len(pieces)):
                 tokens = self.tokenize(piece)
                 cut += tokens.cut
                 rows.append(self(tokens.to(device)))

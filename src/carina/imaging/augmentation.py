@@ -20,6 +20,7 @@ from carina.imaging.preprocessing import Preprocessing, ResizeRule, place, stand
 
 __all__ = [
     "Augmentation",
+    "BatchShare",
     "NoAugmentation",
     "RandomAugmentOfficial",
     "WarpAugmentation",
@@ -30,6 +31,20 @@ DRAWS = 16
 """Random numbers an image: 9 for the warp, 4 for intensity, 3 for noise."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class BatchShare:
+    """Which rows of which batch pictures are: all that random numbers depend on.
+
+    `seed` and `step` are the run's. `rows` are those of the global batch, of `batch_size`, that
+    this process has.
+    """
+
+    seed: int
+    step: int
+    rows: range
+    batch_size: int
+
+
 class Augmentation(Protocol):
     """What turns stored pixels into the square pictures of a training batch."""
 
@@ -37,12 +52,8 @@ class Augmentation(Protocol):
         self,
         pixels: UInt8[Tensor, "batch 1 height width"],
         sizes: Int[Tensor, "batch 2"],
-        *,
         size: int,
-        seed: int,
-        step: int,
-        rows: range,
-        batch_size: int,
+        share: BatchShare,
     ) -> Float[Tensor, "batch 1 size size"]:
         """Gives float pictures in [0, 1].
 
@@ -50,10 +61,7 @@ class Augmentation(Protocol):
             pixels: stored radiographs, padded at the right and bottom to a common size.
             sizes: the true (height, width) of each.
             size: side of the result in pixels.
-            seed: of the run.
-            step: of the run; a new step gives new random numbers.
-            rows: which rows of the global batch these are.
-            batch_size: length of the global batch.
+            share: which rows of which batch these are.
         """
         ...
 
@@ -68,14 +76,10 @@ class NoAugmentation:
         self,
         pixels: UInt8[Tensor, "batch 1 height width"],
         sizes: Int[Tensor, "batch 2"],
-        *,
         size: int,
-        seed: int,
-        step: int,
-        rows: range,
-        batch_size: int,
+        share: BatchShare,
     ) -> Float[Tensor, "batch 1 size size"]:
-        """Resizes; see `Augmentation`. The random state is not used."""
+        """Resizes; see `Augmentation`. Nothing is random."""
         wanted = Preprocessing(size=size, resize=self.resize, mean=(0.0,), std=(1.0,))
         result = torch.zeros(len(pixels), 1, size, size, device=pixels.device)
         shapes: list[tuple[int, int]] = [(int(h), int(w)) for h, w in sizes.tolist()]
@@ -149,15 +153,11 @@ class WarpAugmentation:
         self,
         pixels: UInt8[Tensor, "batch 1 height width"],
         sizes: Int[Tensor, "batch 2"],
-        *,
         size: int,
-        seed: int,
-        step: int,
-        rows: range,
-        batch_size: int,
+        share: BatchShare,
     ) -> Float[Tensor, "batch 1 size size"]:
         """Warps and changes intensity; see `Augmentation`."""
-        uniform = _uniform(batch_size, seed, step)[list(rows)]
+        uniform = _uniform(share)
         sizes = sizes.cpu()
         warps = self._warps(uniform, sizes, size)
         images = pixels.float().div_(255)
@@ -165,17 +165,13 @@ class WarpAugmentation:
         if factor > 1:
             images, warps = F.avg_pool2d(images, factor), warps / factor
         images = self._change_intensity(warp(images, warps, (size, size)), uniform)
-        return self._add_noise(images, uniform, seed, step) if self.noise else images
+        return self._add_noise(images, uniform, share) if self.noise else images
 
     def warps(
         self,
         sizes: Int[Tensor, "batch 2"],
-        *,
         size: int,
-        seed: int,
-        step: int,
-        rows: range,
-        batch_size: int,
+        share: BatchShare,
     ) -> Float[Tensor, "batch 2 3"]:
         """The warps of a batch, for masks and points that have to move along.
 
@@ -183,7 +179,7 @@ class WarpAugmentation:
             One matrix an image. It takes (x, y, 1) in pixels of the result to (x, y) in pixels of
             the stored radiograph; the centre of the first pixel is (0.5, 0.5) in both.
         """
-        return self._warps(_uniform(batch_size, seed, step)[list(rows)], sizes.cpu(), size)
+        return self._warps(_uniform(share), sizes.cpu(), size)
 
     def _shrinkage(self, sizes: Int[Tensor, "batch 2"], size: int) -> int:
         """By how much pictures are averaged down before the warp, so that it does not skip pixels.
@@ -249,8 +245,7 @@ class WarpAugmentation:
         self,
         images: Float[Tensor, "batch 1 size size"],
         uniform: Float[Tensor, "batch draws"],
-        seed: int,
-        step: int,
+        share: BatchShare,
     ) -> Float[Tensor, "batch 1 size size"]:
         """Adds noise of a random strength, in place.
 
@@ -258,7 +253,7 @@ class WarpAugmentation:
         every image of the global batch in every process would cost more than all the rest.
         """
         size = images.shape[-1]
-        generator = np.random.default_rng([seed, step, 1])
+        generator = np.random.default_rng([share.seed, share.step, 1])
         field = torch.from_numpy(generator.standard_normal((size, size), dtype=np.float32))
         field = field.to(images.device)
         for image, draws in zip(images, uniform[:, 13:].tolist(), strict=True):
@@ -281,18 +276,14 @@ class RandomAugmentOfficial:
         self,
         pixels: UInt8[Tensor, "batch 1 height width"],
         sizes: Int[Tensor, "batch 2"],
-        *,
         size: int,
-        seed: int,
-        step: int,
-        rows: range,
-        batch_size: int,
+        share: BatchShare,
     ) -> Float[Tensor, "batch 1 size size"]:
         """Augments; see `Augmentation`."""
         stored, shapes = pixels[:, 0].cpu().numpy(), sizes.tolist()
         result = np.empty((len(stored), 1, size, size), dtype=np.uint8)
-        for i, place_in_batch in enumerate(rows):
-            generator = np.random.default_rng([seed, step, place_in_batch])
+        for i, place_in_batch in enumerate(share.rows):
+            generator = np.random.default_rng([share.seed, share.step, place_in_batch])
             height, width = shapes[i]
             image = random_augment.random_resized_crop(stored[i, :height, :width], size, generator)
             if generator.random() < 0.5:
@@ -309,7 +300,8 @@ def _cut(
     return F.pad(images, (left, size - left - width, top, size - top - height))
 
 
-def _uniform(count: int, seed: int, step: int) -> Float[Tensor, "count draws"]:
-    """Numbers in [0, 1) for the whole global batch, a function of (seed, step) alone."""
-    generator = np.random.default_rng([seed, step])
-    return torch.from_numpy(generator.random((count, DRAWS), dtype=np.float32))
+def _uniform(share: BatchShare) -> Float[Tensor, "batch draws"]:
+    """Numbers in [0, 1): drawn from (seed, step) for the whole batch, and cut to the rows."""
+    generator = np.random.default_rng([share.seed, share.step])
+    whole = generator.random((share.batch_size, DRAWS), dtype=np.float32)
+    return torch.from_numpy(whole)[list(share.rows)]

@@ -15,6 +15,9 @@ from torch import Tensor
 
 from carina.errors import ConfigError
 
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Squash:

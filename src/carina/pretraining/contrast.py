@@ -10,23 +10,21 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from tokenizers import Tokenizer
-from torch import Tensor, nn
+from torch import Tensor
 
-from carina.encoders.fusion import Fused
 from carina.encoders.modes import evaluating
 from carina.encoders.resnet import ResNetConfig
 from carina.encoders.text import TextEncoder, TextEncoderConfig
 from carina.encoders.vit import ViTConfig
 from carina.errors import ConfigError
 from carina.imaging.preprocessing import Preprocessing
-from carina.pretraining.kad import IMAGENET_224, check_image_side
+from carina.pretraining.kad import IMAGENET_224
 from carina.pretraining.kad_objective import (
-    FrozenText,
-    KADLosses,
-    TrainedText,
+    PairsObjective,
     contrast_batch,
     encode_batch,
 )
+from carina.pretraining.two_encoders import TwoEncoders, check_image_side
 from carina.studies.batches import ImageBatch
 from carina.training.objective import Losses, Term
 from carina.zeroshot.protocol import Answers, EncodedQueries, Query
@@ -58,30 +56,13 @@ class ContrastConfig:
         check_image_side(self.image, self.preprocessing)
 
 
-class ContrastModel(nn.Module):
+class ContrastModel(TwoEncoders[ContrastConfig]):
     """Compares a radiograph with "X" and with "no X"; fulfils `ZeroShotModel`."""
-
-    def __init__(self, config: ContrastConfig, text_encoder: TextEncoder) -> None:
-        super().__init__()
-        self.config = config
-        self.image_encoder: nn.Module = config.image.build()
-        self.text_encoder = text_encoder
-        self._fused = Fused()
 
     @classmethod
     def from_config(cls, config: ContrastConfig, tokenizer: Tokenizer) -> "ContrastModel":
         """A model with fresh weights."""
         return cls(config, TextEncoder(config.text, tokenizer))
-
-    @property
-    def preprocessing(self) -> Preprocessing:
-        """What the image side wants."""
-        return self.config.preprocessing
-
-    @property
-    def tokenizer(self) -> Tokenizer:
-        """The text encoder's tokenizer."""
-        return self.text_encoder.tokenizer
 
     @torch.no_grad()
     def encode_queries(self, queries: Sequence[Query]) -> EncodedQueries:
@@ -112,29 +93,8 @@ class ContrastModel(nn.Module):
         return Answers(scores=margin.sigmoid(), grids=grids)
 
 
-class ContrastObjective(nn.Module):
+class ContrastObjective(PairsObjective[ContrastModel]):
     """Contrast between image and report; an `Objective`."""
-
-    def __init__(
-        self, model: ContrastModel, text: FrozenText | TrainedText, losses: KADLosses
-    ) -> None:
-        """Takes the model, whose text encoder is frozen where `text` is `FrozenText`."""
-        super().__init__()
-        self.model = model
-        self.text = text
-        self.settings = losses
-        model.image_encoder = losses.batch_norm.prepare(model.image_encoder)
-        self.frozen_text = isinstance(text, FrozenText)
-        model.text_encoder.requires_grad_(not self.frozen_text)
-        self.train()
-
-    def train(self, mode: bool = True) -> "ContrastObjective":
-        """Sets the mode, but keeps what is frozen in eval mode."""
-        super().train(mode)
-        self.settings.batch_norm.hold(self.model.image_encoder)
-        if self.frozen_text:
-            self.model.text_encoder.eval()
-        return self
 
     def losses(self, batch: ImageBatch) -> Losses:
         """The contrast of this process's share of the batch."""

@@ -12,14 +12,19 @@ from jaxtyping import Float
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
-from carina.encoders.fusion import Fused
 from carina.encoders.modes import evaluating
 from carina.encoders.query_decoder import PreparedQueries, QueryDecoder, QueryDecoderConfig
 from carina.encoders.resnet import ResNetConfig
 from carina.encoders.text import TextEncoder, TextEncoderConfig
 from carina.encoders.vit import ViTConfig
 from carina.errors import ConfigError
-from carina.imaging.preprocessing import Preprocessing, Squash
+from carina.imaging.preprocessing import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    Preprocessing,
+    Squash,
+)
+from carina.pretraining.two_encoders import TwoEncoders, check_image_side
 from carina.zeroshot.protocol import Answers, EncodedQueries, Query
 
 
@@ -45,9 +50,7 @@ class LastLayer:
         return attention[-1]
 
 
-IMAGENET_224 = Preprocessing(
-    size=224, resize=Squash(), mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)
-)
+IMAGENET_224 = Preprocessing(size=224, resize=Squash(), mean=IMAGENET_MEAN, std=IMAGENET_STD)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,23 +76,6 @@ class KADConfig:
                 f"{self.image.dim}, {self.text.dim} and {self.decoder.dim}."
             )
         check_image_side(self.image, self.preprocessing)
-
-
-def check_image_side(image: ResNetConfig | ViTConfig, preprocessing: Preprocessing) -> None:
-    """Checks that an image encoder takes what the preprocessing makes.
-
-    Raises:
-        ConfigError: the channels or the size differ.
-    """
-    if image.channels != preprocessing.channels:
-        raise ConfigError(
-            f"The image encoder takes {image.channels} channels, the preprocessing gives "
-            f"{preprocessing.channels}."
-        )
-    if isinstance(image, ViTConfig) and image.size != preprocessing.size:
-        raise ConfigError(
-            f"The ViT takes {image.size} pixels, the preprocessing gives {preprocessing.size}."
-        )
 
 
 class AsEmbedded(nn.Module):
@@ -130,14 +116,11 @@ class Standardised(nn.Module):
         return (queries - self.get_buffer("mean")) / self.get_buffer("deviation")
 
 
-class KADModel(nn.Module):
+class KADModel(TwoEncoders[KADConfig]):
     """Asks a radiograph about findings by name; fulfils `ZeroShotModel`."""
 
     def __init__(self, config: KADConfig, text_encoder: TextEncoder) -> None:
-        super().__init__()
-        self.config = config
-        self.image_encoder: nn.Module = config.image.build()
-        self.text_encoder = text_encoder
+        super().__init__(config, text_encoder)
         standardised = config.standardised_queries
         self.query_norm: AsEmbedded | Standardised = (
             Standardised(config.text.dim) if standardised else AsEmbedded()
@@ -146,22 +129,11 @@ class KADModel(nn.Module):
         self.dropout = nn.Dropout(config.decoder.dropout)
         self.head = nn.Linear(config.decoder.dim, 2)
         nn.init.normal_(self.head.weight, std=0.02)
-        self._fused = Fused()
 
     @classmethod
     def from_config(cls, config: KADConfig, tokenizer: Tokenizer) -> "KADModel":
         """A model with fresh weights."""
         return cls(config, TextEncoder(config.text, tokenizer))
-
-    @property
-    def preprocessing(self) -> Preprocessing:
-        """What the image side wants."""
-        return self.config.preprocessing
-
-    @property
-    def tokenizer(self) -> Tokenizer:
-        """The text encoder's tokenizer."""
-        return self.text_encoder.tokenizer
 
     def logits(
         self, memory: Float[Tensor, "batch tokens dim"], queries: Float[Tensor, "queries dim"]

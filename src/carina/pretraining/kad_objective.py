@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import torch
@@ -16,6 +17,7 @@ from carina.encoders.synchronised import synchronised
 from carina.encoders.text import TextEncoder
 from carina.errors import ConfigError
 from carina.imaging.augmentation import (
+    BatchShare,
     NoAugmentation,
     RandomAugmentOfficial,
     WarpAugmentation,
@@ -25,6 +27,7 @@ from carina.imaging.preprocessing import Preprocessing
 from carina.losses.contrast import Summed, cosine_contrast, scaled_dot_contrast
 from carina.losses.query import existence_loss
 from carina.pretraining.kad import KADModel
+from carina.pretraining.two_encoders import TwoEncoders
 from carina.studies.batches import ImageBatch
 from carina.training.distributed import gather_rows, place
 from carina.training.objective import Losses, Term
@@ -228,11 +231,15 @@ class FrozenText(nn.Module):
     def of(
         cls, encoder: TextEncoder, queries: Sequence[str], reports: Sequence[str]
     ) -> "FrozenText":
-        """Embeds queries, and the report of each image; equal reports share one row."""
+        """Embeds queries, and the report of each image; equal reports share one row.
+
+        It is done where the encoder is: hours on a CPU are minutes on a GPU.
+        """
         different = list(dict.fromkeys(reports))
         places = {text: number for number, text in enumerate(different)}
         report_of = torch.tensor([places[text] for text in reports], dtype=torch.long)
-        return cls(encoder.encode(queries), encoder.encode(different), report_of)
+        embedded = encoder.encode(different, bar="Embedding reports")
+        return cls(encoder.encode(queries), embedded, report_of.to(embedded.device))
 
     def queries(self, encoder: TextEncoder) -> Float[Tensor, "queries dim"]:
         """The queries' embeddings."""
@@ -270,7 +277,36 @@ class TrainedText(nn.Module):
         return embedded
 
 
-class KADObjective(nn.Module):
+ModelT = TypeVar("ModelT", bound=TwoEncoders[Any])
+
+
+class PairsObjective(nn.Module, Generic[ModelT]):
+    """A model in training on pairs of image and report; losses are the objective's own."""
+
+    def __init__(self, model: ModelT, text: FrozenText | TrainedText, losses: KADLosses) -> None:
+        """Takes the model, whose text encoder is frozen where `text` is `FrozenText`."""
+        super().__init__()
+        self.model = model
+        self.text = text
+        self.settings = losses
+        model.image_encoder = losses.batch_norm.prepare(model.image_encoder)
+        self.frozen_text = isinstance(text, FrozenText)
+        model.text_encoder.requires_grad_(not self.frozen_text)
+        self.train()
+
+    def train(self, mode: bool = True) -> "PairsObjective[ModelT]":
+        """Sets the mode, but keeps what is frozen in eval mode.
+
+        The published code lets dropout into the frozen text encoder; this does not.
+        """
+        super().train(mode)
+        self.settings.batch_norm.hold(self.model.image_encoder)
+        if self.frozen_text:
+            self.model.text_encoder.eval()
+        return self
+
+
+class KADObjective(PairsObjective[KADModel]):
     """Contrast between image and report, and the findings asked of either; an `Objective`."""
 
     def __init__(
@@ -290,27 +326,9 @@ class KADObjective(nn.Module):
             losses: the choices.
             positive_weight: of `existence_loss`.
         """
-        super().__init__()
-        self.model = model
-        self.text = text
-        self.settings = losses
+        super().__init__(model, text, losses)
         self.register_buffer("labels", labels, persistent=False)
         self.register_buffer("positive_weight", positive_weight, persistent=False)
-        model.image_encoder = losses.batch_norm.prepare(model.image_encoder)
-        self.frozen_text = isinstance(text, FrozenText)
-        model.text_encoder.requires_grad_(not self.frozen_text)
-        self.train()
-
-    def train(self, mode: bool = True) -> "KADObjective":
-        """Sets the mode, but keeps what is frozen in eval mode.
-
-        The published code lets dropout into the frozen text encoder; this does not.
-        """
-        super().train(mode)
-        self.settings.batch_norm.hold(self.model.image_encoder)
-        if self.frozen_text:
-            self.model.text_encoder.eval()
-        return self
 
     def losses(self, batch: ImageBatch) -> Losses:
         """The terms for this process's share of the batch."""
@@ -368,11 +386,10 @@ def encode_batch(
     pictures = settings.augmentation(
         batch.pixels,
         batch.sizes,
-        size=preprocessing.size,
-        seed=batch.seed,
-        step=batch.step,
-        rows=batch.places,
-        batch_size=batch.batch_size,
+        preprocessing.size,
+        BatchShare(
+            seed=batch.seed, step=batch.step, rows=batch.places, batch_size=batch.batch_size
+        ),
     )
     return encode_in_chunks(encoder, standardise(pictures, preprocessing), settings.image_chunks)
 
