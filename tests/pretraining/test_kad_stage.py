@@ -1,11 +1,13 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import save_file
 from torch import nn
 
 from carina.encoders.query_decoder import QueryDecoderConfig
@@ -20,6 +22,7 @@ from carina.imaging.store import ImageStore
 from carina.knowledge.chest import chest_graph
 from carina.pretraining.contrast import ContrastConfig
 from carina.pretraining.contrast_stage import ContrastStage
+from carina.pretraining.image_source import PublishedResNet
 from carina.pretraining.kad import KADConfig
 from carina.pretraining.kad_objective import FrozenText, KADLosses, TrainedText
 from carina.pretraining.kad_stage import AlignmentStage, positive_weights
@@ -72,6 +75,14 @@ STAGE = AlignmentStage(
     store_size=32,
 )
 
+CONTRAST_STAGE = ContrastStage(
+    training=STAGE.training,
+    model=ContrastConfig(image=IMAGE, text=TEXT, preprocessing=GREY),
+    losses=STAGE.losses,
+    text=BertText(),
+    store_size=32,
+)
+
 
 def study(number: int, **changes: object) -> Study:
     views = (
@@ -108,6 +119,7 @@ def inputs(tmp_path: Path) -> StageInputs:
         load=lambda folder: nn.Identity(),
         folder=tmp_path,
         seed=0,
+        device=torch.device("cpu"),
     )
 
 
@@ -174,14 +186,7 @@ def test_fresh_weights_where_the_paper_has_published_ones_are_told(
 
 
 def test_contrast_alone_is_prepared_alike(inputs: StageInputs) -> None:
-    stage = ContrastStage(
-        training=STAGE.training,
-        model=ContrastConfig(image=IMAGE, text=TEXT, preprocessing=GREY),
-        losses=STAGE.losses,
-        text=BertText(),
-        store_size=32,
-    )
-    prepared = stage.prepare(inputs)
+    prepared = CONTRAST_STAGE.prepare(inputs)
     terms = prepared.objective.losses(prepared.batches.batch(0, Place()))
     assert set(terms) == {"contrast"}
     prepared.finish(inputs.folder)
@@ -282,3 +287,41 @@ def test_a_report_becomes_its_entities_or_itself() -> None:
     assert EntitySequence().of(report, found) == "nodule observation definitely present"
     assert RawReport().of(report, found) == "A nodule is seen."
     assert "[ENT]" in OfficialEntitySequence().of(report, RuleEntities().of([report])[0])
+
+
+@pytest.mark.parametrize("stage", [STAGE, CONTRAST_STAGE], ids=["asking", "contrast"])
+def test_reports_are_embedded_where_the_run_trains(
+    stage: AlignmentStage | ContrastStage, inputs: StageInputs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[object] = []
+    encode = TextEncoder.encode
+
+    def moved(encoder: TextEncoder, device: torch.device) -> TextEncoder:
+        done.append(device)
+        return encoder
+
+    def embedded(encoder: TextEncoder, texts: tuple[str, ...], **how: Any) -> torch.Tensor:
+        done.append(how.get("bar", "queries"))
+        return encode(encoder, texts, **how)
+
+    monkeypatch.setattr(TextEncoder, "to", moved)
+    monkeypatch.setattr(TextEncoder, "encode", embedded)
+    stage.prepare(replace(inputs, device=torch.device("cuda", 1)))
+    assert done[0] == torch.device("cuda", 1)
+    assert done.count(torch.device("cuda", 1)) == done.count("Embedding reports") == 1
+
+
+@pytest.mark.parametrize("stage", [STAGE, CONTRAST_STAGE], ids=["asking", "contrast"])
+def test_the_image_encoder_starts_from_published_weights_where_they_are_given(
+    stage: AlignmentStage | ContrastStage, inputs: StageInputs
+) -> None:
+    weights = {
+        key: torch.full_like(value, 2)
+        for key, value in stage.model.image.build().state_dict().items()
+        if not key.startswith(("hidden", "project"))
+    }
+    path = inputs.folder / "resnet.safetensors"
+    save_file(weights, path)
+    started = replace(stage, image_start=PublishedResNet(weights=str(path)))
+    model = cast(Any, started.prepare(inputs).trained)
+    assert torch.equal(model.image_encoder.conv1.weight, weights["conv1.weight"])

@@ -79,6 +79,7 @@ def inputs_of(folder: Path, graph: ConceptGraph | None = None) -> StageInputs:
         load=none,
         folder=folder,
         seed=3,
+        device=torch.device("cpu"),
     )
 
 

@@ -1,11 +1,13 @@
-"""Loss and gradients of one step of kad_small's second stage, by one process of several.
+"""Loss and gradients of one step of kad_small's second stage, by one process and by two.
 
-Words: rank, processes, meeting point, manifest, store, "frozen" or "synchronised", file to write.
+Words: rank, meeting point, manifest, store, file to write. The first process works alone before
+it meets the other one.
 """
 
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -28,45 +30,49 @@ SETTINGS = ("batch_size=8", "alignment.queries.count=5", "preprocessing.size=64"
 STATISTICS = {"frozen": FrozenStatistics(), "synchronised": SynchronisedStatistics()}
 
 
-def main(
-    rank: int, processes: int, meeting: str, manifest: str, store: str, norms: str, out: str
-) -> None:
-    if processes > 1:
-        dist.init_process_group(
-            "gloo", init_method=f"file://{meeting}", rank=rank, world_size=processes
-        )
+def one_step(norms: str, place: Place, inputs: StageInputs) -> dict[str, Any]:
+    """What the step gives, from the same first weights each time."""
     stage = with_settings(find_recipe("kad_small"), SETTINGS).stages[1]
     losses = replace(stage.losses, batch_norm=STATISTICS[norms])
-    stage = replace(stage, text=BertText(), losses=losses)
-    folder = Path(f"{out}.{rank}")
-    folder.mkdir()
     torch.manual_seed(0)
-    prepared = stage.prepare(
-        StageInputs(
-            manifest=Manifest.read(Path(manifest)).split("train"),
-            store=lambda size: ImageStore.open(Path(store)),
-            graph=chest_graph(),
-            finished={},
-            load=lambda path: nn.Identity(),
-            folder=folder,
-            seed=0,
-        )
-    )
+    prepared = replace(stage, text=BertText(), losses=losses).prepare(inputs)
     objective = prepared.objective.double()
     encoder = prepared.trained.image_encoder
     encoder.register_forward_pre_hook(lambda module, given: (given[0].double(),))
-    for place, norm in enumerate(batch_norms(encoder)):  # so that statistics matter
-        norm.running_mean += 0.1 * place
+    for number, norm in enumerate(batch_norms(encoder)):  # so that statistics matter
+        norm.running_mean += 0.1 * number
     objective.forward = objective.losses
-    module = DistributedDataParallel(objective) if processes > 1 else objective
-    terms = module(prepared.batches.batch(3, Place(rank=rank, processes=processes)))
-    total, values = reduce_losses(terms, processes)
+    module = DistributedDataParallel(objective) if place.processes > 1 else objective
+    total, values = reduce_losses(module(prepared.batches.batch(3, place)), place.processes)
     total.backward()
+    return {
+        "values": values,
+        "gradients": {n: p.grad for n, p in objective.named_parameters() if p.grad is not None},
+        "statistics": {f"mean{i}": n.running_mean for i, n in enumerate(batch_norms(encoder))},
+    }
+
+
+def main(rank: int, meeting: str, manifest: str, store: str, out: str) -> None:
+    folder = Path(f"{out}.{rank}")
+    folder.mkdir()
+    inputs = StageInputs(
+        manifest=Manifest.read(Path(manifest)).split("train"),
+        store=lambda size: ImageStore.open(Path(store)),
+        graph=chest_graph(),
+        finished={},
+        load=lambda path: nn.Identity(),
+        folder=folder,
+        seed=0,
+        device=torch.device("cpu"),
+    )
+    alone = Place(rank=0, processes=1)
+    one = {norms: one_step(norms, alone, inputs) for norms in STATISTICS if rank == 0}
+    dist.init_process_group("gloo", init_method=f"file://{meeting}", rank=rank, world_size=2)
+    shared = Place(rank=rank, processes=2)
+    two = {norms: one_step(norms, shared, inputs) for norms in STATISTICS}
     if rank == 0:
-        found = {n: p.grad for n, p in objective.named_parameters() if p.grad is not None}
-        means = {f"mean{i}": n.running_mean for i, n in enumerate(batch_norms(encoder))}
-        torch.save({"values": values, "gradients": found, "statistics": means}, out)
+        torch.save({norms: (one[norms], two[norms]) for norms in STATISTICS}, out)
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]), *sys.argv[3:])
+    main(int(sys.argv[1]), *sys.argv[2:])

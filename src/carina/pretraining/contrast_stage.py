@@ -7,6 +7,7 @@ from carina.encoders.text import TextEncoder
 from carina.errors import ConfigError
 from carina.imaging.store import ImageStore
 from carina.pretraining.contrast import ContrastConfig, ContrastModel, ContrastObjective
+from carina.pretraining.image_source import FreshImage, ImageSource
 from carina.pretraining.kad_objective import KADLosses
 from carina.pretraining.kad_stage import measured, report_texts, text_side, training_pairs
 from carina.pretraining.report_targets import (
@@ -31,6 +32,7 @@ class ContrastStage:
     training: TrainingSettings = field(default_factory=lambda: TrainingSettings(batch_size=64))
     model: ContrastConfig = field(default_factory=ContrastConfig)
     losses: KADLosses = field(default_factory=KADLosses)
+    image_start: ImageSource = FreshImage()
     text: TextSource = FinishedStage()
     text_is_trained: bool = False
     entities: AnnotatedEntities | RuleEntities | SentenceRuleEntities = AnnotatedEntities()
@@ -51,8 +53,9 @@ class ContrastStage:
         store = inputs.store(self.store_size)
         pairs = training_pairs(inputs.manifest, store, self.entities)
         texts = report_texts(pairs, self.reports)
-        encoder = self.text.build(self.model.text, inputs)
+        encoder = self.text.build(self.model.text, inputs).to(inputs.device)
         model = ContrastModel(self._config(encoder, store), encoder)
+        self.image_start.start(model.image_encoder)
         text = text_side(encoder, (), texts, trained=self.text_is_trained)
         return PreparedStage(
             objective=ContrastObjective(model, text, self.losses),

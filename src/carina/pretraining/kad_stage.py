@@ -17,6 +17,7 @@ from carina.errors import ConfigError, ManifestError
 from carina.files import atomic_path
 from carina.imaging.preprocessing import Preprocessing
 from carina.imaging.store import ImageStore
+from carina.pretraining.image_source import FreshImage, ImageSource
 from carina.pretraining.kad import KADConfig, KADModel
 from carina.pretraining.kad_objective import FrozenText, KADLosses, KADObjective, TrainedText
 from carina.pretraining.report_targets import (
@@ -62,13 +63,15 @@ class AlignmentStage:
     `measured_standardisation` mean and deviation are those of the store, as in the paper;
     otherwise the model's preprocessing says. `positive_weight_power` p weighs the present
     label of each finding by (absent / present) ** p; 0 weighs nothing. `reports` is how a
-    report becomes a text, `entities` where its entities come from.
+    report becomes a text, `entities` where its entities come from, `image_start` what the
+    image encoder starts from.
     """
 
     name: str = "alignment"
     training: TrainingSettings = field(default_factory=lambda: TrainingSettings(batch_size=64))
     model: KADConfig = field(default_factory=KADConfig)
     losses: KADLosses = field(default_factory=KADLosses)
+    image_start: ImageSource = FreshImage()
     text: TextSource = FinishedStage()
     text_is_trained: bool = False
     queries: PaperQueries | OfficialQueries | FrequentObservations = FrequentObservations()
@@ -98,8 +101,9 @@ class AlignmentStage:
         names = self.queries.names(pairs.entities)
         texts = report_texts(pairs, self.reports)
         labels = label_table(pairs.entities, names, self.labels)
-        encoder = self.text.build(self.model.text, inputs)
+        encoder = self.text.build(self.model.text, inputs).to(inputs.device)
         model = KADModel(self._config(encoder, store), encoder)
+        self.image_start.start(model.image_encoder)
         model.query_norm.fit(encoder.encode(names))
         objective = KADObjective(
             model,

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
+import torch
 from torch import nn
 
 from carina.imaging.store import ImageStore
@@ -30,6 +31,7 @@ class StageInputs:
     load: Callable[[Path], nn.Module]  # the trained module of a finished stage's folder
     folder: Path  # of this stage
     seed: int
+    device: torch.device  # where this process trains
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,8 +7,14 @@ from carina.encoders.resnet import ResNetConfig
 from carina.encoders.text import TextEncoderConfig
 from carina.encoders.vit import ViTConfig
 from carina.imaging.augmentation import RandomAugmentOfficial, WarpAugmentation
-from carina.imaging.preprocessing import Preprocessing, Squash
+from carina.imaging.preprocessing import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    Preprocessing,
+    Squash,
+)
 from carina.knowledge.pairs import AppearancePairs, OfficialPairs, PaperPairs
+from carina.pretraining.image_source import FreshImage, PublishedResNet
 from carina.pretraining.kad import KADConfig, LastLayer
 from carina.pretraining.kad_objective import (
     BothMemories,
@@ -36,8 +42,6 @@ from carina.training.optimiser import AdamW, DecayAllButVectors
 from carina.training.schedule import StaircaseEpochCosine, WarmupCosine, WarmupStepsCosine
 from carina.training.settings import TrainingSettings
 
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
 PUBMEDBERT = "microsoft/BiomedNLP-BiomedBERT-base-uncased-abstract"
 RESNET50_TO_LAYER4 = ResNetConfig(depths=(3, 4, 6, 3), widths=(64, 128, 256, 512))
 
@@ -76,6 +80,7 @@ def kad_paper() -> Recipe:
             memory=RandomSelect(),
             contrast=CosineContrast(),
         ),
+        image_start=PublishedResNet(),
         queries=PaperQueries(),
         training=TrainingSettings(
             batch_size=64,
@@ -113,6 +118,7 @@ def kad_official() -> Recipe:
             memory=BothMemories(),
             contrast=ScaledDotContrast(),
         ),
+        image_start=PublishedResNet(),
         queries=OfficialQueries(),
         measured_standardisation=False,
         training=TrainingSettings(
@@ -129,23 +135,28 @@ def kad_official() -> Recipe:
     )
 
 
-def with_image(base: Recipe, name: str, summary: str, image: ResNetConfig | ViTConfig) -> Recipe:
-    """A recipe with another image encoder; the ViT's own size decides the input."""
+def with_image(
+    base: Recipe, name: str, summary: str, image: ResNetConfig | ViTConfig, size: int
+) -> Recipe:
+    """A recipe with another image encoder, at another input size."""
     knowledge, alignment = base.stages
     assert isinstance(alignment, AlignmentStage)
-    size = image.size if isinstance(image, ViTConfig) else alignment.model.preprocessing.size
     model = replace(alignment.model, image=image, preprocessing=preprocessing(size))
     changed = replace(alignment, model=model, store_size=size + size // 8)
     return Recipe(name=name, summary=summary, stages=(knowledge, changed))
 
 
 def at_size(base: Recipe, name: str, summary: str, size: int) -> Recipe:
-    """A recipe at another input size with a ResNet-50 up to layer 4, as KAD-512 and KAD-1024."""
-    knowledge, alignment = base.stages
+    """A recipe with a ResNet-50 up to layer 4, as KAD-512 and KAD-1024."""
+    return with_image(base, name, summary, RESNET50_TO_LAYER4, size)
+
+
+def with_vit(base: Recipe, name: str, summary: str, image: ViTConfig) -> Recipe:
+    """A recipe with a ViT, whose own size decides the input; its weights are fresh."""
+    knowledge, alignment = with_image(base, name, summary, image, image.size).stages
     assert isinstance(alignment, AlignmentStage)
-    model = replace(alignment.model, image=RESNET50_TO_LAYER4, preprocessing=preprocessing(size))
-    changed = replace(alignment, model=model, store_size=size + size // 8)
-    return Recipe(name=name, summary=summary, stages=(knowledge, changed))
+    fresh = replace(alignment, image_start=FreshImage())
+    return Recipe(name=name, summary=summary, stages=(knowledge, fresh))
 
 
 def kad_paper_512() -> Recipe:
@@ -161,13 +172,13 @@ def kad_paper_1024() -> Recipe:
 def kad_paper_vit() -> Recipe:
     """KAD with a ViT-B/16 at 224 px, as the paper's table 2 says."""
     image = ViTConfig(size=224)
-    return with_image(kad_paper(), "kad_paper_vit", "kad_paper with ViT-B/16 at 224 px.", image)
+    return with_vit(kad_paper(), "kad_paper_vit", "kad_paper with ViT-B/16 at 224 px.", image)
 
 
 def kad_official_vit() -> Recipe:
     """KAD with the published code's ViT-B/16, which was built for 384 px."""
     image = ViTConfig(size=384, final_norm=False)
-    return with_image(
+    return with_vit(
         kad_official(), "kad_official_vit", "kad_official with ViT-B/16, 384 px.", image
     )
 

@@ -61,6 +61,7 @@ def without_query_network(base: Recipe) -> Recipe:
         training=stage.training,
         model=model,
         losses=replace(stage.losses, contrast_weight=1.0),
+        image_start=stage.image_start,
         text=stage.text,
         entities=stage.entities,
         reports=stage.reports,

@@ -102,6 +102,7 @@ def pretrain(
                 load=load_model,
                 folder=finished[stage.name],
                 seed=options.seed,
+                device=fabric.device,
             )
             run_stage(stage, recipe, inputs, fabric_for(stage, options, fabric), options)
     if fabric.is_global_zero:
