@@ -14,26 +14,27 @@ STEP = Path(__file__).parent / "one_step.py"
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 
 
-def one_step(processes: int, folder: Path, manifest: Path, run: Path, norms: str) -> Any:
-    """What `one_step.py` finds, computed by so many processes."""
-    out = folder / f"found{processes}.pt"
-    words = [folder / f"meeting{processes}", manifest, run / "store" / "72", norms, out]
+@pytest.fixture(scope="module")
+def steps(
+    tiny_cohort: Path, tiny_run: Path, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, tuple[Any, Any]]:
+    """What `one_step.py` finds with one process and with two, for each way of batch norms."""
+    folder = tmp_path_factory.mktemp("steps")
+    words = [folder / "meeting", tiny_cohort, tiny_run / "store" / "72", folder / "found.pt"]
     running = [
-        subprocess.Popen(
-            [sys.executable, str(STEP), str(rank), str(processes), *map(str, words)],
-            env=ENVIRONMENT,
-        )
-        for rank in range(processes)
+        subprocess.Popen([sys.executable, str(STEP), str(rank), *map(str, words)], env=ENVIRONMENT)
+        for rank in range(2)
     ]
-    assert [process.wait(timeout=240) for process in running] == [0] * processes
-    return torch.load(out, weights_only=True)
+    assert [process.wait(timeout=480) for process in running] == [0, 0]
+    found: dict[str, tuple[Any, Any]] = torch.load(folder / "found.pt", weights_only=True)
+    return found
 
 
 @pytest.mark.parametrize("norms", ["frozen", "synchronised"])
 def test_two_processes_give_the_losses_and_gradients_of_one(
-    norms: str, tiny_cohort: Path, tiny_run: Path, tmp_path: Path
+    norms: str, steps: dict[str, tuple[Any, Any]]
 ) -> None:
-    one, two = (one_step(n, tmp_path, tiny_cohort, tiny_run, norms) for n in (1, 2))
+    one, two = steps[norms]
     assert set(one["values"]) == {"loss", "existence", "contrast"}
     assert two["values"] == pytest.approx(one["values"], abs=1e-6)
     assert one["gradients"].keys() == two["gradients"].keys()
@@ -54,7 +55,7 @@ def test_devices_starts_processes_that_train_as_one(
         capture_output=True,
         text=True,
         env=ENVIRONMENT,
-        timeout=240,
+        timeout=480,
         check=False,
     )
     assert done.returncode == 0, done.stderr
