@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from carina.annotation.annotate import annotate_manifest
-from carina.annotation.compare import COLUMNS, Agreement, compare_sources
+from carina.annotation.compare import COLUMNS, Agreement, compare_sources, labels
 from carina.annotation.registry import make_pair
 from carina.annotation.rules import Rules
 from carina.annotation.source import Reading
@@ -147,6 +147,11 @@ def test_a_pair_is_made_of_names_and_files(tmp_path: Path) -> None:
     assert second == Rules(processes=2)
     with pytest.raises(ConfigError, match="'magic' is neither a source of entities"):
         make_pair(("rules", "magic"), {}, {})
+
+
+def test_files_go_by_their_names_where_these_differ() -> None:
+    assert labels(("runs/a.parquet", "umls")) == ("a.parquet", "umls")
+    assert labels(("x/a.parquet", "y/a.parquet")) == ("x/a.parquet", "y/a.parquet")
 
 
 def test_options_of_no_source_are_refused(tmp_path: Path) -> None:

@@ -112,6 +112,7 @@ class Comparison:
         overall: all observations together.
         examples: of each observation, a few of each kind of difference.
         problems: what each source could not use.
+        remarks: what the sources say of their reading as a whole, such as what it cost.
     """
 
     first: str
@@ -122,6 +123,7 @@ class Comparison:
     overall: Agreement
     examples: tuple[Example, ...]
     problems: tuple[tuple[str, Problem], ...]
+    remarks: tuple[str, ...]
 
     def to_json(self) -> str:
         """Everything, with counts by name."""
@@ -186,7 +188,14 @@ def compare_sources(
             for name, reading in zip(names, readings, strict=True)
             for problem in reading.problems
         ),
+        remarks=readings[0].remarks + readings[1].remarks,
     )
+
+
+def labels(names: tuple[str, str]) -> tuple[str, str]:
+    """Short names for two sources: of files, the names without folders where they differ."""
+    first, second = (Path(name).name for name in names)
+    return names if first == second else (first, second)
 
 
 def count_tables(values: Sequence[tuple[Values, Values]]) -> dict[str, np.ndarray]:

@@ -124,18 +124,19 @@ def annotate(
     }
     given = {name: value for name, value in options.items() if value is not None}
     beside = {"cache": out.with_name(f"{out.name}.answers")}
-    films = Manifest.read(manifest, root)
     if compare is not None:
         if extractor is not None:
             raise typer.BadParameter("--compare names its sources itself: leave --extractor out.")
-        from carina.annotation.compare import compare_sources
+        from carina.annotation.compare import compare_sources, labels
 
-        comparison = compare_sources(films, compare, make_pair(compare, given, beside))
+        pair = make_pair(compare, given, beside)
+        comparison = compare_sources(Manifest.read(manifest, root), labels(compare), pair)
         comparison.save(out)
         print_comparison(comparison)
         typer.echo(f"{out / 'index.html'}: the page. It quotes reports.")
         return
     (source,) = make_sources((extractor or "rules",), given, beside)
+    films = Manifest.read(manifest, root)
     done = annotate_manifest(films, source)
     write_manifest(done.studies, out, films.root)
     print_summary(summarise(done.studies))
@@ -190,3 +191,5 @@ def print_comparison(comparison: "Comparison") -> None:
                 typer.echo(f"    {sentence}")
     for source, problem in comparison.problems:
         typer.echo(f"{problem.count:>7}  {source}: {problem.reason}")
+    for remark in comparison.remarks:
+        typer.echo(remark)
