@@ -6,7 +6,7 @@ visits of a patient and has one image of each. It has no reports.
 
 import math
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -90,14 +90,16 @@ def _read(release: Release, tally: Tally, splits_of: Splits) -> Iterator[Study]:
             f"{release.root}: none of the {len(listed):,} images of the table is there, but "
             f"{len(places):,} others are. Give the folder of the images that belong to the table."
         )
-    for what, names in (
-        ("images that are there but not in the table, left out", places.keys()),
-        ("images of the lists that are not in the table", splits.keys()),
-        ("images with boxes that are not in the table", boxes.keys()),
-    ):
-        alone = names - listed
-        if alone:
-            tally.add(what, min(alone), len(alone))
+    _count_unlisted("images that are there but not in the table, left out", places, listed, tally)
+    _count_unlisted("images of the lists that are not in the table", splits, listed, tally)
+    _count_unlisted("images with boxes that are not in the table", boxes, listed, tally)
+
+
+def _count_unlisted(what: str, names: Iterable[str], listed: set[str], tally: Tally) -> None:
+    """Counts the names that the table lacks."""
+    alone = set(names) - listed
+    if alone:
+        tally.add(what, min(alone), len(alone))
 
 
 def table_of(release: Release) -> Path:
