@@ -8,6 +8,7 @@ from torch import nn
 from carina.encoders.chunks import encode_in_chunks
 from carina.encoders.fusion import Fused, fused
 from carina.encoders.modes import batch_norms, evaluating
+from carina.encoders.packed import PackedBlock
 from carina.encoders.resnet import Basic, Bottleneck, ResNetConfig, ResNetEncoder
 from carina.errors import ConfigError
 
@@ -95,6 +96,36 @@ def test_the_fused_copy_follows_the_weights() -> None:
     torch.testing.assert_close(
         second(radiographs).grid, encoder(radiographs).grid, atol=1e-4, rtol=1e-4
     )
+
+
+@pytest.mark.parametrize("block", [Basic(), Bottleneck()])
+def test_packed_convolutions_take_batches_of_any_size(block: Basic | Bottleneck) -> None:
+    config = ResNetConfig(block=block, depths=(2, 2), widths=(8, 12), stem_width=8, channels=3)
+    encoder = with_statistics(config).eval()
+    cache = copy.deepcopy(Fused())
+    for shape in ((1, 3, 32, 32), (5, 3, 32, 32), (2, 3, 48, 40)):
+        radiographs = torch.randn(shape)
+        before = radiographs.clone()
+        lean, plain = cache.of(encoder)(radiographs).grid, encoder(radiographs).grid
+        torch.testing.assert_close(lean, plain, atol=1e-5 * float(plain.abs().max()), rtol=0)
+        assert torch.equal(radiographs, before)
+    assert any(isinstance(part, PackedBlock) for part in cache.of(encoder).modules())
+
+
+def test_what_cannot_be_packed_is_only_fused() -> None:
+    encoder = with_statistics(SMALL).eval().double()
+    lean = fused(encoder)
+    assert not any(isinstance(part, PackedBlock) for part in lean.modules())
+    radiographs = torch.randn(2, 1, 32, 32, dtype=torch.float64)
+    torch.testing.assert_close(lean(radiographs).grid, encoder(radiographs).grid)
+
+
+def test_a_copy_of_a_model_that_has_answered_answers_the_same() -> None:
+    cache, encoder = Fused(), with_statistics(SMALL).eval()
+    radiographs = torch.randn(1, 1, 32, 32)
+    first = cache.of(encoder)(radiographs).grid
+    copied = copy.deepcopy((cache, encoder))
+    assert torch.equal(copied[0].of(copied[1])(radiographs).grid, first)
 
 
 def test_a_batch_in_chunks_has_the_gradient_of_the_whole() -> None:

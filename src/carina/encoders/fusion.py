@@ -1,4 +1,4 @@
-"""Batch norms folded into the convolutions before them, for answering."""
+"""Batch norms folded into the convolutions before them, packed where that helps, for answering."""
 
 import copy
 
@@ -6,6 +6,7 @@ import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
+from carina.encoders.packed import PackedBlock, PackedConvolution, can_be_packed
 from carina.encoders.resnet import BasicBlock, BottleneckBlock, ResNetEncoder
 
 Versions = tuple[tuple[int, int], ...]
@@ -17,6 +18,9 @@ class Fused:
     def __init__(self) -> None:
         self._versions: Versions = ()
         self._module: nn.Module | None = None
+
+    def __reduce__(self) -> tuple[type["Fused"], tuple[()]]:
+        return Fused, ()  # a copy of the owner makes a fused copy of its own
 
     def of(self, module: nn.Module) -> nn.Module:
         """An equal module for eval mode whose convolutions hold their batch norms."""
@@ -56,7 +60,25 @@ def fused(module: nn.Module) -> nn.Module:
             _fuse(part, "0", "1")
         if isinstance(part, nn.Conv2d):
             part.weight.data = part.weight.data.contiguous(memory_format=torch.channels_last)
-    return module
+    return _packed(module) if can_be_packed(module.conv1) else module
+
+
+def _packed(encoder: ResNetEncoder) -> ResNetEncoder:
+    """Puts packed convolutions into an encoder whose batch norms are folded."""
+    encoder.add_module("conv1", PackedConvolution(encoder.conv1, "none"))
+    for number in range(len(encoder.config.depths)):
+        layer = encoder.get_submodule(f"layer{number + 1}")
+        for name, block in list(layer.named_children()):
+            layer.add_module(name, _packed_block(block))
+    return encoder
+
+
+def _packed_block(block: nn.Module) -> PackedBlock:
+    assert isinstance(block, BasicBlock | BottleneckBlock)
+    convolutions = [part for part in block.children() if isinstance(part, nn.Conv2d)]
+    shortcut = block.downsample[0] if isinstance(block.downsample, nn.Sequential) else None
+    assert shortcut is None or isinstance(shortcut, nn.Conv2d)
+    return PackedBlock(convolutions, shortcut)
 
 
 def _is_shortcut(part: nn.Sequential) -> bool:
