@@ -1,28 +1,39 @@
 """The image store against plain Pillow: reading a crop, and building.
 
-Usage: python benchmarks/store.py [--images 12] [--width 2500 --height 3000] [--record]
+Usage: python benchmarks/store.py [--images 12 | --real FOLDER] [--width 2500 --height 3000]
+    [--record]
 
-Reading: a random 224 x 224 crop out of a mapped store, against decoding the whole JPEG that it was
-made from. Building: decoding and shrinking one radiograph as the store does, against a full decode
-and one resize. CPU time of one thread, ours and the plain way in turn; medians over the images.
+Reading: a random 224 x 224 crop out of a mapped store, of pixels or of JPEG data, against decoding
+the whole JPEG that it was made from. Building: decoding and shrinking one radiograph as the store
+does, against a full decode and one resize. Packing: the same and writing it, as a shard or with
+numpy. CPU time of one thread, ours and the plain way in turn; medians over the images.
+
+With `--real`, the pictures are those radiographs of a folder (looked for in all folders below it)
+whose shorter side has at least 1,800 pixels, brought to the size that is asked for and saved as
+JPEG of quality 95, as MIMIC-CXR-JPG was. Without, they are drawn.
 """
 
 import argparse
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from carina.errors import RadiographError
 from carina.imaging.building import build_store
 from carina.imaging.packing import shrink
+from carina.imaging.reader import probe, read_grey8
+from carina.imaging.shards import JpegCodec, Picture, RawCodec, write_shard
 from carina.imaging.store import ImageStore
 from row import record
 
 SEED = 20
+FEWEST_REAL_PIXELS = 1800
+SHARD = 8
 
 
 def radiograph(width: int, height: int, generator: np.random.Generator) -> Image.Image:
@@ -64,6 +75,28 @@ def crop(store: ImageStore, key: str, generator: np.random.Generator) -> NDArray
     return image[top : top + 224, left : left + 224].copy()
 
 
+def real_radiographs(folder: Path, width: int, height: int) -> Iterator[Image.Image]:
+    """Large radiographs below a folder, brought to one size."""
+    for path in sorted(folder.rglob("*")):
+        try:
+            header = probe(path) if path.is_file() else None
+        except RadiographError:
+            continue
+        if header is not None and min(header.width, header.height) >= FEWEST_REAL_PIXELS:
+            levels = Image.fromarray(read_grey8(path))
+            yield levels.resize((width, height), Image.Resampling.BICUBIC)
+
+
+def pack_shard(path: Path, size: int, out: Path) -> None:
+    """What the store does with as many files as one shard holds here."""
+    made = (shrink(path, size) for _ in range(SHARD))
+    pictures = (
+        Picture(key=path.name, pixels=pixels, source_height=height, source_width=width)
+        for pixels, height, width in made
+    )
+    write_shard(out / "one.shard", pictures, RawCodec())
+
+
 def row(what: str, pairs: list[tuple[float, float]]) -> dict[str, object]:
     """Medians and the spread of the ratio, over (ours, plain) in milliseconds."""
     ours, plain = np.array(pairs).T
@@ -80,19 +113,28 @@ def row(what: str, pairs: list[tuple[float, float]]) -> dict[str, object]:
     }
 
 
-def measure(images: int, width: int, height: int, folder: Path) -> list[dict[str, object]]:
-    """Times reading and building on synthetic radiographs."""
+def measure(pictures: Iterable[Image.Image], folder: Path) -> list[dict[str, object]]:
+    """Times reading, building and packing."""
     generator = np.random.default_rng(SEED)
-    items = [(f"{i}.jpg", folder / f"{i}.jpg") for i in range(images)]
-    for _, path in items:
-        radiograph(width, height, generator).save(path, quality=92)
-    build_store(items, folder / "store", 256, processes=1)
-    store = ImageStore.open(folder / "store")
-    reading = [
-        (cpu_ms(lambda k=key: crop(store, k, generator), 200), cpu_ms(lambda p=path: decode(p), 3))
-        for key, path in items
-    ]
-    rows = [row(f"read a 224 crop, against decoding {width} x {height} JPEG", reading)]
+    items = []
+    for i, picture in enumerate(pictures):
+        items.append((f"{i}.jpg", folder / f"{i}.jpg"))
+        picture.save(items[-1][1], quality=95)
+        shape = f"{picture.width} x {picture.height}"
+    megabytes = sum(path.stat().st_size for _, path in items) / len(items) / 1e6
+    source = f"{shape} JPEG of {megabytes:.1f} MB"
+    rows = []
+    for codec in (RawCodec(), JpegCodec()):
+        build_store(items, folder / codec.name, 256, processes=1, codec=codec)
+        store = ImageStore.open(folder / codec.name)
+        reading = [
+            (
+                cpu_ms(lambda k=key, s=store: crop(s, k, generator), 200),
+                cpu_ms(lambda p=path: decode(p), 3),
+            )
+            for key, path in items
+        ]
+        rows.append(row(f"read a 224 crop of {codec.name} 256, against decoding {source}", reading))
     for size in (224, 512):
         building = [
             (
@@ -101,8 +143,15 @@ def measure(images: int, width: int, height: int, folder: Path) -> list[dict[str
             )
             for _, path in items
         ]
-        rows.append(row(f"shrink {width} x {height} JPEG to {size}", building))
-    return rows
+        rows.append(row(f"shrink {source} to {size}", building))
+    packing = [
+        (
+            cpu_ms(lambda p=path: pack_shard(p, 512, folder), 1) / SHARD,
+            cpu_ms(lambda p=path: np.save(folder / "one.npy", decode_and_resize(p, 512)), 3),
+        )
+        for _, path in items
+    ]
+    return [*rows, row(f"pack {source} at 512", packing)]
 
 
 def main() -> None:
@@ -111,10 +160,15 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=12)
     parser.add_argument("--width", type=int, default=2500)
     parser.add_argument("--height", type=int, default=3000)
+    parser.add_argument("--real", type=Path, help="folder with radiographs; drawn by default")
     parser.add_argument("--record", action="store_true")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        for line in measure(given.images, given.width, given.height, Path(folder)):
+        generator = np.random.default_rng(SEED)
+        shape = given.width, given.height
+        drawn = (radiograph(*shape, generator) for _ in range(given.images))
+        pictures = real_radiographs(given.real, *shape) if given.real else drawn
+        for line in measure(pictures, Path(folder)):
             print(line)
             if given.record:
                 record("store", line)
