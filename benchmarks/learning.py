@@ -37,6 +37,9 @@ from carina.training.loop import CHECKPOINT
 from carina.zeroshot.protocol import ZeroShotModel
 from row import record
 
+NEAR = 8 / 224
+"""How far outside an outline still counts in the columns that end in `_near`: 8 px of 224."""
+
 
 def main() -> None:
     """Trains one recipe with one seed and measures it."""
@@ -108,6 +111,8 @@ def scores(run: Path, manifest: Manifest, split: str) -> dict[str, object]:
         told = evaluate_zero_shot(model, manifest, described, how)
         row["unseen_described_auc"] = shown(told.mean["auc"])
     row |= pointing(model, manifest, split)
+    near = pointing(model, manifest, split, margin=NEAR)
+    row |= {f"{name}_near": value for name, value in near.items()}
     row["each_auc"] = json.dumps(
         {name: digits(named.findings[name]["auc"]) for name in named.findings}
     )
@@ -121,10 +126,12 @@ def definition_of(name: str) -> str:
     return concept.definition
 
 
-def pointing(model: ZeroShotModel, manifest: Manifest, split: str) -> dict[str, object]:
+def pointing(
+    model: ZeroShotModel, manifest: Manifest, split: str, margin: float = 0.0
+) -> dict[str, object]:
     """The pointing game on focal findings that were seen, beside its two baselines."""
     focal = [name for name in FOCAL if name in SEEN]
-    how = GroundingSettings(split=split, threshold_split=None)
+    how = GroundingSettings(split=split, threshold_split=None, margin=margin)
     mean = evaluate_grounding(model, manifest, focal, how).mean
     return {name: shown(mean[name]) for name in ("pointing_game", "chance", "position_baseline")}
 
