@@ -41,6 +41,7 @@ from carina.pretraining.report_targets import (
     RawReport,
     RuleEntities,
     SentenceRuleEntities,
+    default_extractor,
     label_table,
 )
 from carina.pretraining.stage import StageInputs
@@ -267,6 +268,41 @@ def test_frequent_observations_leave_out_what_is_held_out() -> None:
         FrequentObservations().names([[], []])
     with pytest.raises(ConfigError, match="count of queries"):
         FrequentObservations(count=0)
+
+
+def test_a_query_with_a_side_is_labelled_by_side() -> None:
+    reports = [
+        "FINDINGS: Left pleural effusion. Bilateral pneumothoraces.",
+        "FINDINGS: Right pleural effusion. Possible left pneumothorax.",
+        "FINDINGS: There is a pleural effusion. No pneumothorax.",
+        "FINDINGS: The lungs are clear.",
+    ]
+    found = [default_extractor().extract(report) for report in reports]
+    names = ("left pleural effusion", "left pneumothorax", "right pneumothorax")
+    policy = LabelPolicy(uncertain=Label.PRESENT)
+    assert label_table(found, names, policy).tolist() == [
+        [1, 1, 1],
+        [0, 1, 0],
+        [-1, 0, 0],  # the report does not say on which side the effusion is
+        [0, 0, 0],
+    ]
+
+
+def test_frequent_observations_with_a_side_come_last() -> None:
+    reports = [
+        default_extractor().extract(report)
+        for report in (
+            "FINDINGS: Left pneumothorax. Bilateral pleural effusions.",
+            "FINDINGS: Left pleural effusion. Cardiomegaly.",
+            "FINDINGS: No right pneumothorax.",
+        )
+    ]
+    names = FrequentObservations(count=1, sided=2).names(reports)
+    assert names == ("pleural effusion", "left pleural effusion", "left pneumothorax")
+    held_out = FrequentObservations(count=1, sided=2, held_out=("pleural effusion",))
+    assert held_out.names(reports) == ("cardiomegaly", "left pneumothorax")
+    with pytest.raises(ConfigError, match="sided at least 0"):
+        FrequentObservations(sided=-1)
 
 
 def test_sources_of_entities_differ_where_they_should() -> None:

@@ -21,6 +21,7 @@ from carina.report.findings import findings_from_entities, most_frequent_observa
 from carina.report.lexicon import Lexicon
 from carina.report.sentence_rule import asserted_by_sentence
 from carina.report.sequence import entity_sequence, official_entity_sequence
+from carina.report.sides import SIDES, assertions_on, most_frequent_sided, sides_of
 from carina.study import Assertion, Entity, EntityKind, Report
 
 NORMAL = "normal"
@@ -108,16 +109,22 @@ class OfficialQueries:
 class FrequentObservations:
     """The observations that the user's own reports name most often.
 
-    `held_out` are never asked in training, so that they can be asked as unseen afterwards.
+    `sided` queries more are observations with a side ("left pneumothorax"), the most frequent
+    ones: they teach where things are. `held_out` are never asked in training, so that they can
+    be asked as unseen afterwards.
     """
 
     count: int = 40
+    sided: int = 0
     held_out: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Checks the count."""
-        if self.count < 1:
-            raise ConfigError(f"count of queries must be at least 1, got {self.count}.")
+        """Checks the counts."""
+        if self.count < 1 or self.sided < 0:
+            raise ConfigError(
+                "count of queries must be at least 1, and sided at least 0, got "
+                f"{self.count} and {self.sided}."
+            )
 
     def names(self, reports: Sequence[Sequence[Entity]]) -> tuple[str, ...]:
         """The most frequent ones, most frequent first.
@@ -132,7 +139,12 @@ class FrequentObservations:
                 f"No observation was found in {len(reports)} reports; expected some. Check that "
                 "the manifest has reports in English, or extend the lexicon."
             )
-        return names
+        return names + self._sided(reports)
+
+    def _sided(self, reports: Sequence[Sequence[Entity]]) -> tuple[str, ...]:
+        found = most_frequent_sided(reports, self.sided + len(SIDES) * len(self.held_out))
+        out = {f"{side} {name}" for side in SIDES for name in self.held_out}
+        return tuple(name for name in found if name not in out)[: self.sided]
 
 
 class Label(IntEnum):
@@ -253,36 +265,60 @@ class RawReport:
         return " ".join(report.text.split())
 
 
+@dataclass(frozen=True, kw_only=True)
+class KnownQuery:
+    """A query, the lexicon's name of the one observation in it, and the side that it names."""
+
+    name: str
+    standard: str
+    side: str | None
+
+    @classmethod
+    def read(cls, name: str) -> "KnownQuery":
+        """Reads a query as a report would be read."""
+        entities = default_extractor().extract(name)
+        found = {e.name: sides_of(e) for e in entities if e.kind is EntityKind.OBSERVATION}
+        if len(found) != 1:
+            return cls(name=name, standard=name, side=None)
+        ((standard, sides),) = found.items()
+        return cls(name=name, standard=standard, side=min(sides) if len(sides) == 1 else None)
+
+
 def label_table(
     entities: Sequence[Sequence[Entity]], names: Sequence[str], policy: LabelPolicy
 ) -> Int8[np.ndarray, "reports queries"]:
     """The label of every finding in every report.
 
     "normal" is present where no observation is, as in the paper. A query whose words the
-    lexicon knows under another name ("pleural thicken") is looked up by that name, too.
+    lexicon knows under another name ("pleural thicken") is looked up by that name, too. A query
+    with a side is labelled by side, and left out of the loss where the report names none.
     """
-    known = [(name, _standard_name(name)) for name in names]
+    known = [KnownQuery.read(name) for name in names]
     table: NDArray[np.int8] = np.empty((len(entities), len(names)), dtype=np.int8)
     for row, found in enumerate(entities):
         findings = findings_from_entities(found)
-        table[row] = [_label(name, standard, findings, policy) for name, standard in known]
+        table[row] = [_label(query, findings, found, policy) for query in known]
     return table
 
 
 def _label(
-    name: str, standard: str, findings: Mapping[str, Assertion], policy: LabelPolicy
+    query: KnownQuery,
+    findings: Mapping[str, Assertion],
+    entities: Sequence[Entity],
+    policy: LabelPolicy,
 ) -> Label:
-    if name == NORMAL:
+    if query.name == NORMAL:
         ill = any(v is Assertion.PRESENT for other, v in findings.items() if other != NORMAL)
         return Label.ABSENT if ill else Label.PRESENT
-    return policy.label(findings.get(name, findings.get(standard)))
+    if query.side is not None:
+        return _label_of_side(assertions_on(query.side, query.standard, entities), policy)
+    return policy.label(findings.get(query.name, findings.get(query.standard)))
 
 
-def _standard_name(name: str) -> str:
-    """The lexicon's name of the one observation that a query names, or the query itself."""
-    observations = {
-        entity.name
-        for entity in default_extractor().extract(name)
-        if entity.kind is EntityKind.OBSERVATION
-    }
-    return observations.pop() if len(observations) == 1 else name
+def _label_of_side(said: set[Assertion | None], policy: LabelPolicy) -> Label:
+    for value in (Assertion.PRESENT, Assertion.UNCERTAIN):
+        if value in said:
+            return policy.label(value)
+    if None in said:
+        return Label.IGNORED
+    return policy.label(Assertion.ABSENT if said else None)

@@ -262,7 +262,7 @@ def small_alignment() -> AlignmentStage:
             memory=RandomSelect(report_share=0.1),
             contrast_weight=0.02,
         ),
-        queries=FrequentObservations(count=40),
+        queries=FrequentObservations(count=32, sided=12),
         store_size=112,
         positive_weight_power=0.5,
         training=TrainingSettings(
