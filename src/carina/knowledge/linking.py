@@ -68,12 +68,15 @@ class Linker:
         self._straightened = _Index()
         for place, concept in enumerate(graph.concepts):
             self._names.add(plain(concept.name), place)
-            for text in (concept.name, *concept.synonyms):
+            short = [text for text in concept.synonyms if is_abbreviation(text)]
+            long = [text for text in concept.synonyms if text not in short]
+            for text in short:
+                self._abbreviations.add(plain(text), place)
+            for text in long:
+                self._synonyms.add(plain(text), place)
+            for text in (concept.name, *long):
                 self._inflected.add(inflected(text), place)
                 self._straightened.add(straightened(text), place)
-            for text in concept.synonyms:
-                short = is_abbreviation(text)
-                (self._abbreviations if short else self._synonyms).add(plain(text), place)
 
     def link(self, phrase: str, kind: EntityKind | None = None) -> Link:
         """What a phrase may mean.
@@ -114,13 +117,13 @@ class _Index:
     """Places of concepts by a form of their names."""
 
     def __init__(self) -> None:
-        self._places: dict[str, tuple[int, ...]] = {}
+        self._places: dict[str, list[int]] = {}
 
     def add(self, form: str, place: int) -> None:
         if form:
-            self._places[form] = (*self._places.get(form, ()), place)
+            self._places.setdefault(form, []).append(place)
 
-    def __getitem__(self, form: str) -> tuple[int, ...]:
+    def __getitem__(self, form: str) -> Sequence[int]:
         return self._places.get(form, ())
 
 

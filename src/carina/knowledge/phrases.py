@@ -36,7 +36,7 @@ _ENDINGS = (
     ("us", "us"),
     ("s", ""),
 )
-_GREEK = re.compile(r"([aeioy])s(?:es|is|e)$")
+_GREEK = re.compile(r"([aeiouy])s(?:es|is|e)$")
 _LATIN = {
     "hila": "hilum",
     "atria": "atrium",
@@ -122,7 +122,7 @@ def straightened(text: str) -> str:
 
 
 def is_abbreviation(text: str) -> bool:
-    """Whether a name is written as abbreviations are: "COPD", "PTX", "A-a", but not "Lung"."""
+    """Whether a name is written as abbreviations are: "COPD", "PTX", "AFib", but not "Lung"."""
     capitals = sum(letter.isupper() for letter in text)
     letters = sum(letter.isalpha() for letter in text)
     return bool(_ABBREVIATION.fullmatch(text)) and capitals >= 2 and 2 * capitals >= letters

@@ -32,6 +32,16 @@ ABBREVIATIONS = ("AB", "ACR", "AA", "CDA", "SCN", "SSN")
 # SNOMED CT's full names end in what the concept is: "Pneumothorax (disorder)".
 FULL_NAMES = ("FN", "MTH_FN")
 LAST = 10_000_000  # after every rank
+REASONS = (
+    "",
+    "names in other languages",
+    "names of other vocabularies",
+    "names under restriction level",
+    "suppressed names",
+    "names of an obsolete kind",
+    "rows without name or identifier",
+)
+TAKEN, RESTRICTED = 0, 3
 TAG = re.compile(r"</?[A-Za-z][^<>]*>")
 
 
@@ -91,11 +101,9 @@ def read_names(folder: Path, selection: UmlsSelection) -> Names:
     rows = 0
     for block in read_table(folder, MRCONSO, columns):
         rows += len(block)
-        judged = block.with_columns(reason=_reason(selection))
-        for reason, count in judged["reason"].drop_nulls().value_counts().iter_rows():
-            left_out[reason] += count
-        taken = judged.filter(pl.col("reason").is_null())
-        kept.append(_keyed(taken, ranks))
+        reason = block.select(_reason(selection)).to_series()
+        _count(block.filter(reason > TAKEN), reason.filter(reason > TAKEN), left_out)
+        kept.append(_keyed(block.filter(reason == TAKEN), ranks))
     _count_missing(folder, rows, left_out)
     frame = pl.concat(kept) if kept else pl.DataFrame(schema={"CUI": pl.String})
     if frame.is_empty():
@@ -110,24 +118,36 @@ def read_names(folder: Path, selection: UmlsSelection) -> Names:
 
 
 def _reason(selection: UmlsSelection) -> pl.Expr:
-    """Why a row is left out; null where it is not."""
+    """Why a row is left out, as a place in `REASONS`; `TAKEN` where it is not."""
     allowed = [str(level) for level in selection.restrictions]
     wanted = selection.vocabularies
-    other = ~pl.col("SAB").is_in(wanted) if wanted else pl.lit(False)
+    other = ~pl.col("SAB").fill_null("").is_in(wanted) if wanted else pl.lit(False)
     return (
-        pl.when(~pl.col("LAT").is_in(selection.languages))
-        .then(pl.lit("names in other languages"))
+        pl.when(~pl.col("LAT").fill_null("").is_in(selection.languages))
+        .then(1)
         .when(other)
-        .then(pl.lit("names of other vocabularies"))
-        .when(~pl.col("SRL").is_in(allowed))
-        .then("names under restriction level " + pl.col("SRL").fill_null("?"))
+        .then(2)
+        .when(~pl.col("SRL").fill_null("").is_in(allowed))
+        .then(RESTRICTED)
         .when(pl.col("SUPPRESS").is_in(SUPPRESSED))
-        .then(pl.lit("suppressed names"))
+        .then(4)
         .when(pl.col("TTY").is_in((*OBSOLETE_TERMS, *OBSOLETE_TERMS_OF_MTH)))
-        .then(pl.lit("names of an obsolete kind"))
+        .then(5)
         .when(pl.col("STR").is_null() | pl.col("CUI").is_null())
-        .then(pl.lit("rows without name or identifier"))
+        .then(6)
+        .otherwise(TAKEN)
+        .cast(pl.UInt8)
     )
+
+
+def _count(rows: pl.DataFrame, reasons: pl.Series, left_out: Counter[str]) -> None:
+    """Counts rows by why they are left out, those under restriction by its level, too."""
+    for reason, count in reasons.value_counts().iter_rows():
+        if reason != RESTRICTED:
+            left_out[REASONS[reason]] += count
+    levels = rows["SRL"].filter(reasons == RESTRICTED)
+    for level, count in levels.value_counts().iter_rows():
+        left_out[f"{REASONS[RESTRICTED]} {level or '?'}"] += count
 
 
 def _keyed(taken: pl.DataFrame, ranks: pl.DataFrame | None) -> pl.DataFrame:
