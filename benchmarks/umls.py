@@ -113,11 +113,8 @@ def main() -> None:
         path = options.file or Path(folder) / "MRCONSO.RRF"
         if not path.exists():
             write_names(path, options.rows, seed=0)
-        results = {way: [] for way in WAYS}
-        for _ in range(options.repeats):
-            for way, runs in results.items():
-                runs.append(run_apart(way, path))
-        for way, runs in results.items():
+        for way in WAYS:
+            runs = [run_apart(way, path) for _ in range(options.repeats)]
             linked, cpu, wall, peak = (
                 statistics.median(column) for column in zip(*runs, strict=True)
             )

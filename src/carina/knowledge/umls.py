@@ -45,8 +45,8 @@ _KIND_OF = {tui: kind for kind, types in KINDS_OF_TYPES.items() for tui in types
 def read_umls(folder: Path, selection: UmlsSelection | None = None) -> ConceptGraph:
     """The graph of every concept that is chosen.
 
-    A concept takes about 1.5 kB of memory, so for a whole release (three million concepts)
-    choose vocabularies, or use `reach_umls`.
+    Every concept becomes a Python object: of a whole release (three million concepts) choose some
+    vocabularies, or use `reach_umls`.
 
     Raises:
         KnowledgeError: a file is missing or damaged, or nothing is left.
