@@ -1,6 +1,7 @@
 """The image store: what is kept, what is refused, and what a killed build leaves behind."""
 
 import errno
+import fcntl
 import os
 import pickle
 import signal
@@ -560,3 +561,27 @@ def test_more_shards_are_read_than_may_be_open(
     images = {key: store[key] for key in store.keys}
     assert store._mapped.cache_info().currsize == 2
     assert all(np.array_equal(images[key], store[key]) for key in store.keys)
+
+
+def test_store_whose_images_and_files_are_all_lost_is_told(items: Items, tmp_path: Path) -> None:
+    out = tmp_path / "store"
+    build_store(items, out, 32, processes=1)
+    for shard in (out / "shards").iterdir():
+        flip(shard, 0)
+    for _, path in items:
+        path.unlink()
+    with pytest.raises(StoreError, match=r"none of 12 images could be read\. The first: .*no such"):
+        repair_store(items, out, processes=1)
+    with pytest.raises(StoreError, match="the image store holds no image"):
+        ImageStore.open(out)
+
+
+def test_place_that_knows_no_locks_is_told(
+    items: Items, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_locks(handle: int, operation: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    with pytest.raises(OutputError, match=r"cannot be written \(No locks available\)"):
+        build_store(items, tmp_path / "store", 32, processes=1)

@@ -85,16 +85,19 @@ def read_index(store: Path) -> pl.DataFrame:
     """Reads `index.parquet`, in the columns of `SCHEMA`.
 
     Raises:
-        StoreError: it is missing or damaged.
+        StoreError: it is missing, damaged or empty.
     """
     path = store / "index.parquet"
     if not path.exists():
         raise StoreError(f"{store}: the image store was not finished. {REBUILD_HINT}")
     try:
         # Not mapped: a map holds the file open, and a damaged disk would end the process.
-        return pl.read_parquet(path, memory_map=False, columns=list(SCHEMA)).cast(dict(SCHEMA))
+        rows = pl.read_parquet(path, memory_map=False, columns=list(SCHEMA)).cast(dict(SCHEMA))
     except (pl.exceptions.PolarsError, OSError) as error:
         raise StoreError(f"{store}: index.parquet is damaged. {REBUILD_HINT}") from error
+    if rows.is_empty():
+        raise StoreError(f"{store}: the image store holds no image. {REBUILD_HINT}")
+    return rows
 
 
 def write_index(store: Path, entries: pl.DataFrame) -> None:
@@ -174,6 +177,8 @@ def _wait_for(lock: int, store: Path) -> None:
                     f"{store}: another build is writing this image store. Wait until it is done, "
                     "or stop it and start again; nothing that is complete will be lost."
                 ) from None
+        except OSError as error:
+            raise write_error(store, error) from error
         time.sleep(0.05)
 
 
