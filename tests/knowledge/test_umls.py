@@ -325,6 +325,31 @@ def test_stage_1_draws_its_pairs_from_such_a_graph(release: Path) -> None:
     assert ("Lung Diseases", "Pneumonia is a", LUNG_DISEASES) in said
 
 
+def test_more_concepts_than_relations_can_number_are_refused(
+    release: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("carina.knowledge.umls_relations.LARGEST", 7)
+    with pytest.raises(KnowledgeError, match="7 concepts are chosen, expected fewer than 7"):
+        read_umls(release)
+
+
+def test_empty_fields_are_no_reason_but_for_names_and_licence(
+    write_rrf: Callable[..., Path], rrf_line: Callable[..., str]
+) -> None:
+    names = [
+        rrf_line(LUNG, "Lung", suppress=""),
+        rrf_line(LUNG, "  "),
+        rrf_line(HAND, "Hand", srl=""),
+        rrf_line(PNEUMONIA, "Pneumonia", lat=""),
+    ]
+    graph = read_umls(write_rrf(MRCONSO=names, MRRANK=[]))
+    assert [concept.name for concept in graph.concepts] == ["Lung"]
+    left_out = dict(graph.origins[0].left_out)
+    assert left_out["rows without name or identifier"] == 1
+    assert left_out["names under restriction level ?"] == 1
+    assert left_out["names in other languages"] == 1
+
+
 def test_blocks_hold_the_columns_asked_for(release: Path) -> None:
     (block,) = read_table(release, MRCONSO, ("STR", "CUI"))
     assert block.columns == ["STR", "CUI"]

@@ -111,7 +111,7 @@ def read_names(folder: Path, selection: UmlsSelection) -> Names:
             f"{folder / 'MRCONSO.RRF'}: none of its {rows:,} names is left: {_told(left_out)}. "
             "Choose other languages, vocabularies or levels of restriction."
         )
-    vocabularies = tuple(sorted(frame["SAB"].unique()))
+    vocabularies = tuple(sorted(frame["SAB"].drop_nulls().unique()))
     return Names(
         frame=frame.select("CUI", "STR", "KEY"), vocabularies=vocabularies, left_out=left_out
     )
@@ -133,7 +133,7 @@ def _reason(selection: UmlsSelection) -> pl.Expr:
         .then(4)
         .when(pl.col("TTY").is_in((*OBSOLETE_TERMS, *OBSOLETE_TERMS_OF_MTH)))
         .then(5)
-        .when(pl.col("STR").is_null() | pl.col("CUI").is_null())
+        .when(pl.col("STR").str.strip_chars().fill_null("").eq("") | pl.col("CUI").is_null())
         .then(6)
         .otherwise(TAKEN)
         .cast(pl.UInt8)
@@ -168,7 +168,9 @@ def _ranks(folder: Path) -> pl.DataFrame | None:
     """MRRANK's order of (SAB, TTY), the highest first; None where the table is not there."""
     if not has_table(folder, MRRANK):
         return None
-    ranks = pl.concat(read_table(folder, MRRANK, ("RANK", "SAB", "TTY")))
+    columns = ("RANK", "SAB", "TTY")
+    none = pl.DataFrame(schema=dict.fromkeys(columns, pl.String))
+    ranks = pl.concat([none, *read_table(folder, MRRANK, columns)])
     numbered = ranks.with_columns(pl.col("RANK").cast(pl.Int32, strict=False))
     return numbered.group_by("SAB", "TTY").agg(pl.col("RANK").max())
 
@@ -217,7 +219,8 @@ def read_definitions(
     for block in read_table(folder, MRDEF, ("CUI", "SAB", "DEF", "SUPPRESS")):
         usable = block.filter(pl.col("DEF").is_not_null())
         taken = usable.filter(
-            pl.col("SAB").is_in(names.vocabularies) & ~pl.col("SUPPRESS").is_in(SUPPRESSED)
+            pl.col("SAB").is_in(names.vocabularies)
+            & ~pl.col("SUPPRESS").fill_null("").is_in(SUPPRESSED)
         )
         left_out["definitions suppressed or of other vocabularies"] += len(usable) - len(taken)
         order = pl.col("SAB").replace_strict(preference, default=0, return_dtype=pl.Int64)

@@ -79,7 +79,8 @@ def _relation_rows(folder: Path, names: Names, left_out: Counter[str]) -> Iterat
     waiting: list[pl.DataFrame] = []
     for block in read_table(folder, MRREL, ("CUI1", "REL", "CUI2", "RELA", "SAB", "SUPPRESS")):
         permitted = block.filter(
-            pl.col("SAB").is_in(names.vocabularies) & ~pl.col("SUPPRESS").is_in(SUPPRESSED)
+            pl.col("SAB").is_in(names.vocabularies)
+            & ~pl.col("SUPPRESS").fill_null("").is_in(SUPPRESSED)
         )
         left_out["relations suppressed or of other vocabularies"] += len(block) - len(permitted)
         between = permitted.filter(pl.col("CUI1") != pl.col("CUI2"))
