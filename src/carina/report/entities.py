@@ -8,7 +8,8 @@ that open a new statement. Corpora repeat themselves, so what a sentence says is
 
 import functools
 from collections.abc import Iterator
-from typing import Protocol, runtime_checkable
+from operator import itemgetter
+from typing import Any, Protocol, runtime_checkable
 
 import ahocorasick
 
@@ -81,17 +82,19 @@ class RuleExtractor:
                     place_entities(entities, templates, start, section.name)
         return tuple(entities)
 
-    def _read(self, sentence: str) -> tuple[dict[str, object], ...]:
+    def _read(self, sentence: str) -> tuple[dict[str, Any], ...]:
         """The fields of the entities of one sentence, counted from its start."""
-        templates: list[dict[str, object]] = []
+        templates: list[dict[str, Any]] = []
         for offset, piece in pieces(sentence):
             tokens = read_tokens(piece, self._automaton)
             for statement in read_statements(tokens, self.lexicon.states):
                 templates.append(template(statement, sentence, offset))
-        templates.sort(key=lambda fields: (fields["start"], fields["end"]))
+        if len(templates) > 1:
+            templates.sort(key=BY_PLACE)
         return tuple(templates)
 
 
+BY_PLACE = itemgetter("start", "end")
 KNOWN_SECTIONS = frozenset(COMMON.values()) | {"full report", "preamble"}
 
 
@@ -108,11 +111,14 @@ def build_automaton(lexicon: Lexicon) -> ahocorasick.Automaton:
 
 def pieces(sentence: str) -> Iterator[tuple[int, str]]:
     """The sentence, or parts of one that is too long to be one, each with its offset."""
+    if len(sentence) <= LONGEST_SENTENCE:
+        yield 0, sentence
+        return
     for offset in range(0, max(1, len(sentence)), LONGEST_SENTENCE):
         yield offset, sentence[offset : offset + LONGEST_SENTENCE]
 
 
-def template(statement: Statement, sentence: str, offset: int) -> dict[str, object]:
+def template(statement: Statement, sentence: str, offset: int) -> dict[str, Any]:
     """The fields of an entity, with places counted from the sentence's start."""
     start, end = statement.start + offset, statement.end + offset
     assert statement.assertion is not None
@@ -131,7 +137,7 @@ def template(statement: Statement, sentence: str, offset: int) -> dict[str, obje
 
 
 def place_entities(
-    entities: list[Entity], templates: tuple[dict[str, object], ...], start: int, section: str
+    entities: list[Entity], templates: tuple[dict[str, Any], ...], start: int, section: str
 ) -> None:
     """Adds the entities of a sentence that begins at `start`.
 
@@ -139,8 +145,8 @@ def place_entities(
     """
     for fields in templates:
         filled = fields.copy()
-        filled["start"] = fields["start"] + start  # type: ignore[operator]
-        filled["end"] = fields["end"] + start  # type: ignore[operator]
+        filled["start"] = fields["start"] + start
+        filled["end"] = fields["end"] + start
         filled["section"] = section
         entity = object.__new__(Entity)
         object.__setattr__(entity, "__dict__", filled)

@@ -80,7 +80,7 @@ class Term:
     side: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Meaning:
     """What one phrase means; it can be a state, a severity, a limit or a change beside its role.
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from carina.report import speech
 from carina.report.lexicon import Meaning, Role, Term
 from carina.report.reach import LIST_ROLES, MODIFIER_ROLES, PLACE_ROLES, opens_clause
 from carina.report.tokens import Token
@@ -13,19 +14,24 @@ VAGUE = frozenset({"lung", "chest", "bone", "pleural", "interstitium", "lobe", "
 FARTHEST_MODIFIER = 30
 PASSED_BY_PLACES = frozenset(
     {
-        Role.VERB,
-        Role.ARTICLE,
-        Role.CHANGE,
-        Role.HERE,
-        Role.NEUTRAL,
-        Role.LIMIT,
-        Role.IGNORE,
-        Role.DOUBTED,
+        speech.VERB,
+        speech.ARTICLE,
+        speech.CHANGE,
+        speech.HERE,
+        speech.NEUTRAL,
+        speech.LIMIT,
+        speech.IGNORE,
+        speech.DOUBTED,
     }
 )
-LISTED_PLACES = PLACE_ROLES | {Role.SEVERITY, Role.ARTICLE, Role.PREPOSITION}
-AFTER_ZONE = ([Role.ANATOMY], [Role.JOINT], [Role.ZONE], [Role.CHOICE])
-GOING_ON = ([Role.SIDE], [Role.DOUBTED], [Role.PREPOSITION])
+LISTED_PLACES = PLACE_ROLES | {speech.SEVERITY, speech.ARTICLE, speech.PREPOSITION}
+GRADED_PLACES = PLACE_ROLES | {speech.SEVERITY}
+BEFORE = MODIFIER_ROLES | LIST_ROLES | {speech.PREPOSITION}
+# Behind these no place of an observation follows.
+NEVER_BEHIND = frozenset({speech.DENY, speech.STOP, speech.STATE, speech.DOUBT})
+ENDS_PLACE = frozenset({speech.STOP, speech.COMMA, speech.CHANGE})
+AFTER_ZONE = ([speech.ANATOMY], [speech.JOINT], [speech.ZONE], [speech.CHOICE])
+GOING_ON = ([speech.SIDE], [speech.DOUBTED], [speech.PREPOSITION])
 AWAY_FROM = frozenset({"above", "below", "from", "beneath", "under"})
 
 
@@ -44,12 +50,13 @@ def find_places(tokens: Sequence[Token], roles: list[Role]) -> dict[int, list[Pl
     """The places and severities of each observation: those in front of it, else behind it."""
     places: dict[int, list[Place]] = {}
     claimed: set[int] = set()
-    observations = [i for i, role in enumerate(roles) if role is Role.OBSERVATION]
+    observations = [i for i, role in enumerate(roles) if role is speech.OBSERVATION]
     for i in observations:
         places[i] = places_before(tokens, roles, i, claimed)
+    last = len(roles) - 1
     for i in observations:
-        behind = places_behind(tokens, roles, i, claimed)
-        places[i] = joined(places[i], behind, tokens[i].meaning.term)
+        if i < last and roles[i + 1] not in NEVER_BEHIND:
+            places[i] = joined(places[i], places_behind(tokens, roles, i, claimed))
     return places
 
 
@@ -57,17 +64,22 @@ def places_before(
     tokens: Sequence[Token], roles: list[Role], i: int, claimed: set[int]
 ) -> list[Place]:
     """Reads the modifiers in front of an observation: "moderate right and small left"."""
+    if i == 0 or roles[i - 1] not in BEFORE:
+        return [Place()]
     used: list[int] = []
     for j in range(i - 1, -1, -1):
         near = tokens[j + 1].start - tokens[j].end <= FARTHEST_MODIFIER
-        if near and is_amount(tokens, roles, j):
+        role = roles[j]
+        if near and role is speech.PREPOSITION and is_amount(tokens, roles, j):
             continue
-        if not near or (roles[j] not in MODIFIER_ROLES and roles[j] not in LIST_ROLES):
+        if not near or (role not in MODIFIER_ROLES and role not in LIST_ROLES):
             break
-        if roles[j] in LIST_ROLES and (j == 0 or roles[j - 1] not in PLACE_ROLES | {Role.SEVERITY}):
+        if role in LIST_ROLES and (j == 0 or roles[j - 1] not in GRADED_PLACES):
             break
-        if not measures_change(tokens, roles, j):
+        if role is not speech.SEVERITY or not measures_change(tokens, roles, j):
             used.append(j)
+    if not used:
+        return [Place()]
     used.reverse()
     used = after_other_owner(roles, used)
     claimed.update(used)
@@ -77,13 +89,13 @@ def places_before(
             groups.append(Place())
         else:
             add_word(groups[-1], tokens[j].meaning)
-    return complete_from_right(groups)
+    return complete_from_right(groups) if len(groups) > 1 else groups
 
 
 def measures_change(tokens: Sequence[Token], roles: list[Role], j: int) -> bool:
     """Whether token `j` is the "significant" of "significant decrease", not of the finding."""
     return (
-        roles[j] is Role.SEVERITY
+        roles[j] is speech.SEVERITY
         and j + 1 < len(roles)
         and tokens[j + 1].meaning.change in {Change.INCREASED, Change.DECREASED}
     )
@@ -94,7 +106,7 @@ def is_amount(tokens: Sequence[Token], roles: list[Role], j: int) -> bool:
     return (
         j > 0
         and tokens[j].meaning.word == "of"
-        and roles[j - 1] in {Role.SIDE, Role.SEVERITY}
+        and (roles[j - 1] is speech.SIDE or roles[j - 1] is speech.SEVERITY)
         and tokens[j].start - tokens[j - 1].end > 1
     )
 
@@ -107,11 +119,11 @@ def after_other_owner(roles: list[Role], used: list[int]) -> list[int]:
     if not used:
         return used
     before = used[0] - 1
-    while before >= 0 and roles[before] is Role.ARTICLE:
+    while before >= 0 and roles[before] is speech.ARTICLE:
         before -= 1
-    if before < 1 or roles[before] is not Role.PREPOSITION:
+    if before < 1 or roles[before] is not speech.PREPOSITION:
         return used
-    if Role.OBSERVATION not in roles[:before]:
+    if speech.OBSERVATION not in roles[:before]:
         return used
     lists = [k for k, j in enumerate(used) if roles[j] in LIST_ROLES]
     return used[lists[-1] + 1 :] if lists else used
@@ -120,11 +132,11 @@ def after_other_owner(roles: list[Role], used: list[int]) -> list[int]:
 def add_word(place: Place, meaning: Meaning) -> None:
     """Adds one modifier to a place; the more telling of two place words stays."""
     role = meaning.role
-    if role is Role.SIDE:
+    if role is speech.SIDE:
         place.side = meaning.side if place.side in {None, meaning.side} else "bilateral"
-    elif role is Role.ZONE:
+    elif role is speech.ZONE:
         place.zone = meaning.word
-    elif role is Role.ANATOMY:
+    elif role is speech.ANATOMY:
         if place.term is None or place.term.name in VAGUE:
             place.term = meaning.term
         place.side = place.side or meaning.side
@@ -166,7 +178,7 @@ def places_behind(
         role = roles[j]
         if j in claimed or tokens[j].start - tokens[j - 1].end > 2 * FARTHEST_MODIFIER:
             break
-        if role is Role.PREPOSITION:
+        if role is speech.PREPOSITION:
             if tokens[j].meaning.word in AWAY_FROM and is_device(tokens[i]):
                 if j + 1 < len(roles) and tokens[i].meaning.term is not None:
                     groups[-1].zone = "site"
@@ -177,37 +189,37 @@ def places_behind(
             if not opened or not lists_place or opens_clause(roles, j + 1):
                 break
             groups.append(Place())
-        elif role is Role.COMMA:
-            if roles[j - 1] is not Role.DOUBTED and (
+        elif role is speech.COMMA:
+            if roles[j - 1] is not speech.DOUBTED and (
                 roles[j + 1 : j + 2] not in GOING_ON or opens_clause(roles, j + 1)
             ):
                 break
-            opened = opened or roles[j + 1 : j + 2] == [Role.SIDE]
+            opened = opened or roles[j + 1 : j + 2] == [speech.SIDE]
         elif role in PLACE_ROLES:
             opened = opened or (not verb and names_place(roles, j))
-            if not opened and role is not Role.SIDE:
+            if not opened and role is not speech.SIDE:
                 break
             if verb and not opened:
                 break
-            if role is Role.ZONE and roles[j + 1 : j + 2] not in AFTER_ZONE:
+            if role is speech.ZONE and roles[j + 1 : j + 2] not in AFTER_ZONE:
                 break
             add_word(groups[-1], tokens[j].meaning)
-        elif role is Role.SEVERITY or role is Role.BORDERLINE:
+        elif role is speech.SEVERITY or role is speech.BORDERLINE:
             if not verb or measures_change(tokens, roles, j):
                 break
             groups[-1].severity = groups[-1].severity or tokens[j].meaning.severity
-        elif role is Role.VERB:
+        elif role is speech.VERB:
             verb = True
         elif not (role in PASSED_BY_PLACES or is_own_tip(tokens[j], tokens[i])):
             break
-    return complete_from_right(groups)
+    return complete_from_right(groups) if len(groups) > 1 else groups
 
 
 def names_place(roles: list[Role], j: int) -> bool:
-    """Whether the words from token `j` to the end of the clause are a place: "granuloma left base"."""
+    """Whether the words from token `j` on are a place and end the clause: "scar left base"."""
     for k in range(j, len(roles)):
-        if roles[k] is Role.ANATOMY:
-            return k + 1 == len(roles) or roles[k + 1] in {Role.STOP, Role.COMMA, Role.CHANGE}
+        if roles[k] is speech.ANATOMY:
+            return k + 1 == len(roles) or roles[k + 1] in ENDS_PLACE
         if roles[k] not in PLACE_ROLES:
             return False
     return False
@@ -227,7 +239,7 @@ def is_device(token: Token) -> bool:
 DEVICES = frozenset({"device", "tube", "line", "catheter", "central venous catheter", "wire"})
 
 
-def joined(before: list[Place], behind: list[Place], term: Term | None) -> list[Place]:
+def joined(before: list[Place], behind: list[Place]) -> list[Place]:
     """One list of places from the words in front of and behind an observation."""
     if len(behind) > 1 and len(before) > 1:
         return before

@@ -6,19 +6,25 @@ words, verbs and commas that open a new statement.
 
 from collections.abc import Sequence
 
+from carina.report import speech
 from carina.report.lexicon import Role
 from carina.report.tokens import Token
 from carina.study import Assertion
 
 PRESENT, ABSENT, UNCERTAIN = Assertion.PRESENT, Assertion.ABSENT, Assertion.UNCERTAIN
-PLACE_ROLES = frozenset({Role.SIDE, Role.ZONE, Role.ANATOMY})
-MODIFIER_ROLES = PLACE_ROLES | {Role.SEVERITY, Role.LIMIT, Role.BORDERLINE, Role.CHANGE}
-LIST_ROLES = frozenset({Role.JOINT, Role.CHOICE})
-LISTED_ROLES = frozenset({Role.OBSERVATION, Role.LIMIT, Role.ZONE, Role.ANATOMY, *LIST_ROLES})
+PLACE_ROLES = frozenset({speech.SIDE, speech.ZONE, speech.ANATOMY})
+MODIFIER_ROLES = PLACE_ROLES | {speech.SEVERITY, speech.LIMIT, speech.BORDERLINE, speech.CHANGE}
+LIST_ROLES = frozenset({speech.JOINT, speech.CHOICE})
+LISTED_ROLES = frozenset(
+    {speech.OBSERVATION, speech.LIMIT, speech.ZONE, speech.ANATOMY, *LIST_ROLES}
+)
 VERSUS = frozenset({"versus", "vs", "and or"})
-AFTER_DOUBT = frozenset({Role.STOP, Role.COMMA, Role.PREPOSITION, Role.WITH, Role.JOINT})
+NAMED_HERE = frozenset({speech.HERE, speech.STOP, speech.OBSERVATION})
+CUES_AGAIN = frozenset({speech.DENY, speech.DOUBT, speech.IGNORE, speech.BORDERLINE})
+ENDS_LIST = frozenset({speech.STOP, speech.VERB, speech.DENY, speech.WITH})
+AFTER_DOUBT = frozenset({speech.STOP, speech.COMMA, speech.PREPOSITION, speech.WITH, speech.JOINT})
 INCLUDES = ("include", "includes")
-ENDS_SUBJECT = frozenset({Role.STOP, Role.DENIED, Role.DOUBTED, Role.SHOWS})
+ENDS_SUBJECT = frozenset({speech.STOP, speech.DENIED, speech.DOUBTED, speech.SHOWS})
 
 
 def assert_forward(tokens: Sequence[Token], roles: list[Role]) -> list[Assertion | None]:
@@ -28,31 +34,31 @@ def assert_forward(tokens: Sequence[Token], roles: list[Role]) -> list[Assertion
     including = False  # "differential includes infection, aspiration, edema"
     result: list[Assertion | None] = []
     for i, role in enumerate(roles):
-        if role is Role.DENY:
+        if role is speech.DENY:
             if not (tokens[i].meaning.either and has_subject(roles, i)):
                 state = ABSENT
-        elif role is Role.DOUBT:
+        elif role is speech.DOUBT:
             # "no pneumonia, possible atelectasis" doubts; "no effusion, suspicious nodule" limits
-            apart = i > 0 and roles[i - 1] in {Role.COMMA, Role.JOINT}
+            apart = i > 0 and (roles[i - 1] is speech.COMMA or roles[i - 1] is speech.JOINT)
             keeps = state is ABSENT and (not apart or tokens[i].meaning.limit is not None)
             if not (keeps or state is None or doubts_backward(tokens, roles, i)):
                 state = UNCERTAIN
                 including = tokens[i].meaning.word.endswith(INCLUDES)
-        elif role is Role.BORDERLINE:
+        elif role is speech.BORDERLINE:
             state = UNCERTAIN if state is PRESENT else state
-        elif role is Role.PAST:
+        elif role is speech.PAST:
             state = None
-        elif role is Role.STOP:
+        elif role is speech.STOP:
             state = PRESENT
             sealed = sealed and tokens[i].meaning.word != ";"
-        elif role is Role.WITH:
+        elif role is speech.WITH:
             state = PRESENT if state is not None else None
-        elif role is Role.ELSEWHERE:
+        elif role is speech.ELSEWHERE:
             sealed = sealed or shows_something(roles, i)
-        elif role is Role.HERE:
+        elif role is speech.HERE:
             sealed = False
             state = PRESENT if state is None else state
-        elif role is Role.COMMA or role is Role.JOINT:
+        elif role is speech.COMMA or role is speech.JOINT:
             listed = including and state is UNCERTAIN
             state = PRESENT if not listed and closes(tokens, roles, i, state) else state
         result.append(None if sealed else state)
@@ -62,9 +68,9 @@ def assert_forward(tokens: Sequence[Token], roles: list[Role]) -> list[Assertion
 def has_subject(roles: list[Role], i: int) -> bool:
     """Whether an observation stands before token `i` in its clause."""
     for role in reversed(roles[:i]):
-        if role is Role.OBSERVATION:
+        if role is speech.OBSERVATION:
             return True
-        if role is Role.STOP:
+        if role is speech.STOP:
             return False
     return False
 
@@ -78,9 +84,9 @@ def doubts_backward(tokens: Sequence[Token], roles: list[Role], i: int) -> bool:
 def shows_something(roles: list[Role], i: int) -> bool:
     """Whether the examination at token `i` is said to show something."""
     for role in roles[i + 1 : i + 6]:
-        if role is Role.SHOWS:
+        if role is speech.SHOWS:
             return True
-        if role in {Role.HERE, Role.STOP, Role.OBSERVATION}:
+        if role in NAMED_HERE:
             return False
     return False
 
@@ -91,14 +97,14 @@ def closes(tokens: Sequence[Token], roles: list[Role], i: int, state: Assertion 
         return False
     following = roles[i + 1]
     if following in LISTED_ROLES:
-        if state is UNCERTAIN and roles[i] is Role.COMMA:
+        if state is UNCERTAIN and roles[i] is speech.COMMA:
             return not goes_on_as_list(roles, i + 1)
-        return following is Role.ANATOMY and opens_clause(roles, i + 1)
-    if following is Role.SIDE or following is Role.SEVERITY:
+        return following is speech.ANATOMY and opens_clause(roles, i + 1)
+    if following is speech.SIDE or following is speech.SEVERITY:
         return not goes_on_as_list(roles, i + 1) or (
-            following is Role.SIDE and opens_clause(roles, i + 1)
+            following is speech.SIDE and opens_clause(roles, i + 1)
         )
-    return following not in {Role.DENY, Role.DOUBT, Role.IGNORE, Role.BORDERLINE}
+    return following not in CUES_AGAIN
 
 
 def goes_on_as_list(roles: list[Role], i: int) -> bool:
@@ -106,7 +112,7 @@ def goes_on_as_list(roles: list[Role], i: int) -> bool:
     for role in roles[i:]:
         if role in LIST_ROLES:
             return True
-        if role in {Role.STOP, Role.VERB, Role.DENY, Role.WITH}:
+        if role in ENDS_LIST:
             return False
     return False
 
@@ -116,7 +122,7 @@ def opens_clause(roles: list[Role], i: int) -> bool:
     for role in roles[i:]:
         if role in PLACE_ROLES or role in LIST_ROLES:
             continue
-        return role is Role.VERB or role is Role.STATE
+        return role is speech.VERB or role is speech.STATE
     return False
 
 
@@ -126,11 +132,18 @@ def assert_backward(
     """Applies "has resolved", "is possible" and their like to what stands before them."""
     for i, role in enumerate(roles):
         denied = (
-            role is Role.DENIED
-            or (role is Role.DENY and tokens[i].meaning.either and has_subject(roles, i))
-            or (role is Role.DENY and i > 0 and roles[i - 1] is Role.COLON and i + 1 == len(roles))
+            role is speech.DENIED
+            or (role is speech.DENY and tokens[i].meaning.either and has_subject(roles, i))
+            or (
+                role is speech.DENY
+                and i > 0
+                and roles[i - 1] is speech.COLON
+                and i + 1 == len(roles)
+            )
         )
-        doubted = role is Role.DOUBTED or (role is Role.DOUBT and doubts_backward(tokens, roles, i))
+        doubted = role is speech.DOUBTED or (
+            role is speech.DOUBT and doubts_backward(tokens, roles, i)
+        )
         if denied or doubted:
             for j in subjects(roles, i):
                 if denied:
@@ -145,12 +158,15 @@ def subjects(roles: list[Role], cue: int) -> list[int]:
     listed = False
     for j in range(cue - 1, -1, -1):
         role = roles[j]
-        if role is Role.OBSERVATION:
+        if role is speech.OBSERVATION:
             found.append(j)
         elif role in LIST_ROLES:
             listed = True
         elif role in ENDS_SUBJECT or (
-            found and (role in {Role.WITH, Role.VERB} or (role is Role.COMMA and not listed))
+            found
+            and (
+                role is speech.WITH or role is speech.VERB or (role is speech.COMMA and not listed)
+            )
         ):
             break
     return found
@@ -161,27 +177,27 @@ def doubt_alternatives(
 ) -> None:
     """Makes both sides of "atelectasis or infiltrate" uncertain."""
     for i, role in enumerate(roles):
-        if role is not Role.CHOICE and tokens[i].meaning.word not in VERSUS:
+        if role is not speech.CHOICE and tokens[i].meaning.word not in VERSUS:
             continue
         before = next_observation(roles, range(i - 1, -1, -1))
         after = next_observation(roles, range(i + 1, len(roles)))
         if before is None:
             continue
-        if role is not Role.CHOICE and assertions[before] is PRESENT:
+        if role is not speech.CHOICE and assertions[before] is PRESENT:
             assertions[before] = UNCERTAIN  # "effusion versus thickening", whatever thickens
         if after is None:
             continue
         if tokens[before].meaning.word == tokens[after].meaning.word:
             continue
-        if assertions[before] is PRESENT and role is Role.CHOICE and assertions[after] is PRESENT:
+        if assertions[before] is PRESENT and role is speech.CHOICE and assertions[after] is PRESENT:
             assertions[before] = assertions[after] = UNCERTAIN
 
 
 def next_observation(roles: list[Role], order: range) -> int | None:
     """The first observation in a direction, past nothing but modifiers."""
     for j in order:
-        if roles[j] is Role.OBSERVATION:
+        if roles[j] is speech.OBSERVATION:
             return j
-        if roles[j] not in MODIFIER_ROLES and roles[j] is not Role.ARTICLE:
+        if roles[j] not in MODIFIER_ROLES and roles[j] is not speech.ARTICLE:
             return None
     return None

@@ -1,10 +1,12 @@
 """Reads one sentence: which observations it names, where, how much, and whether they are there."""
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from carina.report import speech
 from carina.report.changes import find_changes
-from carina.report.lexicon import WHOLE, Role, Term
+from carina.report.lexicon import WHOLE, Meaning, Role, Term
 from carina.report.places import Place, add_word, find_places, place_words, places_behind
 from carina.report.reach import (
     ABSENT,
@@ -21,10 +23,19 @@ from carina.report.tokens import Token
 from carina.study import Assertion, Change, EntityKind
 
 FARTHEST_STATE = 12
-FORWARD_CUES = frozenset({Role.DENY, Role.DOUBT, Role.BORDERLINE, Role.PAST, Role.ELSEWHERE})
-BACKWARD_CUES = frozenset({Role.DENY, Role.DENIED, Role.DOUBT, Role.DOUBTED})
-ALTERNATIVES = frozenset({Role.CHOICE, Role.DOUBT})
-REPEATING = frozenset({Role.SIDE, Role.SAME})
+FORWARD_CUES = frozenset(
+    {speech.DENY, speech.DOUBT, speech.BORDERLINE, speech.PAST, speech.ELSEWHERE}
+)
+BACKWARD_CUES = frozenset({speech.DENY, speech.DENIED, speech.DOUBT, speech.DOUBTED})
+ALTERNATIVES = frozenset({speech.CHOICE, speech.DOUBT})
+SIDED = frozenset({speech.SIDE, speech.ZONE})
+SKIPPED = SIDED | {speech.ARTICLE, speech.SEVERITY, speech.CHANGE}
+ENDS_OWNERS = frozenset({speech.STOP, speech.WITH, speech.DENIED, speech.DOUBTED})
+PARTS = frozenset({speech.DENY, speech.DENIED, speech.WITH, speech.PAST})
+OPENS = frozenset({speech.STOP, speech.COMMA, speech.JOINT})
+BEFORE_ONE = frozenset({speech.SEVERITY, speech.SIDE, speech.ARTICLE})
+OBSERVED, ANATOMICAL = EntityKind.OBSERVATION, EntityKind.ANATOMY
+REPEATING = frozenset({speech.SIDE, speech.SAME})
 
 
 @dataclass(slots=True)
@@ -62,28 +73,30 @@ def read_statements(
         assert_backward(tokens, roles, assertions)
     if met & ALTERNATIVES:
         doubt_alternatives(tokens, roles, assertions)
-    places = find_places(tokens, roles)
-    changed = any(token.meaning.change for token in tokens)
-    changes = find_changes(tokens, roles) if changed else {}
+    places = find_places(tokens, roles) if speech.OBSERVATION in met else {}
     statements: list[Statement] = []
-    for i, token in enumerate(tokens):
-        if token.role is Role.OBSERVATION and assertions[i] is not None:
-            if not token.meaning.state or not (
+    changed = False
+    for i, (token, role) in enumerate(zip(tokens, roles, strict=True)):
+        meaning = token.meaning
+        changed = changed or meaning.change is not None
+        if role is speech.OBSERVATION and assertions[i] is not None:
+            if not meaning.state or not (
                 described := describe(i, tokens, roles, assertions, states)
             ):
-                statements.extend(observe(i, token, assertions[i], places.get(i)))
+                statements.extend(observe(i, token, assertions[i], places[i]))
             else:
                 statements.extend(described)
-        elif token.role is Role.ANATOMY:
+        elif role is speech.ANATOMY:
             statements.append(name_anatomy(i, tokens))
-        elif token.meaning.state and assertions[i] is not None:
+        elif meaning.state and assertions[i] is not None:
             statements.extend(describe(i, tokens, roles, assertions, states))
     if statements:
-        inherit_places(statements, tokens, roles)
+        if len(statements) > 1:
+            inherit_places(statements, tokens, roles)
         if met & REPEATING:
             statements.extend(repeat_subject(tokens, roles, assertions, statements))
-        if changes:
-            set_changes(statements, changes)
+        if changed:
+            set_changes(statements, find_changes(tokens, roles))
     return statements
 
 
@@ -91,19 +104,19 @@ def set_changes(statements: list[Statement], changes: Mapping[int, Change]) -> N
     """Gives each statement its change; of what is absent only that it has resolved."""
     for statement in statements:
         change = changes.get(statement.index)
-        if statement.kind is EntityKind.OBSERVATION and change is not None:
+        if statement.kind is OBSERVED and change is not None:
             gone = statement.assertion is ABSENT
             statement.change = change if gone is (change is Change.RESOLVED) else None
 
 
 def observe(
-    i: int, token: Token, assertion: Assertion | None, places: list[Place] | None
+    i: int, token: Token, assertion: Assertion | None, places: list[Place]
 ) -> list[Statement]:
     """One statement for each place of an observation."""
     term = token.meaning.term
     assert term is not None
     statements: list[Statement] = []
-    for place in places or [Place()]:
+    for place in places:
         if place.term is None and place.zone is None:
             place.term = token.meaning.within
         where = place_words(place, term.site)
@@ -113,7 +126,7 @@ def observe(
         statements.append(
             Statement(
                 name=term.name,
-                kind=EntityKind.OBSERVATION,
+                kind=OBSERVED,
                 assertion=assertion,
                 start=token.start,
                 end=token.end,
@@ -130,21 +143,28 @@ def observe(
 def name_anatomy(i: int, tokens: Sequence[Token]) -> Statement:
     """A part of the body as an entity, with the side in front of it."""
     token = tokens[i]
-    place = Place()
-    add_word(place, token.meaning)
-    if i > 0 and tokens[i - 1].role in {Role.SIDE, Role.ZONE}:
-        add_word(place, tokens[i - 1].meaning)
+    before = tokens[i - 1].meaning if i > 0 and tokens[i - 1].role in SIDED else None
     assert token.meaning.term is not None
     return Statement(
         name=token.meaning.term.name,
-        kind=EntityKind.ANATOMY,
+        kind=ANATOMICAL,
         assertion=PRESENT,
         start=token.start,
         end=token.end,
         index=i,
         term=token.meaning.term,
-        place=place_words(place, None),
+        place=anatomy_place(token.meaning, before),
     )
+
+
+@functools.cache
+def anatomy_place(meaning: Meaning, before: Meaning | None) -> str | None:
+    """The words of a part of the body and the side or zone in front of it."""
+    place = Place()
+    add_word(place, meaning)
+    if before is not None:
+        add_word(place, before)
+    return place_words(place, None)
 
 
 def describe(
@@ -164,10 +184,10 @@ def describe(
         and region.region is not None
         and (region.region, state) in states
     ]
-    if tokens[i].role is Role.BORDERLINE and i + 1 < len(roles) and tokens[i + 1].meaning.state:
+    if tokens[i].role is speech.BORDERLINE and i + 1 < len(roles) and tokens[i + 1].meaning.state:
         return []  # "borderline enlarged" is said once
     assertion = assertions[i]
-    denied_directly = i > 0 and roles[i - 1] is Role.DENY
+    denied_directly = i > 0 and roles[i - 1] is speech.DENY
     if state in WHOLE:
         if denied_directly or not owners:
             return []
@@ -180,14 +200,14 @@ def describe(
         assert term is not None
         assert term.region is not None
         place = owner_place(j, tokens, roles)
-        if i + 1 < len(roles) and roles[i + 1] is Role.SIDE:
+        if i + 1 < len(roles) and roles[i + 1] is speech.SIDE:
             place.side = place.side or tokens[i + 1].meaning.side  # "clear bilaterally"
         severity = None if state in WHOLE else severity_before(i, tokens)
         for observation in states[term.region, state]:
             statements.append(
                 Statement(
                     name=observation.name,
-                    kind=EntityKind.OBSERVATION,
+                    kind=OBSERVED,
                     assertion=assertion,
                     term=observation,
                     start=min(tokens[i].start, tokens[j].start),
@@ -205,7 +225,7 @@ def owner_place(j: int, tokens: Sequence[Token], roles: list[Role]) -> Place:
     """A part of the body with the side and zone in front of it."""
     place = Place()
     for k in range(max(0, j - 2), j):
-        if roles[k] in {Role.SIDE, Role.ZONE}:
+        if roles[k] in SIDED:
             add_word(place, tokens[k].meaning)
     add_word(place, tokens[j].meaning)
     return place
@@ -223,12 +243,12 @@ def subject_is_new(roles: list[Role], owner: int, state: int) -> bool:
     In "no effusion, and the heart is enlarged" the denial ends before the heart.
     """
     between = roles[owner:state]
-    if Role.VERB not in between or Role.DENY in between:
+    if speech.VERB not in between or speech.DENY in between:
         return False
     before = roles[:owner]
     return (
-        Role.OBSERVATION in before[max(0, len(before) - before[::-1].index(Role.DENY)) :]
-        if Role.DENY in before
+        speech.OBSERVATION in before[max(0, len(before) - before[::-1].index(speech.DENY)) :]
+        if speech.DENY in before
         else True
     )
 
@@ -237,7 +257,7 @@ def state_owners(i: int, tokens: Sequence[Token], roles: list[Role]) -> list[int
     """The parts of the body that a state word speaks of."""
     ahead = owners_ahead(i, tokens, roles)
     back = owners_back(i, roles)
-    said_of_subject = i > 0 and Role.VERB in roles[max(0, i - 3) : i]
+    said_of_subject = i > 0 and speech.VERB in roles[max(0, i - 3) : i]
     if back and not said_of_subject:  # "heart normal", but not "left lung ... (normal count)"
         apart = tokens[i].start - tokens[i - 1].end
         back = back if apart <= FARTHEST_STATE else []
@@ -249,22 +269,23 @@ def state_owners(i: int, tokens: Sequence[Token], roles: list[Role]) -> list[int
 def owners_ahead(i: int, tokens: Sequence[Token], roles: list[Role]) -> list[int]:
     """The parts named behind a state: "normal heart size and mediastinal contour"."""
     owners: list[int] = []
-    skipped = {Role.SIDE, Role.ZONE, Role.ARTICLE, Role.SEVERITY, Role.CHANGE}
     for j in range(i + 1, len(roles)):
         role = roles[j]
-        if role is Role.ANATOMY:
-            if roles[j + 1 : j + 2] == [Role.OBSERVATION] and not owners:
+        if role is speech.ANATOMY:
+            if roles[j + 1 : j + 2] == [speech.OBSERVATION] and not owners:
                 break  # "calcified right hilar granuloma": the hilum is not what is calcified
             owners.append(j)
-        elif role in LIST_ROLES and roles[j + 1 : j + 2] == [Role.CHANGE]:
+        elif role in LIST_ROLES and roles[j + 1 : j + 2] == [speech.CHANGE]:
             continue  # "normal and stable contours"
-        elif owners and (role in LIST_ROLES or role is Role.COMMA):
-            if opens_clause(roles, j + 1) or (j + 1 < len(roles) and roles[j + 1] is Role.ARTICLE):
+        elif owners and (role in LIST_ROLES or role is speech.COMMA):
+            if opens_clause(roles, j + 1) or (
+                j + 1 < len(roles) and roles[j + 1] is speech.ARTICLE
+            ):
                 break
-        elif role is Role.PREPOSITION:
+        elif role is speech.PREPOSITION:
             if owners or tokens[j].meaning.word not in {"of", "in"}:
                 break
-        elif role not in skipped:
+        elif role not in SKIPPED:
             break
     return owners
 
@@ -275,32 +296,32 @@ def owners_back(i: int, roles: list[Role]) -> list[int]:
     verb = False
     for j in range(i - 1, -1, -1):
         role = roles[j]
-        if role is Role.ANATOMY:
+        if role is speech.ANATOMY:
             owners.append(j)
-        elif role is Role.VERB:
+        elif role is speech.VERB:
             if owners:
                 break
             verb = True
-        elif role is Role.STATE or role is Role.OBSERVATION:
+        elif role is speech.STATE or role is speech.OBSERVATION:
             if owners or not (verb or roles[j + 1] in LIST_ROLES):
                 break
-        elif role in {Role.STOP, Role.WITH, Role.DENIED, Role.DOUBTED}:
+        elif role in ENDS_OWNERS:
             break
     return owners[::-1]
 
 
 def inherit_places(statements: list[Statement], tokens: Sequence[Token], roles: list[Role]) -> None:
     """Gives an observation without a place the place of the one it explains or is listed with."""
-    observed = [s for s in statements if s.kind is EntityKind.OBSERVATION]
+    observed = [s for s in statements if s.kind is OBSERVED]
     for k in range(1, len(observed)):
         earlier, later = observed[k - 1], observed[k]
         if later.place is not None or earlier.index == later.index or earlier.place is None:
             continue
         between = set(roles[earlier.index + 1 : later.index])
-        if between & {Role.DENY, Role.DENIED, Role.WITH, Role.PAST} or not earlier.places:
+        if between & PARTS or not earlier.places:
             continue
         explains = later.assertion is UNCERTAIN and (
-            Role.DOUBT in between or between == {Role.COMMA}
+            speech.DOUBT in between or between == {speech.COMMA}
         )
         listed = bool(between) and between <= LIST_ROLES and later.severity is None
         if explains or (listed and earlier.assertion is later.assertion):
@@ -344,18 +365,18 @@ def repeat_subject(
     """Reads "left is unchanged" and "a small one persists" as the observation before them."""
     repeated: list[Statement] = []
     for i, role in enumerate(roles):
-        earlier = [s for s in statements if s.kind is EntityKind.OBSERVATION and s.index < i]
-        if not earlier or assertions[i] is None:
+        if role not in REPEATING or assertions[i] is None:
+            continue
+        earlier = [s for s in statements if s.kind is OBSERVED and s.index < i]
+        if not earlier:
             continue
         subject = earlier[-1]
-        if role is Role.SIDE:
-            opens = i > 0 and roles[i - 1] in {Role.STOP, Role.COMMA, Role.JOINT}
-            if not opens or i + 1 >= len(roles) or roles[i + 1] is not Role.VERB:
+        if role is speech.SIDE:
+            opens = i > 0 and roles[i - 1] in OPENS
+            if not opens or i + 1 >= len(roles) or roles[i + 1] is not speech.VERB:
                 continue
             place = Place(side=tokens[i].meaning.side)
-        elif (
-            role is Role.SAME and i > 0 and roles[i - 1] in {Role.SEVERITY, Role.SIDE, Role.ARTICLE}
-        ):
+        elif role is speech.SAME and i > 0 and roles[i - 1] in BEFORE_ONE:
             place = (places_behind(tokens, roles, i, set()) or [Place()])[0]
             add_word(place, tokens[i - 1].meaning)
         else:
@@ -382,7 +403,7 @@ def repeat_subject(
 def next_change(tokens: Sequence[Token], roles: list[Role], i: int) -> Change | None:
     """The change that a clause says of its subject at token `i`: "left is unchanged"."""
     for j in range(i + 1, len(roles)):
-        if roles[j] is Role.STOP or roles[j] is Role.COMMA:
+        if roles[j] is speech.STOP or roles[j] is speech.COMMA:
             return None
         if tokens[j].meaning.change is not None:
             return tokens[j].meaning.change

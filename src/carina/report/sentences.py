@@ -19,6 +19,8 @@ TITLES = frozenset(
 ABBREVIATIONS = frozenset(
     ("resp.", "incl.", "fig.", "sp.", "dept.", "ca.", "a.m.", "p.m.", "am.", "pm.", "m.d.", "lat.")
 )
+# The last three characters of titles and abbreviations: other words need no closer look.
+DOUBTFUL = frozenset(word[-3:] for word in TITLES | ABBREVIATIONS)
 VERTEBRA = re.compile(r"[tlc]\d{1,2}\.")
 BULLET = re.compile(r"[ \t]*[-*\u2022][ \t]+(?=\S)")
 INDENT = re.compile(r"[ \t\r]*")
@@ -41,11 +43,22 @@ def split_sentences(text: str, start: int = 0, end: int | None = None) -> tuple[
         if place < begin:
             continue
         mark = text[place]
+        tail = text[place - 2 : place + 2]
+        if tail[2:] == ". " and tail[:2].islower() and tail[:3] not in DOUBTFUL:
+            if place - begin > 3 and not text[begin].isspace():  # nearly all sentences
+                spans.append(Span(begin, place + 1))
+            else:
+                add_span(spans, text, begin, place + 1)
+            begin = place + 1
+            while begin < stop and text[begin] == " ":
+                begin += 1
+            continue
         if mark == "\n":
             after = line_end(text, start, place, stop)
             if after is None:
                 continue
-            add_span(spans, text, begin, place)
+            if place > begin:
+                add_span(spans, text, begin, place)
             begin = after
             continue
         following = text[place + 1] if place + 1 < stop else " "
@@ -129,8 +142,7 @@ def ends_short_line(text: str, start: int, newline: int) -> bool:
 
 def add_span(spans: list[Span], text: str, start: int, end: int) -> None:
     """Adds a span without the white space around it, unless nothing is left of it."""
-    left = text[start:end].lstrip()
-    begin = end - len(left)
-    whole = left.rstrip()
+    whole = text[start:end].strip()
     if len(whole) > 3 or whole.strip(".!?*- "):
+        begin = text.find(whole, start, end)
         spans.append(Span(begin, begin + len(whole)))

@@ -3,10 +3,15 @@
 import re
 from typing import Any, NamedTuple
 
+from carina.report import speech
 from carina.report.lexicon import Meaning, Role
 
 # The role that each mark has in a sentence.
-PUNCTUATION = {Role.COMMA: Role.COMMA, Role.COLON: Role.COLON, Role.SEMICOLON: Role.STOP}
+PUNCTUATION = {
+    speech.COMMA: speech.COMMA,
+    speech.COLON: speech.COLON,
+    speech.SEMICOLON: speech.STOP,
+}
 # Marks that part words become spaces; , ; : stay, because they end the reach of cues.
 SPACED = {code: " " for code in range(128) if not chr(code).isalnum() and chr(code) not in ",;:"}
 IRREGULAR = re.compile(r"  |[,;:](?=[^ ])")
@@ -52,7 +57,7 @@ def longest_matches(padded: str, automaton: Any) -> list[Token]:
     """The longest matches that end where a word ends."""
     tokens: list[Token] = []
     for last, (meaning, length, role, several) in automaton.iter_long(padded):
-        if role in PUNCTUATION:
+        if length == 1:  # a mark
             tokens.append(Token(meaning, last - 1, last, PUNCTUATION[role]))
         elif padded[last + 1] in AFTER_WORD:
             tokens.append(Token(meaning, last + 1 - length, last, role))
@@ -83,11 +88,11 @@ def read_sizes(lowered: str) -> list[Token]:
     return [
         Token(
             Meaning(
-                role=Role.SEVERITY, word=match.group(), severity=" ".join(match.group().split())
+                role=speech.SEVERITY, word=match.group(), severity=" ".join(match.group().split())
             ),
             match.start(),
             match.end(),
-            Role.SEVERITY,
+            speech.SEVERITY,
         )
         for match in SIZE.finditer(lowered)
     ]
