@@ -1,7 +1,8 @@
 """How well `carina check` finds near duplicates, and pictures that lie wrong; and how fast.
 
 Usage: python benchmarks/check.py --known nih.parquet --strange covid.parquet
-           [--phantom phantom.parquet] [--many 100000] [--fit] [--record]
+           [--phantom phantom.parquet] [--parts doubts copies others speed] [--many 100000]
+           [--fit] [--record]
 
 Both are manifests of upright frontal films; `--known` has splits by patient. `--fit` makes the
 packaged statistics anew from its training part, and nothing else has a part in them: what is
@@ -37,13 +38,14 @@ from carina.imaging.fingerprint import (
     fingerprints,
     low_frequencies,
 )
-from carina.imaging.glance import Glance, glance_at, thumbnails_of
-from carina.imaging.likeness import SAME, likeness, likenesses
+from carina.imaging.glance import CLOSER_SIDE, Glance, glance_at, squeezed, thumbnails_of
+from carina.imaging.likeness import ALIKE, SAME, likeness, likenesses
 from carina.imaging.reader import read_grey8
 from carina.studies.manifest import Manifest
 from row import record
 
 SEED = 20
+PARTS = ("doubts", "copies", "others", "speed")
 PENALTY = 0.01
 Grey = NDArray[np.uint8]
 Change = Callable[[Grey, np.random.Generator], Grey]
@@ -246,6 +248,11 @@ def films_of(name: str, manifests: list[Manifest]) -> Films:
     return Films(name, films, patients, glances(films, as_it_is, np.random.default_rng(SEED)))
 
 
+def closely(films: list[Grey]) -> NDArray[np.float32]:
+    """Films at a closer look."""
+    return evened(np.stack([squeezed(film, CLOSER_SIDE) for film in films]))
+
+
 def share_row(what: str, name: str, hits: int, count: int) -> dict[str, object]:
     """A share with Wilson's interval of 95 %."""
     share, z = hits / count, 1.96
@@ -269,15 +276,17 @@ def measure_copies(sets: list[Films], sample: int) -> list[dict[str, object]]:
     generator = np.random.default_rng(SEED)
     chosen = generator.choice(len(even), min(sample, len(even)), replace=False)
     everything = [film for each in sets for film in each.films]
+    closer = closely([everything[i] for i in chosen])
     rows = []
     for what, change in progress(COPIES.items(), "Copies", len(COPIES)):
-        copies = thumbnails_of(glances([everything[i] for i in chosen], change, generator))
+        copies = [np.ascontiguousarray(change(everything[i], generator)) for i in chosen]
         sign = -1 if what == "inverted" else 1
-        changed = sign * evened(copies)
+        changed = sign * evened(thumbnails_of(glances(copies, as_it_is, generator)))
         cosine = fingerprints(changed) @ vectors.T
         own = cosine[np.arange(len(chosen)), chosen]
         near = (own >= CLOSE) & ((cosine > own[:, None]).sum(axis=1) < MOST_CLOSE)
-        found = near & (likeness(even[chosen], changed) >= SAME)
+        found = near & (likeness(even[chosen], changed) >= ALIKE)
+        found &= likeness(closer, sign * closely(copies)) >= SAME
         name = "copies found: " + what
         rows.append(share_row(name, "both", int(found.sum()), len(chosen)))
     return rows
@@ -289,17 +298,23 @@ def measure_others(sets: list[Films]) -> list[dict[str, object]]:
     for each in sets:
         even = evened(thumbnails_of(each.glances))
         vectors = fingerprints(even)
-        wrong, equal, compared = 0, 0, 0
+        wrong, equal, own, compared = 0, 0, 0, 0
         for sign in (1, -1):
             pairs = close_pairs(vectors, vectors if sign == 1 else fingerprints(-even))
             compared += len(pairs)
-            for (first, second), alike in zip(pairs, likenesses(even, pairs, sign), strict=True):
-                same = np.array_equal(each.films[first], each.films[second])
-                equal += same and sign == 1
-                wrong += bool(alike >= SAME) and not same
+            for (first, second), value in zip(pairs, likenesses(even, pairs, sign), strict=True):
+                if np.array_equal(each.films[first], each.films[second]):
+                    equal += sign == 1
+                elif value >= ALIKE:
+                    close = closely([each.films[first], each.films[second]])
+                    if likeness(close[:1], sign * close[1:])[0] >= SAME:
+                        own += each.patients[first] == each.patients[second]
+                        wrong += each.patients[first] != each.patients[second]
         count = len(even) * (len(even) - 1) // 2 - equal
-        print(f"{each.name}: {compared} of {count} pairs looked at closely, {equal} equal")
-        rows.append(share_row("pairs wrongly taken for one", each.name, wrong, count))
+        print(f"{each.name}: {compared} of {count} pairs are candidates, {equal} are equal")
+        what = "pairs wrongly taken for one, of"
+        rows.append(share_row(f"{what} two people", each.name, wrong, count))
+        rows.append(share_row(f"{what} one person", each.name, own, count))
     return rows
 
 
@@ -370,26 +385,31 @@ def main() -> None:
     parser.add_argument("--known", type=Path, required=True)
     parser.add_argument("--strange", type=Path, required=True)
     parser.add_argument("--phantom", type=Path)
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
     parser.add_argument("--sample", type=int, default=200, help="films altered in each way")
-    parser.add_argument("--many", type=int, default=0, help="morphs to time the comparison on")
+    parser.add_argument("--many", type=int, default=100_000, help="morphs to compare")
     parser.add_argument("--fit", action="store_true")
     parser.add_argument("--record", action="store_true")
     options = parser.parse_args()
-    known = Manifest.read(options.known)
+    known, strange = Manifest.read(options.known), Manifest.read(options.strange)
+    others = [films_of("strange", [strange])]
     if options.fit:
         fit(read(known.split("train"))[0])
         average_film.cache_clear()
-    held_out = films_of("known, held out", [known.split("validate"), known.split("test")])
-    strange = films_of("strange", [Manifest.read(options.strange)])
-    judged = [held_out, strange]
     if options.phantom is not None:
-        judged.append(films_of("phantom", [Manifest.read(options.phantom)]))
-    whole = films_of("known", [known])
-    rows = measure_copies([whole, strange], options.sample)
-    rows += measure_others([whole, *judged[1:]])
-    rows += measure_doubts(judged)
-    if options.many:
-        rows += measure_speed([whole, strange], options.many)
+        others.append(films_of("phantom", [Manifest.read(options.phantom)]))
+    rows: list[dict[str, object]] = []
+    if "doubts" in options.parts:
+        held_out = [known.split("validate"), known.split("test")]
+        rows += measure_doubts([films_of("known, held out", held_out), *others])
+    if options.parts != ["doubts"]:
+        whole = films_of("known", [known])
+    if "copies" in options.parts:
+        rows += measure_copies([whole, others[0]], options.sample)
+    if "others" in options.parts:
+        rows += measure_others([whole, *others])
+    if "speed" in options.parts:
+        rows += measure_speed([whole, others[0]], options.many)
     for row in rows:
         bounds = f" ({row['low']} to {row['high']})" if row["low"] else ""
         print(f"{row['what']:<50} {row['films']:<16} {row['value']}{bounds}, of {row['count']}")

@@ -57,6 +57,10 @@ def test_fingerprints_have_length_1() -> None:
     np.testing.assert_allclose(lengths, 1, rtol=1e-5)
 
 
+def test_no_pictures_have_no_fingerprints() -> None:
+    assert fingerprints(evened(np.empty((0, 64, 64), np.uint8))).shape == (0, 143)
+
+
 def test_close_pairs_are_those_above_the_least_cosine_each_once() -> None:
     vectors = directions(5)
     vectors[3] = vectors[1]

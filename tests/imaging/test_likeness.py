@@ -5,8 +5,8 @@ import pytest
 from PIL import Image
 
 from carina.imaging.fingerprint import evened
-from carina.imaging.glance import glance_at, thumbnails_of
-from carina.imaging.likeness import SAME, likeness, likenesses
+from carina.imaging.glance import CLOSER_SIDE, glance_at, squeezed, thumbnails_of
+from carina.imaging.likeness import ALIKE, SAME, likeness, likenesses
 
 
 def picture(seed: int, height: int = 256, width: int = 256) -> np.ndarray:
@@ -48,7 +48,7 @@ def test_a_marker_changes_little() -> None:
 
 def test_an_inverted_picture_is_like_the_negative() -> None:
     assert alike(picture(0), 255 - picture(0), sign=-1) > 0.9
-    assert not alike(picture(0), 255 - picture(0)) > SAME
+    assert not alike(picture(0), 255 - picture(0)) > ALIKE
 
 
 def test_even_pictures_are_like_nothing() -> None:
@@ -56,10 +56,18 @@ def test_even_pictures_are_like_nothing() -> None:
     assert np.isnan(likeness(even, even))
 
 
+def test_a_closer_look_tells_a_copy_from_another_picture() -> None:
+    plain, small = picture(0), np.asarray(Image.fromarray(picture(0)).resize((180, 180)))
+    even = evened(np.stack([squeezed(each, CLOSER_SIDE) for each in (plain, small, picture(1))]))
+    copy, other = likeness(even[[0, 0]], even[[1, 2]])
+    assert copy > 0.9
+    assert other < SAME
+
+
 def test_likenesses_of_pairs_come_in_their_order_by_any_number_of_threads() -> None:
     seeds = (0, 1, 0, 2)
     even = evened(thumbnails_of([glance_at(picture(seed)) for seed in seeds]))
     pairs = np.array([[0, 1], [0, 2], [1, 3]] * 60)
     alone = list(likenesses(even, pairs))
-    assert [value > SAME for value in alone] == [False, True, False] * 60
+    assert [value > ALIKE for value in alone] == [False, True, False] * 60
     assert list(likenesses(even, pairs, threads=2)) == alone

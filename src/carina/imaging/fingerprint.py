@@ -58,7 +58,8 @@ def low_frequencies(
 ) -> Float32[np.ndarray, "n dim"]:
     """The first 12 x 12 terms of the discrete cosine transform, without the mean."""
     waves = _waves()
-    return np.asarray((waves @ even @ waves.T).reshape(len(even), -1)[:, 1:], np.float32)
+    terms = (waves @ even @ waves.T).reshape(len(even), FREQUENCIES**2)
+    return np.asarray(terms[:, 1:], np.float32)
 
 
 def close_pairs(

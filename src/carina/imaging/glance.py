@@ -12,6 +12,8 @@ from PIL import Image
 
 GLANCE_SIDE = 64
 """Ribs, and which ribs, can still be told; the letters of a marker cannot."""
+CLOSER_SIDE = 128
+"""Vessels can be told: they differ between two people whose ribs happen to fall alike."""
 _SAMPLES = 256
 _FLAT = 3.0
 _DARKEST, _BRIGHTEST = 24, 232
@@ -40,7 +42,7 @@ def glance_at(levels: UInt8[np.ndarray, "height width"]) -> Glance:
     """Keeps the little that is needed of a radiograph, grey levels of 255, bone bright."""
     low, high = np.percentile(levels, (1, 99))
     return Glance(
-        thumbnail=_squeezed(without_border(levels)).tobytes(),
+        thumbnail=squeezed(levels, GLANCE_SIDE).tobytes(),
         spread=float(high - low),
         dead_rows=_dead_rows(levels),
         black_or_white=float(((levels == 0) | (levels == 255)).mean()),
@@ -71,11 +73,12 @@ def without_border(
     ]
 
 
-def _squeezed(levels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The picture as a small square, antialiased."""
-    small = Image.fromarray(np.ascontiguousarray(levels)).resize(
-        (GLANCE_SIDE, GLANCE_SIDE), Image.Resampling.BICUBIC, reducing_gap=3.0
-    )
+def squeezed(
+    levels: UInt8[np.ndarray, "height width"], side: int
+) -> UInt8[np.ndarray, "side side"]:
+    """The picture without its uniform border, as a small square, antialiased."""
+    inner = np.ascontiguousarray(without_border(levels))
+    small = Image.fromarray(inner).resize((side, side), Image.Resampling.BICUBIC, reducing_gap=3.0)
     return np.asarray(small)
 
 

@@ -157,7 +157,7 @@ def _near_duplicates(report: CheckReport, show: _Show) -> str:
     note = paragraph(
         "Pictures that seem to be one though their files differ: cropped, resized, toned, "
         "compressed again or inverted. Likeness is up to 1; two films of one person on two days "
-        "seldom reach 0.7. Look for ribs and markers that are the same.",
+        "stay below 0.5. Look for ribs and markers that are the same.",
         "soft",
     )
     cases = [

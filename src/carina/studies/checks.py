@@ -72,7 +72,8 @@ def check(
             _check_study(manifest, study, examined, found)
     counts = tuple(map(count, manifests))
     standing = places_by_digest(manifests, examined)
-    alike = tuple(shared_nearly(alike_pictures(examined, processes), standing, examined))
+    found_alike = alike_pictures(asked, examined, processes)
+    alike = tuple(shared_nearly(found_alike, standing, examined))
     radiographs = {each.manifest: each.radiographs for each in counts}
     return CheckReport(
         counts=counts,

@@ -1,15 +1,22 @@
 """Pictures that are one picture though their bytes differ."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
+import numpy as np
+from jaxtyping import Float32
+
+from carina.errors import CarinaError
 from carina.files import progress
 from carina.imaging.doubts import BLANK_SPREAD
 from carina.imaging.fingerprint import close_pairs, evened, fingerprints
 from carina.imaging.glance import Glance, thumbnails_of
-from carina.imaging.likeness import SAME, likenesses
-from carina.studies.examination import Examined
+from carina.imaging.likeness import ALIKE, SAME, likeness, likenesses
+from carina.studies.examination import Examined, Picture, look_closer
+
+_CLOSER_LOOKS_KEPT = 256
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,28 +33,57 @@ class Alike:
 
 
 def alike_pictures(
-    examined: Mapping[str, Examined], processes: int | None = None
-) -> Iterator[Alike]:
+    pictures: Sequence[Picture], examined: Mapping[str, Examined], processes: int | None = None
+) -> tuple[Alike, ...]:
     """Finds near duplicates among pictures, those that are most alike first.
 
-    Of pictures with equal bytes one stands for all; even pictures are left out.
+    Thumbnails with close fingerprints are compared, and where these are alike the pictures are
+    read again and compared more closely. Of pictures with equal bytes one stands for all; even
+    pictures are left out. A picture that can be read no more counts as alike as its thumbnail.
     """
     held = _worth_comparing(examined)
-    if len(held) < 2:
-        return
-    even = evened(thumbnails_of([glance for _, glance in held]))
-    vectors = fingerprints(even)
     threads = processes or len(os.sched_getaffinity(0))
-    found = []
+    even = evened(thumbnails_of([glance for _, glance in held]))
+    paths = [path for path, _ in held]
+    found = list(_alike_thumbnails(paths, even, threads))
+    known = {picture.path: picture for picture in pictures}
+    shown = progress(_looked_at_closely(found, known), "Looking closer", len(found))
+    same = [pair for pair in shown if pair.likeness >= SAME]
+    return tuple(sorted(same, key=lambda pair: (-pair.likeness, pair.first, pair.second)))
+
+
+def _alike_thumbnails(
+    paths: Sequence[str], even: Float32[np.ndarray, "n side side"], threads: int
+) -> Iterator[Alike]:
+    """Pairs of thumbnails that are alike, in order of the first."""
+    vectors = fingerprints(even)
     for sign in (1, -1):
         pairs = close_pairs(vectors, vectors if sign == 1 else fingerprints(-even))
         measured = likenesses(even, pairs, sign, threads)
         shown = progress(measured, "Comparing pictures", len(pairs))
-        for (first, second), likeness in zip(pairs.tolist(), shown, strict=True):
-            if likeness >= SAME:
-                found.append((likeness, held[first][0], held[second][0], sign < 0))
-    for likeness, one, other, inverted in sorted(found, key=lambda pair: (-pair[0], pair[1:])):
-        yield Alike(first=one, second=other, likeness=likeness, inverted=inverted)
+        for (first, second), value in zip(pairs.tolist(), shown, strict=True):
+            if value >= ALIKE:
+                yield Alike(
+                    first=paths[first], second=paths[second], likeness=value, inverted=sign < 0
+                )
+
+
+def _looked_at_closely(pairs: Iterable[Alike], known: Mapping[str, Picture]) -> Iterator[Alike]:
+    """The same pairs, with their likeness at a closer look."""
+
+    @lru_cache(maxsize=_CLOSER_LOOKS_KEPT)
+    def closer(path: str) -> Float32[np.ndarray, "1 side side"]:
+        return evened(look_closer(known[path])[None])
+
+    for pair in pairs:
+        try:
+            first, second = closer(pair.first), closer(pair.second)
+        except (CarinaError, OSError):
+            yield pair
+            continue
+        sign = np.float32(-1 if pair.inverted else 1)
+        value = float(likeness(first, sign * second)[0])
+        yield Alike(first=pair.first, second=pair.second, likeness=value, inverted=pair.inverted)
 
 
 def _worth_comparing(examined: Mapping[str, Examined]) -> list[tuple[str, Glance]]:

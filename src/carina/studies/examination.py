@@ -12,8 +12,11 @@ from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
+from jaxtyping import UInt8
+
 from carina.errors import CarinaError
-from carina.imaging.glance import Glance, glance_at
+from carina.imaging.glance import CLOSER_SIDE, Glance, glance_at, squeezed
 from carina.imaging.reader import probe, read_grey8
 from carina.imaging.store import ImageStore
 
@@ -56,6 +59,20 @@ def examine(picture: Picture) -> Examined:
         return _from_store(picture) if picture.store else _from_file(picture)
     except (CarinaError, OSError) as error:
         return Examined(error=str(error))
+
+
+def look_closer(picture: Picture) -> UInt8[np.ndarray, "side side"]:
+    """A larger thumbnail, from the file or the store again.
+
+    Raises:
+        CarinaError: it can be read no more.
+    """
+    levels = (
+        _opened(picture.store)[picture.key]
+        if picture.store
+        else read_grey8(Path(picture.path), short_side=2 * CLOSER_SIDE)
+    )
+    return squeezed(levels, CLOSER_SIDE)
 
 
 def _from_file(picture: Picture) -> Examined:
