@@ -179,6 +179,20 @@ def summary(text: str) -> list[tuple[str, str]]:
         ("There are no XXXX of a pleural effusion.", "pleural effusion -"),
         ("CT of the chest showed a mass. Radiograph shows edema.", "pulmonary edema +"),
         ("Pericardial effusion.", "pericardial effusion +"),
+        ("Borderline heart size.", "cardiomegaly ?"),
+        ("The heart is borderline in size.", "cardiomegaly ?"),
+        ("Opacity XXXX representing atelectasis.", "opacity +, atelectasis ?"),
+        ("Opacities are favored to represent scarring.", "opacity +, scar ?"),
+        ("Effusion is likely on the left.", "pleural effusion ?"),
+        ("Small effusion suspected.", "pleural effusion ?"),
+        ("May be secondary to infection.", "pneumonia ?"),
+        (
+            "Differential includes infection, aspiration, edema.",
+            "pneumonia ?, aspiration ?, pulmonary edema ?",
+        ),
+        ("There is no change in the scar.", "scar +"),
+        ("CT is more sensitive in detecting nodules.", ""),
+        ("Lungs are otherwise clear.", "opacity -, consolidation -"),
         ("Massive effusion with mass effect.", "pleural effusion +"),
         ("Temperature was normal.", ""),
         ("small\nleft   pleural\n effusion", "pleural effusion +"),
@@ -188,6 +202,23 @@ def summary(text: str) -> list[tuple[str, str]]:
 )
 def test_reach_of_cues(text: str, expected: str) -> None:
     assert ", ".join(" ".join(said) for said in summary(text)) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("Calcified granuloma left base.", "left base"),
+        ("Basilar atelectasis.", "base"),
+        ("Left basilar atelectasis.", "left base"),
+        ("Opacities are noted in the lung bases.", "base"),
+        ("Compression deformity of T12.", "thoracic spine"),
+        ("Nodule between the left fifth and sixth ribs.", "left rib"),
+        ("Left effusion, left lung clear.", "left pleural"),
+    ],
+)
+def test_a_place_is_read_where_it_stands(text: str, place: str) -> None:
+    assert observations(text)[0].place == place
+    assert [entity.place for entity in observations(text)].count(place) == 1
 
 
 def test_missing_is_not_absent() -> None:

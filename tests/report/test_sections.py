@@ -89,3 +89,9 @@ def test_the_last_paragraph_stands_in_where_nothing_else_is() -> None:
     assert parts.last_paragraph == "Heart is large.\n \n Lungs clear."
     assert parts.best == parts.last_paragraph
     assert report_parts("").best == ""
+
+
+def test_a_header_said_twice_is_one_of_its_kind() -> None:
+    sections = split_sections("INDICATION: INDICATION: Cough.\nIMPRESSION: Clear.")
+    assert [section.name for section in sections] == ["indication", "indication", "impression"]
+    assert not any(section.reported for section in sections[:2])
