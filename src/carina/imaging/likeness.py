@@ -71,14 +71,18 @@ def likeness(
     Where half the resolution shows already that they are two, its value is given.
     """
     still = np.zeros((len(first), 4), np.float32)
-    halves = _halved(_smooth(first)), _halved(_smooth(second))
-    motion = _register(_halved(halves[0]), _halved(halves[1]), still, _STEPS[0])
-    motion = _register(_smooth(halves[0]), _smooth(halves[1]), motion, _STEPS[1])
-    rough = [_fine(half, _FADING // 2) for half in halves]
-    values = np.fmax(_alike(*rough, still), _alike(*rough, motion))
+    half_first, half_second = _halved(_smooth(first)), _halved(_smooth(second))
+    motion = _register(_halved(half_first), _halved(half_second), still, _STEPS[0])
+    motion = _register(_smooth(half_first), _smooth(half_second), motion, _STEPS[1])
+    rough_first, rough_second = _fine(half_first, _FADING // 2), _fine(half_second, _FADING // 2)
+    values = np.fmax(
+        _alike(rough_first, rough_second, still), _alike(rough_first, rough_second, motion)
+    )
     near = np.flatnonzero(values >= _ROUGHLY_SAME)
-    fine = [_fine(pictures[near], _FADING) for pictures in (first, second)]
-    values[near] = np.fmax(_alike(*fine, still[near]), _alike(*fine, motion[near]))
+    fine_first, fine_second = _fine(first[near], _FADING), _fine(second[near], _FADING)
+    values[near] = np.fmax(
+        _alike(fine_first, fine_second, still[near]), _alike(fine_first, fine_second, motion[near])
+    )
     return values
 
 
