@@ -140,7 +140,11 @@ class _Release:
         first = self.names.frame.select(FIRST=pl.col("STR").str.extract(r"([\p{L}\p{N}]+)"))
         beginnings = first["FIRST"].drop_nulls().unique()
         possible = [word for word in beginnings if _begins(word, stems)]
-        rows = self.names.frame.filter(first["FIRST"].is_in(possible))
+        begun = self.names.frame.filter(first["FIRST"].is_in(possible))
+        # Forms leave out no more than these words, so a longer name fits none.
+        written = pl.col("STR").str.count_matches(r"[\p{L}\p{N}]+").cast(pl.Int64)
+        dropped = pl.col("STR").str.count_matches(r"(?i)\b(?:of|the|a|an|s)\b").cast(pl.Int64)
+        rows = begun.filter(written - dropped <= max(map(_words, forms), default=0))
         texts = rows["STR"].unique()
         fitting = [
             text for text in texts if inflected(text) in forms or straightened(text) in forms
@@ -204,6 +208,10 @@ def _started(
         return (seed,)
     named = by_preferred.get(fold(seed)) or by_name.get(fold(seed), [])
     return tuple(dict.fromkeys(named))
+
+
+def _words(form: str) -> int:
+    return form.count(" ") + 1
 
 
 def _begins(word: str, stems: set[str]) -> bool:
