@@ -179,6 +179,10 @@ def summary(text: str) -> list[tuple[str, str]]:
         ("There are no XXXX of a pleural effusion.", "pleural effusion -"),
         ("CT of the chest showed a mass. Radiograph shows edema.", "pulmonary edema +"),
         ("Pericardial effusion.", "pericardial effusion +"),
+        (
+            "\ufeffFINDINGS:\u00a0No\u00a0effusion\ufffd. \u201cMass\u201d.",
+            "pleural effusion -, mass +",
+        ),
         ("Borderline heart size.", "cardiomegaly ?"),
         ("The heart is borderline in size.", "cardiomegaly ?"),
         ("Opacity XXXX representing atelectasis.", "opacity +, atelectasis ?"),

@@ -14,6 +14,11 @@ PUNCTUATION = {
 }
 # Marks that part words become spaces; , ; : stay, because they end the reach of cues.
 SPACED = {code: " " for code in range(128) if not chr(code).isalnum() and chr(code) not in ",;:"}
+# What other encodings and broken ones leave beside words: hard spaces, marks of byte order,
+# replacement characters, typographic dashes, quotes and bullets.
+SPACED |= dict.fromkeys(
+    map(ord, "\u00a0\u00ad\ufeff\ufffd\u2010\u2011\u2013\u2014\u2018\u2019\u201c\u201d\u2022"), " "
+)
 IRREGULAR = re.compile(r"  |[,;:](?=[^ ])")
 WORD = re.compile(r"[,;:]|[^ ,;:]+")
 SIZE = re.compile(
