@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,8 @@ from carina.recipes.catalogue import find_recipe
 from carina.recipes.override import with_settings
 from carina.recipes.recipe import Recipe
 from carina.runs.run import RunOptions, pretrain
-from carina.studies.manifest import Manifest
+from carina.studies.manifest import Manifest, write_manifest
+from carina.study import Report
 from carina.training.log import read_log
 
 
@@ -35,6 +37,16 @@ def manifest(tiny_cohort: Path) -> Manifest:
 def run(tiny_run: Path, tmp_path: Path) -> Path:
     """A finished run that may be changed."""
     return Path(shutil.copytree(tiny_run, tmp_path / "run"))
+
+
+def test_data_without_reports_are_refused_before_anything_is_trained(
+    recipe: Recipe, manifest: Manifest, tmp_path: Path
+) -> None:
+    silent = [replace(study, report=Report()) for study in manifest.studies]
+    write_manifest(silent, tmp_path / "silent.parquet", manifest.root)
+    with pytest.raises(ManifestError, match="to train on has a report"):
+        pretrain(recipe, Manifest.read(tmp_path / "silent.parquet"), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_run_leaves_every_stage_and_its_model(tiny_run: Path) -> None:

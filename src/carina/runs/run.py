@@ -25,7 +25,7 @@ import torch
 from lightning.fabric import Fabric
 from lightning.fabric.strategies import DDPStrategy
 
-from carina.errors import CheckpointError, ConfigError, OutputError
+from carina.errors import CheckpointError, ConfigError, ManifestError, OutputError
 from carina.files import atomic_folder, write_text
 from carina.knowledge.chest import chest_graph
 from carina.knowledge.graph import ConceptGraph
@@ -115,11 +115,17 @@ def part_to_train_on(manifest: Manifest, split: str) -> Manifest:
     """The studies of a split; all of them where no study has one.
 
     Raises:
-        ManifestError: no study is in that split.
+        ManifestError: no study is in that split, or none of them has a report.
     """
-    if all(study.split is None for study in manifest.studies):
-        return manifest
-    return manifest.split(split)
+    unsplit = all(study.split is None for study in manifest.studies)
+    part = manifest if unsplit else manifest.split(split)
+    if not any(study.report.text.strip() or study.report.entities for study in part.studies):
+        raise ManifestError(
+            f"{manifest.path}: none of {len(part.studies)} studies to train on has a report; "
+            "expected radiographs with reports, which are what a model learns from. Data without "
+            "reports can be asked about and measured on: carina ask, carina evaluate."
+        )
+    return part
 
 
 def launched_fabric(recipe: Recipe, out: Path, options: RunOptions) -> Fabric:
