@@ -248,6 +248,16 @@ def test_a_near_duplicate_in_another_split_is_a_leak(cohort: Cohort) -> None:
     assert "1 LEAK: near duplicates stand in two splits or sets:" in found(report)
 
 
+def test_a_pair_on_two_sides_that_is_not_sure_is_suspected(
+    cohort: Cohort, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("carina.studies.leaks.SURE", 1.01)
+    report = check([resized_copy(cohort(), 0, 3)])
+    assert report.healthy
+    assert report.near_duplicates[0].apart
+    assert "1 pairs in two splits or sets may be near duplicates, look:" in found(report)
+
+
 def test_a_near_duplicate_on_one_side_is_no_leak(cohort: Cohort) -> None:
     report = check([resized_copy(cohort(), 0, 1)])
     assert report.healthy

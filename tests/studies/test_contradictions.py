@@ -68,6 +68,16 @@ def test_what_agrees_or_is_not_said_is_no_contradiction(
     assert found(cohort, finding, value, text) == []
 
 
+def test_a_wider_term_that_is_present_contradicts_nothing(cohort: Cohort) -> None:
+    manifest = cohort()
+    studies = list(manifest.studies)
+    empyema = (Finding(name="empyema", value=Assertion.ABSENT),)
+    studies[0] = replace(
+        studies[0], report=Report(text="FINDINGS: Left pleural effusion."), findings=empyema
+    )
+    assert not list(contradictions([manifest.with_studies(studies)]))
+
+
 def test_entities_of_the_manifest_come_before_the_rules(cohort: Cohort) -> None:
     text = "No pleural effusion."
     entity = Entity(

@@ -18,6 +18,9 @@ ALIKE = 0.7
 SAME = 0.6
 """The least likeness, at `CLOSER_SIDE`, of one picture and an altered copy. Two films of one person
 reach 0.46, synthetic films of two people, whose ribs fall alike, 0.50."""
+SURE = 0.68
+"""From here on a pair counts as one picture without being looked at. Below, it is suspected: among
+millions of pairs of synthetic films of two people one reached 0.64."""
 _BLOCKS = 8
 _PAIRS_AT_ONCE = 128
 _STEPS = (6, 4)

@@ -15,6 +15,7 @@ from carina.studies.check_report import (
     CheckReport,
     Contradiction,
     DoubtfulPicture,
+    NearlyShared,
     Place,
     Problem,
     Shared,
@@ -157,7 +158,8 @@ def _near_duplicates(report: CheckReport, show: _Show) -> str:
     note = paragraph(
         "Pictures that seem to be one though their files differ: cropped, resized, toned, "
         "compressed again or inverted. Likeness is up to 1; two films of one person on two days "
-        "stay below 0.5. Look for ribs and markers that are the same.",
+        "stay below 0.5. From 0.68 on a pair on two sides counts as a leak. Look for ribs and "
+        "markers that are the same.",
         "soft",
     )
     cases = [
@@ -169,7 +171,8 @@ def _near_duplicates(report: CheckReport, show: _Show) -> str:
 
 def _pair(item: Shared, show: _Show, title: str) -> str:
     places = "<br/>".join(_where(place) for place in item.places)
-    leak = ", <strong>on two sides</strong>" if item.leak else ""
+    apart = item.apart if isinstance(item, NearlyShared) else item.leak
+    leak = ", <strong>on two sides</strong>" if apart else ""
     return (
         f'<figure class="case"><div class="pair">{"".join(map(show, item.places[:2]))}</div>'
         f'<figcaption class="small"><strong>{escape(title)}</strong>{leak}<br/>{places}'

@@ -47,8 +47,10 @@ class NearlyShared(Shared):
     """Two pictures that seem to be one: cropped, made smaller, toned, compressed again.
 
     `likeness` is up to 1, see `imaging.likeness`; `inverted` says that one is the negative.
+    `apart` is true where the two stand on two sides; `leak` where they do so for sure.
     """
 
+    apart: bool
     likeness: float
     inverted: bool
 
@@ -192,8 +194,9 @@ def _shared(report: CheckReport) -> Iterator[str]:
         ("LEAK: patients stand in more than one split or set", report.patients),
         ("LEAK: pictures stand in more than one split or set", _leaks(report.pictures)),
         ("LEAK: near duplicates stand in two splits or sets", _leaks(report.near_duplicates)),
+        ("pairs in two splits or sets may be near duplicates, look", _maybe(report)),
         ("pictures are there more than once, on one side", _harmless(report.pictures)),
-        ("pairs of near duplicates, each on one side", _harmless(report.near_duplicates)),
+        ("pairs of near duplicates, each on one side", _together(report)),
     ):
         if shared:
             yield f"{len(shared)} {kind}:"
@@ -231,6 +234,14 @@ def imbalance_line(item: Imbalance) -> str:
 
 def _leaks(items: Iterable[Shared]) -> tuple[Shared, ...]:
     return tuple(item for item in items if item.leak)
+
+
+def _maybe(report: CheckReport) -> tuple[Shared, ...]:
+    return tuple(item for item in report.near_duplicates if item.apart and not item.leak)
+
+
+def _together(report: CheckReport) -> tuple[Shared, ...]:
+    return tuple(item for item in report.near_duplicates if not item.apart)
 
 
 def _harmless(items: Iterable[Shared]) -> tuple[Shared, ...]:

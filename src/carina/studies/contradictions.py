@@ -27,7 +27,8 @@ def contradictions(manifests: Sequence[Manifest]) -> Iterator[Contradiction]:
     """Findings that are present where the report says absent, and the other way round.
 
     The entities are those of the manifest; a report that was not annotated is read by the rules.
-    What a report does not mention, or calls possible, contradicts nothing. "No Finding" is
+    What a report does not mention, or calls possible, contradicts nothing, nor does a wider
+    term: an effusion that is there does not contradict an empyema that is not. "No Finding" is
     contradicted by a report that calls a labelled finding present.
     """
     for manifest in manifests:
@@ -45,6 +46,8 @@ def _of_study(
     said = findings_from_entities(entities)
     for finding in study.findings:
         observations = _observations(finding.name)
+        if finding.value is Assertion.ABSENT and not _names_exactly(finding.name):
+            continue
         values: dict[str, Assertion] = {}
         for name in observations & said.keys():
             raise_to(values, finding.name, said[name])
@@ -71,6 +74,15 @@ def _expected(finding: Finding) -> Assertion | None:
     if finding.name == NO_FINDING:
         return Assertion.ABSENT if finding.value is Assertion.PRESENT else None
     return finding.value if finding.value in _DECIDED else None
+
+
+@lru_cache(maxsize=4096)
+def _names_exactly(finding: str) -> bool:
+    """Whether a finding is a label of a known set or a term, not a word for a wider term."""
+    plain = canonical(finding.replace("_", " "))
+    labels = (label for known in (NIH_14, CHEXPERT_14, KAD_41) for label in known.labels)
+    named = {canonical(label.replace("_", " ")) for label in labels}
+    return finding == NO_FINDING or plain in named or plain in Lexicon.default().terms
 
 
 @lru_cache(maxsize=4096)

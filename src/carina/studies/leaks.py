@@ -7,6 +7,7 @@ a manifest that has splits are on no side.
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 
+from carina.imaging.likeness import SURE
 from carina.studies.check_report import NearlyShared, Overlap, Place, Shared
 from carina.studies.duplicates import Alike
 from carina.studies.examination import Examined
@@ -61,9 +62,11 @@ def shared_nearly(
             ((one, other) for one in first for other in second if _apart((one, other))),
             (first[0], second[0]),
         )
+        apart = _apart((*first, *second))
         yield NearlyShared(
             places=(one[1], other[1]),
-            leak=_apart((*first, *second)),
+            leak=apart and pair.likeness >= SURE,
+            apart=apart,
             likeness=round(pair.likeness, 3),
             inverted=pair.inverted,
         )
