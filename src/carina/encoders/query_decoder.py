@@ -18,7 +18,8 @@ class Together:
 
     def attend(self, attention: Attention, queries: Float[Tensor, "batch queries dim"]) -> Attended:
         """Attention among all queries."""
-        return attention(queries, queries)
+        attended: Attended = attention(queries, queries)
+        return attended
 
 
 @dataclass(frozen=True, kw_only=True)
