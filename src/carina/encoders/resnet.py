@@ -160,8 +160,9 @@ class ResNetEncoder(nn.Module):
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
-        if config.channels_last:  # weights as their gradients come: processes compare the two
-            self.to(memory_format=torch.channels_last)
+                if config.channels_last:  # as its gradient comes: processes compare the two
+                    weight = module.weight.data
+                    module.weight.data = weight.contiguous(memory_format=torch.channels_last)
 
     def backbone(
         self, radiographs: Float[Tensor, "batch channels height width"]
