@@ -162,7 +162,7 @@ class ResNetEncoder(nn.Module):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
                 if config.channels_last:  # as its gradient comes: processes compare the two
                     weight = module.weight.data
-                    module.weight.data = weight.contiguous(memory_format=torch.channels_last)
+                    module.weight.data = weight.clone(memory_format=torch.channels_last)
 
     def backbone(
         self, radiographs: Float[Tensor, "batch channels height width"]
