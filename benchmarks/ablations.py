@@ -17,7 +17,7 @@ from carina.recipes.catalogue import find_recipe
 from carina.recipes.override import with_settings
 from carina.runs.run import RunOptions, pretrain
 from carina.studies.manifest import Manifest
-from learning import cohort, scores, seconds
+from learning import cohort, scores
 from row import record
 
 RECIPES = (
@@ -75,7 +75,6 @@ def measured(name: str, seed: int, steps: int, manifest: Manifest, work: Path) -
         "recipe": name,
         "seed": seed,
         "steps": steps,
-        "training_seconds": round(seconds(run, recipe.stages)),
         **scores(run, manifest, "test"),
     }
 
