@@ -1,10 +1,14 @@
-import time
+import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from carina.report.sentences import split_sentences
+
+sys.path.insert(0, str(Path(__file__).parent))
+from time_growth import assert_linear
 
 
 def cut(text: str) -> list[str]:
@@ -66,11 +70,9 @@ def test_sentences_are_in_order_and_leave_out_only_marks(text: str) -> None:
 
 @pytest.mark.parametrize("piece", [".", "1.", "\n ", "a.m. ", ") ", "No effusion. ", "x"])
 def test_time_grows_linearly(piece: str) -> None:
-    def seconds(length: int) -> float:
-        text = piece * (length // len(piece))
-        started = time.process_time()
-        split_sentences(text)
-        return time.process_time() - started
+    assert_linear(lambda length: split_sentences(piece * (length // len(piece))))
 
-    short = max(min(seconds(3_000) for _ in range(3)), 1e-3)
-    assert seconds(30_000) < 40 * short
+
+def test_a_square_is_not_called_linear() -> None:
+    with pytest.raises(AssertionError, match="times as many"):
+        assert_linear(lambda length: sum(1 for _ in range(length * length // 300)))
