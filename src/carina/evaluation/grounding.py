@@ -20,7 +20,7 @@ from carina.evaluation.scoring import (
     has_split,
     part_of,
 )
-from carina.evaluation.truth import canonical, outlined_findings
+from carina.studies.truth import canonical, outlined_findings
 from carina.evaluation.zero_shot import queries_for
 from carina.metrics.grounding import (
     area_share,

@@ -9,7 +9,7 @@ from PIL import Image, UnidentifiedImageError
 
 from carina.errors import EvaluationError
 from carina.evaluation.scoring import Frontal
-from carina.evaluation.truth import canonical
+from carina.studies.truth import canonical
 from carina.metrics.grounding import box_mask
 from carina.studies.manifest import Manifest
 

@@ -15,7 +15,7 @@ from carina.evaluation.result import Evaluation, Score, Scores
 from carina.evaluation.rows import Rows, rows_of_evaluation
 from carina.evaluation.scoring import Frontal, frontals_of
 from carina.evaluation.table import remarks
-from carina.evaluation.truth import canonical
+from carina.studies.truth import canonical
 from carina.imaging.reader import read_radiograph
 from carina.metrics.calibration import EqualMassBins, reliability_curve
 from carina.metrics.classification import RATES

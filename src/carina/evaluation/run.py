@@ -8,7 +8,7 @@ from carina.errors import ConfigError
 from carina.evaluation.grounding import GroundingSettings, evaluate_grounding
 from carina.evaluation.result import Evaluation
 from carina.evaluation.scoring import AGGREGATIONS, Aggregation
-from carina.evaluation.truth import (
+from carina.studies.truth import (
     Unmentioned,
     absent_where_only_presence_is_listed,
     always_absent,

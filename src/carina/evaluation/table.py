@@ -7,7 +7,7 @@ from rich.text import Text
 
 from carina.evaluation.compare import DELONG, ComparedEvaluations, Comparison
 from carina.evaluation.result import Evaluation, Score
-from carina.evaluation.truth import plain
+from carina.studies.truth import plain
 from carina.pages.table import metric_name
 
 COLUMNS: Mapping[str, Sequence[str]] = {

@@ -22,7 +22,7 @@ from carina.evaluation.scoring import (
     part_of,
     scored,
 )
-from carina.evaluation.truth import (
+from carina.studies.truth import (
     Truth,
     Unmentioned,
     absent_where_only_presence_is_listed,

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from carina.evaluation.truth import (
+from carina.studies.truth import (
     absent_where_only_presence_is_listed,
     always_absent,
     always_unknown,
