@@ -18,6 +18,7 @@ COMMANDS = {
     "knowledge": "Turn ontologies into a concept graph.",
     "tokenizer": "Learn a word-piece vocabulary from reports.",
     "pretrain": "Train a recipe from image-report pairs.",
+    "finetune": "Adapt an encoder with few labels.",
     "ask": "Score findings on radiographs, with heat-maps.",
     "evaluate": "Measure a model, with intervals.",
     "compare": "Test the difference between two evaluations.",

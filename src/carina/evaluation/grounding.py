@@ -20,7 +20,6 @@ from carina.evaluation.scoring import (
     has_split,
     part_of,
 )
-from carina.studies.truth import canonical, outlined_findings
 from carina.evaluation.zero_shot import queries_for
 from carina.metrics.grounding import (
     area_share,
@@ -44,6 +43,7 @@ from carina.metrics.statistics import (
     together,
 )
 from carina.studies.manifest import Manifest
+from carina.studies.truth import canonical, outlined_findings
 from carina.zeroshot.ask import Answered, Unreadable, encode
 from carina.zeroshot.protocol import Query, ZeroShotModel
 

@@ -9,9 +9,9 @@ from PIL import Image, UnidentifiedImageError
 
 from carina.errors import EvaluationError
 from carina.evaluation.scoring import Frontal
-from carina.studies.truth import canonical
 from carina.metrics.grounding import box_mask
 from carina.studies.manifest import Manifest
+from carina.studies.truth import canonical
 
 
 def outlined(frontal: Frontal) -> frozenset[str]:

@@ -15,7 +15,6 @@ from carina.evaluation.result import Evaluation, Score, Scores
 from carina.evaluation.rows import Rows, rows_of_evaluation
 from carina.evaluation.scoring import Frontal, frontals_of
 from carina.evaluation.table import remarks
-from carina.studies.truth import canonical
 from carina.imaging.reader import read_radiograph
 from carina.metrics.calibration import EqualMassBins, reliability_curve
 from carina.metrics.classification import RATES
@@ -33,6 +32,7 @@ from carina.pages.report_page import (
     write_report_page,
 )
 from carina.studies.manifest import Manifest
+from carina.studies.truth import canonical
 from carina.zeroshot.ask import Answered, answer_in_batches, encode
 from carina.zeroshot.protocol import Query, ZeroShotModel
 

@@ -8,15 +8,15 @@ from carina.errors import ConfigError
 from carina.evaluation.grounding import GroundingSettings, evaluate_grounding
 from carina.evaluation.result import Evaluation
 from carina.evaluation.scoring import AGGREGATIONS, Aggregation
+from carina.evaluation.zero_shot import ZeroShotSettings, evaluate_zero_shot
+from carina.imaging.store import ImageStore
+from carina.studies.manifest import Manifest
 from carina.studies.truth import (
     Unmentioned,
     absent_where_only_presence_is_listed,
     always_absent,
     always_unknown,
 )
-from carina.evaluation.zero_shot import ZeroShotSettings, evaluate_zero_shot
-from carina.imaging.store import ImageStore
-from carina.studies.manifest import Manifest
 from carina.zeroshot.protocol import Query, ZeroShotModel
 
 UNMENTIONED: dict[str, Unmentioned] = {

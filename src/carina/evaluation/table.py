@@ -7,8 +7,8 @@ from rich.text import Text
 
 from carina.evaluation.compare import DELONG, ComparedEvaluations, Comparison
 from carina.evaluation.result import Evaluation, Score
-from carina.studies.truth import plain
 from carina.pages.table import metric_name
+from carina.studies.truth import plain
 
 COLUMNS: Mapping[str, Sequence[str]] = {
     "zero-shot": ("auc", "average_precision", "mcc", "f1"),

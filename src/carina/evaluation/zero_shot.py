@@ -22,14 +22,6 @@ from carina.evaluation.scoring import (
     part_of,
     scored,
 )
-from carina.studies.truth import (
-    Truth,
-    Unmentioned,
-    absent_where_only_presence_is_listed,
-    canonical,
-    listed_findings,
-    truth_of,
-)
 from carina.imaging.store import ImageStore
 from carina.metrics.calibration import Bins, EqualMassBins, calibration_statistic
 from carina.metrics.classification import (
@@ -44,6 +36,14 @@ from carina.metrics.classification import (
 from carina.metrics.statistics import Bootstrap, Resamples, bootstrap, together
 from carina.metrics.thresholds import choose_thresholds
 from carina.studies.manifest import Manifest
+from carina.studies.truth import (
+    Truth,
+    Unmentioned,
+    absent_where_only_presence_is_listed,
+    canonical,
+    listed_findings,
+    truth_of,
+)
 from carina.study import Study
 from carina.zeroshot.ask import encode
 from carina.zeroshot.protocol import Query, ZeroShotModel

@@ -1,4 +1,4 @@
-"""The model folder: config.json, model.safetensors, tokenizer.json, card.md.
+"""The model folder: config.json, model.safetensors, card.md; tokenizer.json of one that reads.
 
 JSON and safetensors only: loading never executes anything.
 """
@@ -62,7 +62,8 @@ def save_model(module: nn.Module, folder: Path, card: str) -> None:
         (temporary / CONFIG).write_text(json.dumps(config, indent=1), encoding="utf-8")
         # Two names of one tensor share memory, which the format refuses: each gets a copy.
         save_file({key: value.clone() for key, value in weights.items()}, temporary / WEIGHTS)
-        saveable.tokenizer.save(str(temporary / TOKENIZER))
+        if MODELS[name].reads_text:
+            saveable.tokenizer.save(str(temporary / TOKENIZER))
         (temporary / CARD).write_text(card, encoding="utf-8")
 
 
@@ -77,9 +78,11 @@ def load_model(folder: Path) -> nn.Module:
     """
     folder = model_folder(folder)
     header = read_header(folder)
-    model_class, config_class = MODELS[header["model"]].load()
+    known = MODELS[header["model"]]
+    model_class, config_class = known.load()
     config = from_json(config_class, header["config"], f"{folder / CONFIG}: config")
-    module: nn.Module = model_class.from_config(config, read_tokenizer(folder))
+    text = (read_tokenizer(folder),) if known.reads_text else ()
+    module: nn.Module = model_class.from_config(config, *text)
     try:
         module.load_state_dict(load_file(folder / WEIGHTS))
     except (SafetensorError, RuntimeError, OSError) as error:

@@ -7,11 +7,15 @@ from typing import Any
 
 @dataclass(frozen=True, kw_only=True)
 class ModelClass:
-    """Where a module class and its config class live; imported only when a folder names it."""
+    """Where a module class and its config class live; imported only when a folder names it.
+
+    A module that `reads_text` is built with a tokenizer, which its folder then holds.
+    """
 
     module: str
     model: str
     config: str
+    reads_text: bool = True
 
     def load(self) -> tuple[Any, Any]:
         """The module class and its config class."""
@@ -20,6 +24,12 @@ class ModelClass:
 
 
 MODELS = {
+    "Classifier": ModelClass(
+        module="carina.finetuning.classifier",
+        model="Classifier",
+        config="ClassifierConfig",
+        reads_text=False,
+    ),
     "ContrastModel": ModelClass(
         module="carina.pretraining.contrast", model="ContrastModel", config="ContrastConfig"
     ),

@@ -8,9 +8,9 @@ threads.
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from lightning.fabric import Fabric
@@ -31,6 +31,22 @@ CHECKPOINT = "checkpoint.safetensors"
 METRICS = "metrics.csv"
 
 
+@runtime_checkable
+class Watcher(Protocol):
+    """Looks at the module before each of its checkpoints, such as to validate it."""
+
+    def look(self, step: int) -> None:
+        """Is told how many steps are done; may put the module in eval mode, and must put back."""
+        ...
+
+
+class Unwatched:
+    """Looks at nothing."""
+
+    def look(self, step: int) -> None:
+        """Does nothing."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Training:
     """One training: what is trained, on what, how, and where its files go."""
@@ -42,6 +58,7 @@ class Training:
     seed: int
     title: str
     logs: tuple[type, ...] = ()
+    watcher: Watcher = field(default_factory=Unwatched)
 
 
 def train(training: Training, fabric: Fabric) -> Progress:
@@ -174,6 +191,7 @@ def keep(training: Training, wrapped: Wrapped, fabric: Fabric, progress: Progres
         )
     if fabric.is_global_zero:
         path = training.folder / CHECKPOINT
+        training.watcher.look(progress.step)  # first: a stop between the two repeats both
         save_checkpoint(path, wrapped.plain, wrapped.plain_optimiser, progress)
 
 
@@ -184,7 +202,7 @@ def take_step(
     settings = training.settings
     rate = settings.schedule.rate(step, settings.optimiser.rate, length)
     for group in wrapped.plain_optimiser.param_groups:
-        group["lr"] = rate
+        group["lr"] = rate * group["rate_share"]
     torch.manual_seed(step_seed(training.seed, step, fabric.global_rank))
     losses = losses_of(wrapped, batch.to(fabric.device))
     total, values = reduce_losses(losses, fabric.world_size)

@@ -1,0 +1,54 @@
+"""Label efficiency for people: a table for the terminal and a page."""
+
+from collections.abc import Sequence
+
+from rich.table import Table
+
+from carina.evaluation.efficiency import METRICS, EfficiencyRow
+from carina.evaluation.result import Score
+from carina.pages.efficiency_page import EfficiencyPoint, efficiency_page, percent
+from carina.pages.measured import Measured, format_measured
+from carina.studies.manifest import Manifest
+
+
+def measured(score: Score) -> Measured:
+    """A score as a page shows it."""
+    return Measured(value=score.value, low=score.low, high=score.high, reason=score.reason)
+
+
+def efficiency_table(rows: Sequence[EfficiencyRow]) -> Table:
+    """The means, as a table for the terminal."""
+    table = Table("start", "labels", "patients", "seeds", "mean AUC", box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(
+            row.start,
+            percent(row.fraction),
+            f"{row.patients:,}",
+            str(row.seeds),
+            format_measured(measured(row.mean["auc"])),
+        )
+    return table
+
+
+def render_efficiency(rows: Sequence[EfficiencyRow], task: str, manifest: Manifest) -> str:
+    """The page of a fine-tuning."""
+    points = [
+        EfficiencyPoint(
+            start=row.start,
+            fraction=row.fraction,
+            seeds=row.seeds,
+            patients=row.patients,
+            values={metric: measured(row.mean[metric]) for metric in METRICS},
+        )
+        for row in rows
+    ]
+    findings = ", ".join(rows[0].findings)
+    facts = (
+        f"Task: {task}. Findings: {findings}.",
+        f"Data: {manifest.path.name}; sources: "
+        f"{', '.join(sorted({study.source for study in manifest.studies}))}.",
+        "Fractions are of the training patients, nested and stratified: the patients of a smaller "
+        "one are among those of a larger one. Settings and the best step are chosen on the "
+        "validation part; the test part is scored once.",
+    )
+    return efficiency_page(f"Label efficiency: {task}", points, facts)

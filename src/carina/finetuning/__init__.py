@@ -1,0 +1,1 @@
+"""Adapting a pre-trained image encoder to a task with few labels."""

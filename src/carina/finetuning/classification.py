@@ -1,0 +1,155 @@
+"""Fine-tuning for classification: the loss, its defaults, and the best epoch by validation."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from carina.encoders.modes import evaluating
+from carina.files import atomic_path
+from carina.finetuning.classifier import Classifier
+from carina.finetuning.labels import LabelledImages
+from carina.imaging.augmentation import BatchShare, NoAugmentation, WarpAugmentation
+from carina.imaging.preprocessing import standardise
+from carina.imaging.store import ImageStore
+from carina.losses.multilabel import multilabel_loss
+from carina.metrics.classification import auc
+from carina.studies.batches import ImageBatch, ImageBatches
+from carina.training.log import CsvLog, read_log
+from carina.training.objective import Losses, Place, Term
+from carina.training.optimiser import AdamW, LayerwiseDecay
+from carina.training.schedule import WarmupCosine
+from carina.training.settings import TrainingSettings
+
+BEST = "best.safetensors"
+VALIDATION = "validation.csv"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassificationSettings:
+    """How a classifier is fine-tuned: the same for every start.
+
+    Images are not flipped: "left" must stay left. `positive_weight_power` p weighs the present
+    label of each finding by (absent / present) ** p. With `frozen` only the head is trained.
+    Every `training.checkpoint_every` steps the validation part is scored; the best step is kept.
+    """
+
+    training: TrainingSettings = field(
+        default_factory=lambda: TrainingSettings(
+            batch_size=32,
+            steps=400,
+            optimiser=AdamW(rate=1e-3, weight_decay=0.05, layers=LayerwiseDecay(factor=0.75)),
+            schedule=WarmupCosine(warmup_share=0.1),
+            checkpoint_every=40,
+        )
+    )
+    augmentation: NoAugmentation | WarpAugmentation = WarpAugmentation(
+        scale=(0.8, 1.0),
+        aspect=(0.95, 1.05),
+        rotation_degrees=5.0,
+        brightness=0.15,
+        contrast=0.15,
+    )
+    positive_weight_power: float = 0.0
+    frozen: bool = False
+
+
+class ClassificationObjective(nn.Module):
+    """Masked binary cross entropy of a classifier; an `Objective`."""
+
+    labels: Tensor
+    weights: Tensor
+
+    def __init__(
+        self,
+        model: Classifier,
+        labels: Float[np.ndarray, "images findings"],
+        settings: ClassificationSettings,
+    ) -> None:
+        super().__init__()
+        self.model = model
+        self.settings = settings
+        self.register_buffer("labels", torch.from_numpy(labels).float(), persistent=False)
+        self.register_buffer(
+            "weights", present_weights(labels, settings.positive_weight_power), persistent=False
+        )
+        model.image_encoder.requires_grad_(not settings.frozen)
+
+    def train(self, mode: bool = True) -> "ClassificationObjective":
+        """Training mode, in which a frozen encoder keeps its statistics."""
+        super().train(mode)
+        if self.settings.frozen:
+            self.model.image_encoder.eval()
+        return self
+
+    def losses(self, batch: ImageBatch) -> Losses:
+        """The cross entropy of all known labels of this process's share of the batch."""
+        share = BatchShare(
+            seed=batch.seed, step=batch.step, rows=batch.places, batch_size=batch.batch_size
+        )
+        preprocessing = self.model.preprocessing
+        pictures = self.settings.augmentation(batch.pixels, batch.sizes, preprocessing.size, share)
+        logits = self.model(standardise(pictures, preprocessing))
+        total, count = multilabel_loss(logits, self.labels[batch.rows], self.weights)
+        return {"classification": Term(sum=total, count=count)}
+
+
+def present_weights(
+    labels: Float[np.ndarray, "images findings"], power: float
+) -> Float[Tensor, "findings"]:
+    """(absent / present) ** power for each finding; 1 where either never occurs."""
+    present, absent = (labels == 1).sum(axis=0), (labels == 0).sum(axis=0)
+    both = (present > 0) & (absent > 0)
+    ratio = np.where(both, absent / np.maximum(present, 1), 1.0)
+    return torch.from_numpy(ratio**power).float()
+
+
+class BestByValidation:
+    """A `Watcher` that scores the validation part and keeps the weights of the best step.
+
+    Files in the folder: `validation.csv` with the mean AUC of each look, `best.safetensors`.
+    """
+
+    def __init__(
+        self, model: Classifier, images: LabelledImages, store: ImageStore, folder: Path
+    ) -> None:
+        self.model = model
+        self.images = images
+        self.folder = folder
+        self.batches = ImageBatches(images.keys, images.studies, store, 32, seed=0)
+
+    def look(self, step: int) -> None:
+        """Scores, writes a row, and keeps the weights where they are the best so far."""
+        score = float(np.nanmean(auc(self.scores(), self.images.labels)))
+        log = CsvLog(self.folder / VALIDATION, step)
+        before = read_log(log.path) if log.has_header else []
+        if all(score > row["auc"] for row in before):
+            weights = {k: v.detach().cpu().contiguous() for k, v in self.model.state_dict().items()}
+            with atomic_path(self.folder / BEST) as temporary:
+                save_file(weights, temporary)
+        log.write(step, {"auc": score})
+
+    @torch.no_grad()
+    def scores(self) -> Float[np.ndarray, "images findings"]:
+        """Logits of every validation image, in the order of the images."""
+        device = next(self.model.parameters()).device
+        preprocessing = self.model.preprocessing
+        plain = NoAugmentation(resize=preprocessing.resize)
+        logits = np.full(self.images.labels.shape, np.nan)
+        with evaluating(self.model):
+            for step in range(self.batches.steps_per_epoch):
+                batch = self.batches.batch(step, Place()).to(device)
+                share = BatchShare(seed=0, step=step, rows=batch.places, batch_size=32)
+                pictures = plain(batch.pixels, batch.sizes, preprocessing.size, share)
+                logits[batch.rows.cpu().numpy()] = (
+                    self.model(standardise(pictures, preprocessing)).double().cpu().numpy()
+                )
+        return logits
+
+    def restore(self) -> None:
+        """Puts the best weights back into the model."""
+        self.model.load_state_dict(load_file(self.folder / BEST))

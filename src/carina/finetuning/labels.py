@@ -1,0 +1,135 @@
+"""Labels of images for a task, and what an uncertain label is taken for."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Float
+
+from carina.errors import ManifestError
+from carina.imaging.store import ImageStore
+from carina.studies.manifest import Manifest
+from carina.studies.truth import Unmentioned, canonical, listed_findings, truth_of
+from carina.studies.views import frontal_images
+from carina.study import Assertion, Finding, Study
+
+UncertaintyPolicy = Callable[[Assertion], Assertion]
+"""What an assertion counts as."""
+
+
+def uncertain_is_unknown(value: Assertion) -> Assertion:
+    """Left out of the loss: CheXpert's U-Ignore (Irvin et al., AAAI 2019, section 3)."""
+    return value
+
+
+def uncertain_is_absent(value: Assertion) -> Assertion:
+    """CheXpert's U-Zeros."""
+    return Assertion.ABSENT if value is Assertion.UNCERTAIN else value
+
+
+def uncertain_is_present(value: Assertion) -> Assertion:
+    """CheXpert's U-Ones."""
+    return Assertion.PRESENT if value is Assertion.UNCERTAIN else value
+
+
+UNCERTAINTY: dict[str, UncertaintyPolicy] = {
+    "ignore": uncertain_is_unknown,
+    "zeros": uncertain_is_absent,
+    "ones": uncertain_is_present,
+}
+"""Every policy by its name on the command line."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelledImages:
+    """Frontal radiographs of a part of a manifest and what is known of them.
+
+    `keys` are paths in the manifest, `labels` [images, findings] 1, 0 or nan (unknown).
+    """
+
+    keys: tuple[str, ...]
+    studies: tuple[str, ...]
+    patients: tuple[str, ...]
+    labels: Float[np.ndarray, "images findings"]
+
+    def of_patients(self, patients: frozenset[str]) -> "LabelledImages":
+        """The images of some of the patients."""
+        rows = [row for row, patient in enumerate(self.patients) if patient in patients]
+        return LabelledImages(
+            keys=tuple(self.keys[row] for row in rows),
+            studies=tuple(self.studies[row] for row in rows),
+            patients=tuple(self.patients[row] for row in rows),
+            labels=self.labels[rows],
+        )
+
+
+def labelled_images(
+    part: Manifest,
+    everything: Manifest,
+    findings: Sequence[str],
+    store: ImageStore,
+    *,
+    unmentioned: Unmentioned,
+    uncertainty: UncertaintyPolicy,
+) -> LabelledImages:
+    """The stored frontal radiographs of a part that say something of the findings.
+
+    An image of which no finding is known is left out: it cannot teach anything.
+
+    Args:
+        part: whose images.
+        everything: the whole manifest, to see whether absences are listed at all.
+        findings: names in any form.
+        store: the pictures.
+        unmentioned: the truth of a finding that a study does not list.
+        uncertainty: what an uncertain finding is taken for.
+
+    Raises:
+        ManifestError: no image has a known label.
+    """
+    images = [
+        (part.studies[study], part.studies[study].radiographs[place].path)
+        for study, place in frontal_images(part)
+        if part.studies[study].radiographs[place].path in store
+    ]
+    decided = [with_policy(study, uncertainty) for study, _ in images]
+    truth = truth_of(decided, findings, everything.studies, unmentioned)
+    rows = np.flatnonzero(np.isfinite(truth.values).any(axis=1))
+    if not len(rows):
+        raise ManifestError(
+            f"{part.path}: none of {len(images)} stored frontal radiographs has a known label of "
+            f"{', '.join(findings)}; expected some. Name findings that the manifest lists: "
+            f"{', '.join(listed_findings(everything.studies)) or 'it lists none'}."
+        )
+    return LabelledImages(
+        keys=tuple(images[row][1] for row in rows),
+        studies=tuple(images[row][0].study_id for row in rows),
+        patients=tuple(images[row][0].patient_id for row in rows),
+        labels=truth.values[rows],
+    )
+
+
+def with_policy(study: Study, policy: UncertaintyPolicy) -> Study:
+    """The study with its uncertain findings decided."""
+    decided = tuple(Finding(name=f.name, value=policy(f.value)) for f in study.findings)
+    return replace(study, findings=decided)
+
+
+def check_examples(images: LabelledImages, findings: Sequence[str], where: str) -> None:
+    """Refuses findings that lack a present or an absent example.
+
+    Raises:
+        ManifestError: names each and what it lacks.
+    """
+    lacking = []
+    for column, name in enumerate(findings):
+        present = int((images.labels[:, column] == 1).sum())
+        absent = int((images.labels[:, column] == 0).sum())
+        if not present or not absent:
+            lacking.append(f"{canonical(name)} ({present} present, {absent} absent)")
+    if lacking:
+        raise ManifestError(
+            f"{where}: {len(images.keys)} images of {len(set(images.patients))} patients, without "
+            f"an example of each kind for {'; '.join(lacking)}. Take a larger fraction, or name "
+            "the findings to train with --finding."
+        )

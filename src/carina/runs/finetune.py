@@ -1,0 +1,259 @@
+"""Fine-tunes starts on fractions of the labels: one folder for each start, fraction and seed.
+
+run folder
+  finetune.json                      what was asked: task, data, findings, fractions, seeds
+  store/                             the image store, unless one was given
+  <start>/features.safetensors       of a frozen encoder, computed once (linear probe)
+  <start>/<fraction>/seed<n>/        patients.csv, logs, model/ (what `ask` and `evaluate` take)
+"""
+
+import csv
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from carina.errors import CheckpointError, ConfigError, ManifestError
+from carina.files import atomic_path, write_text
+from carina.finetuning.classification import ClassificationSettings
+from carina.finetuning.fractions import drawn_patients, strata_of
+from carina.finetuning.labels import (
+    UNCERTAINTY,
+    check_examples,
+    labelled_images,
+)
+from carina.finetuning.linear_probe import ProbeSettings
+from carina.imaging.store import ImageStore
+from carina.models.folder import save_model
+from carina.runs.starts import Start, opened_starts
+from carina.runs.stores import opened_store
+from carina.runs.tuning import TASKS, Job, card
+from carina.studies.manifest import Manifest
+from carina.studies.packing import images_to_pack
+from carina.studies.truth import Unmentioned, absent_where_only_presence_is_listed, canonical
+
+RECORD = "finetune.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinetuneRequest:
+    """What is to be fine-tuned on what.
+
+    `fractions` of the training patients and `seeds` are all combined. `uncertainty` is a name of
+    `finetuning.labels.UNCERTAINTY`.
+    """
+
+    task: str
+    findings: tuple[str, ...]
+    fractions: tuple[float, ...] = (1.0,)
+    seeds: tuple[int, ...] = (0,)
+    uncertainty: str = "ignore"
+    unmentioned: Unmentioned = absent_where_only_presence_is_listed
+    stores: tuple[Path, ...] = ()
+    classification: ClassificationSettings = field(default_factory=ClassificationSettings)
+    probe: ProbeSettings = field(default_factory=ProbeSettings)
+
+    def __post_init__(self) -> None:
+        """Checks names and numbers."""
+        if self.task not in TASKS:
+            raise ConfigError(f"The task is {self.task!r}, expected one of {', '.join(TASKS)}.")
+        if self.uncertainty not in UNCERTAINTY:
+            raise ConfigError(
+                f"--uncertain is {self.uncertainty!r}, expected one of {', '.join(UNCERTAINTY)}."
+            )
+        names = [canonical(name) for name in self.findings]
+        if not names or len(set(names)) != len(names):
+            raise ConfigError(f"The findings are {names}; expected different names, at least one.")
+        if not self.fractions or not all(0 < share <= 1 for share in self.fractions):
+            raise ConfigError(f"Fractions must be in (0, 1], got {self.fractions}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tuned:
+    """One finished fine-tuning."""
+
+    start: str
+    fraction: float
+    seed: int
+    patients: int
+    images: int
+    folder: Path
+    store: ImageStore
+
+
+def finetune(
+    models: Sequence[Path],
+    manifest: Manifest,
+    out: Path,
+    request: FinetuneRequest,
+    *,
+    random_start: bool = False,
+    resume: bool = False,
+) -> Iterator[Tuned]:
+    """Fine-tunes every start on every fraction with every seed, and yields each as it is done.
+
+    What a stopped call has finished is not done again.
+
+    Args:
+        models: model folders, or folders of runs.
+        manifest: with findings and the splits train and validate.
+        out: folder of the run.
+        request: what is asked.
+        random_start: adds the first model's encoder with fresh weights.
+        resume: go on with the run in `out`.
+
+    Raises:
+        ManifestError: a part is missing, a patient stands in two parts, or a fraction lacks
+            examples of a finding.
+        ModelError: a folder holds no model with an image encoder.
+        CheckpointError: `out` holds a run of something else, or one and `resume` is not set.
+    """
+    check_parts(manifest)
+    findings = tuple(canonical(name) for name in request.findings)
+    starts = opened_starts(models, findings, random_start=random_start)
+    open_record(out, manifest, request, starts, resume=resume)
+    store = store_for(manifest, starts, out, request.stores)
+    train_images, validation_images = (
+        labelled_images(
+            manifest.split(split),
+            manifest,
+            findings,
+            store,
+            unmentioned=request.unmentioned,
+            uncertainty=UNCERTAINTY[request.uncertainty],
+        )
+        for split in ("train", "validate")
+    )
+    check_examples(validation_images, findings, f"{manifest.path}, split validate")
+    strata = strata_of(train_images.patients, train_images.labels)
+    drawn = {
+        (share, seed): train_images.of_patients(drawn_patients(strata, share, seed))
+        for share in request.fractions
+        for seed in request.seeds
+    }
+    for (share, seed), images in drawn.items():  # before the first is trained, not after it
+        check_examples(images, findings, f"{manifest.path}, {share:g} of the labels, seed {seed}")
+    for start in starts:
+        for (share, seed), images in drawn.items():
+            folder = out / start.name / f"{share:g}" / f"seed{seed}"
+            job = Job(
+                start=start,
+                folder=folder,
+                train=images,
+                validate=validation_images,
+                store=store,
+                seed=seed,
+                task=request.task,
+                classification=request.classification,
+                probe=request.probe,
+            )
+            carry_out(job, manifest)
+            yield Tuned(
+                start=start.name,
+                fraction=share,
+                seed=seed,
+                patients=len(set(images.patients)),
+                images=len(images.keys),
+                folder=folder,
+                store=store,
+            )
+
+
+def check_parts(manifest: Manifest) -> None:
+    """Refuses a manifest whose training could see its test part.
+
+    Raises:
+        ManifestError: a part is missing, or a patient stands in two.
+    """
+    parts: dict[str, set[str]] = {"train": set(), "validate": set(), "test": set()}
+    for study in manifest.studies:
+        if study.split in parts:
+            parts[study.split].add(study.patient_id)
+    missing = [name for name in ("train", "validate") if not parts[name]]
+    if missing:
+        raise ManifestError(
+            f"{manifest.path}: no study in the split {' and '.join(missing)}; expected training "
+            "studies, and validation studies to choose settings on. Index with splits: "
+            "`carina index ... --split-patients`, or give a column `split`."
+        )
+    for one, other in (("train", "test"), ("train", "validate"), ("validate", "test")):
+        shared = sorted(parts[one] & parts[other])
+        if shared:
+            raise ManifestError(
+                f"{manifest.path}: {len(shared)} patients stand in both {one} and {other}, such "
+                f"as {shared[0]!r}; expected none, for a score on patients who were trained on "
+                "means nothing. `carina check` lists them."
+            )
+
+
+def open_record(
+    out: Path,
+    manifest: Manifest,
+    request: FinetuneRequest,
+    starts: Sequence[Start],
+    *,
+    resume: bool,
+) -> None:
+    """Writes what was asked, or checks that it is what was asked before."""
+    record = {
+        "task": request.task,
+        "findings": [canonical(name) for name in request.findings],
+        "fractions": list(request.fractions),
+        "seeds": list(request.seeds),
+        "uncertain": request.uncertainty,
+        "unmentioned": request.unmentioned.__name__,
+        "data": manifest.digest,
+        "starts": {start.name: start.digest for start in starts},
+        "settings": repr(request.classification if "class" in request.task else request.probe),
+    }
+    path = out / RECORD
+    if not path.exists():
+        write_text(path, json.dumps(record, indent=1))
+        return
+    before = json.loads(path.read_text(encoding="utf-8"))
+    if before != record:
+        differing = ", ".join(sorted(key for key in record if before.get(key) != record[key]))
+        raise CheckpointError(
+            f"{path}: this run was made with another {differing}. Choose another folder."
+        )
+    if not resume:
+        raise CheckpointError(
+            f"{out}: holds a run already. Add --resume to go on with it, or choose another folder."
+        )
+
+
+def store_for(
+    manifest: Manifest, starts: Sequence[Start], out: Path, given: tuple[Path, ...]
+) -> ImageStore:
+    """A store that is large enough for every start, a tenth or more larger than the input."""
+    largest = max(start.config.preprocessing.size for start in starts)
+    for path in given:
+        store = ImageStore.open(path)
+        if store.size >= largest:
+            store.require(images_to_pack(manifest).keys)
+            return store
+    if given:
+        raise ConfigError(
+            f"--store: the stores are smaller than the input of {largest} pixels; give a larger "
+            "one, or leave --store away to have one built."
+        )
+    return opened_store(manifest, out, (), -(-largest * 8 // 7 // 16) * 16)
+
+
+def carry_out(job: Job, manifest: Manifest) -> None:
+    """Does one fine-tuning, unless it is done."""
+    if (job.folder / "model" / "config.json").is_file():
+        return
+    job.folder.mkdir(parents=True, exist_ok=True)
+    write_patients(job)
+    model = TASKS[job.task](job)
+    save_model(model.to("cpu").eval(), job.folder / "model", card(job, manifest))
+
+
+def write_patients(job: Job) -> None:
+    """Writes which patients the fraction holds."""
+    path = job.folder / "patients.csv"
+    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["patient_id"])
+        writer.writerows([patient] for patient in sorted(set(job.train.patients)))

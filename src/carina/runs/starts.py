@@ -1,0 +1,93 @@
+"""What fine-tuning begins with: image encoders out of model folders, and one that knows nothing."""
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from carina.errors import ConfigError, ModelError
+from carina.finetuning.classifier import Classifier, ClassifierConfig, HasImageEncoder
+from carina.models.folder import load_model
+
+RANDOM = "random"
+"""The name of a start that has learnt nothing: the first start's encoder with fresh weights."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Start:
+    """A pre-trained image encoder: its name in tables, its config and its weights."""
+
+    name: str
+    config: ClassifierConfig
+    weights: Mapping[str, torch.Tensor]
+    digest: str
+
+    def classifier(self) -> Classifier:
+        """A classifier that begins with these weights."""
+        model = Classifier(self.config)
+        model.image_encoder.load_state_dict(self.weights)
+        return model
+
+
+def opened_starts(
+    models: Sequence[Path], findings: tuple[str, ...], *, random_start: bool
+) -> list[Start]:
+    """The starts, each under a name of its own."""
+    starts = [opened_start(path, findings) for path in models]
+    if random_start:
+        first = starts[0]
+        torch.manual_seed(0)
+        fresh = first.config.image.build().state_dict()
+        starts.append(replace(first, name=RANDOM, weights=fresh, digest=RANDOM))
+    names = [start.name for start in starts]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ConfigError(
+            f"Two starts are both called {twice[0]!r} (the last part of the folder's name); "
+            "expected names that differ. Copy or rename one of the folders."
+        )
+    return starts
+
+
+def opened_start(path: Path, findings: tuple[str, ...]) -> Start:
+    """The image encoder of a model folder.
+
+    Raises:
+        ModelError: the folder holds a model without one.
+    """
+    model: Any = load_model(path)
+    if not isinstance(model, HasImageEncoder):
+        raise ModelError(
+            f"{path}: holds a {type(model).__name__}, which has no image encoder; expected a "
+            "model that was pre-trained on radiographs. Name the folder of a whole run."
+        )
+    weights = {name: value.clone() for name, value in model.image_encoder.state_dict().items()}
+    image_config: Any = model.image_encoder.config
+    return Start(
+        name=slug(path),
+        config=ClassifierConfig(
+            image=image_config, preprocessing=model.preprocessing, findings=findings
+        ),
+        weights=weights,
+        digest=digest_of_weights(weights),
+    )
+
+
+def slug(path: Path) -> str:
+    """What a start is called: the folder's own name, or its parent's for `model`."""
+    resolved = path.resolve()
+    name = resolved.parent.name if resolved.name == "model" else resolved.name
+    return re.sub(r"[^A-Za-z0-9._-]+", "_", name) or "start"
+
+
+def digest_of_weights(weights: Mapping[str, torch.Tensor]) -> str:
+    """SHA-256 of names and values."""
+    digest = hashlib.sha256()
+    for name in sorted(weights):
+        digest.update(name.encode())
+        digest.update(weights[name].contiguous().cpu().view(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
