@@ -12,6 +12,7 @@ from carina.encoders.query_decoder import QueryDecoderConfig
 from carina.encoders.resnet import Basic, ResNetConfig
 from carina.encoders.text import TextEncoderConfig
 from carina.encoders.tokenizer import train_wordpiece
+from carina.finetuning.classifier import ClassifierConfig
 from carina.imaging.preprocessing import Preprocessing, Squash
 from carina.models.folder import load_model, save_model
 from carina.models.registry import MODELS
@@ -24,6 +25,7 @@ TEXT = TextEncoderConfig(
 )
 GREY = Preprocessing(size=32, resize=Squash(), mean=(0.5,), std=(0.25,))
 CONFIGS: dict[str, Any] = {
+    "Classifier": ClassifierConfig(image=IMAGE, preprocessing=GREY, findings=("edema", "mass")),
     "ContrastModel": ContrastConfig(image=IMAGE, text=TEXT, preprocessing=GREY),
     "KADModel": KADConfig(
         image=IMAGE,
@@ -41,7 +43,8 @@ def test_every_model_comes_back_as_it_was_saved(name: str, tmp_path: Path) -> No
     assert model_class.__name__ == name
     assert dataclasses.is_dataclass(config_class)
     torch.manual_seed(0)
-    saved: nn.Module = model_class.from_config(CONFIGS[name], train_wordpiece(["no mass"], 60))
+    text = (train_wordpiece(["no mass"], 60),) if MODELS[name].reads_text else ()
+    saved: nn.Module = model_class.from_config(CONFIGS[name], *text)
     save_model(saved, tmp_path / "model", "A model.")
     loaded: Any = load_model(tmp_path / "model")
     assert type(loaded) is model_class

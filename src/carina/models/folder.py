@@ -6,7 +6,7 @@ JSON and safetensors only: loading never executes anything.
 import json
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
@@ -26,24 +26,12 @@ TOKENIZER = "tokenizer.json"
 CARD = "card.md"
 
 
-@runtime_checkable
-class Saveable(Protocol):
-    """A module that a folder can hold: its config and tokenizer build it again."""
-
-    config: Any
-    tokenizer: Tokenizer
-
-    @classmethod
-    def from_config(cls, config: Any, tokenizer: Tokenizer) -> "Saveable":
-        """The module with fresh weights."""
-        ...
-
-
 def save_model(module: nn.Module, folder: Path, card: str) -> None:
     """Writes a module of a known class as a model folder, whole or not at all.
 
     Args:
-        module: of a class in `MODELS`.
+        module: of a class in `MODELS`: it has a `config`, a `tokenizer` if it reads text, and a
+            class method `from_config` that takes both and makes the module with fresh weights.
         folder: replaced if it exists.
         card: Markdown for people: what the model is, what it was trained on.
 

@@ -1,0 +1,79 @@
+"""`carina finetune`: what it writes, prints and refuses."""
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from PIL import Image
+
+from carina.cli.main import main
+from carina.studies.manifest import write_manifest
+from carina.study import Assertion, Finding, Radiograph, Study
+
+
+def exit_code(words: list[str]) -> object:
+    with pytest.raises(SystemExit) as exited:
+        main(words)
+    return exited.value.code
+
+
+@pytest.fixture
+def manifest(tmp_path: Path) -> Path:
+    """30 pictures that are bright where the finding is present."""
+    generator = np.random.default_rng(0)
+    studies = []
+    for number in range(30):
+        value = Assertion.PRESENT if number % 2 else Assertion.ABSENT
+        picture = generator.integers(0, 90, (72, 72)) + 100 * (number % 2)
+        Image.fromarray(picture.astype(np.uint8)).save(tmp_path / f"{number}.png")
+        studies.append(
+            Study(
+                study_id=f"s{number}",
+                patient_id=f"p{number}",
+                source="test",
+                radiographs=(Radiograph(path=f"{number}.png", view="PA"),),
+                findings=(Finding(name="opacity", value=value),),
+                split=("train", "validate", "test")[number // 2 % 3],
+            )
+        )
+    write_manifest(studies, tmp_path / "m.parquet", tmp_path)
+    return tmp_path / "m.parquet"
+
+
+def test_a_table_a_page_and_models_that_can_be_asked(
+    tiny_run: Path, manifest: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["finetune", "linear-probe", str(tiny_run), str(manifest), "--out", str(tmp_path / "o")]
+    words += ["--fraction", "0.5", "--fraction", "1", "--seeds", "2", "--beside", "random"]
+    assert exit_code(words) == 0
+    printed = capsys.readouterr().out
+    assert "mean AUC" in printed
+    frame = pl.read_csv(tmp_path / "o" / "efficiency.csv")
+    mean = frame.filter((pl.col("finding") == "mean") & (pl.col("metric") == "auc"))
+    assert mean["start"].to_list() == ["run", "run", "random", "random"]
+    assert mean["seeds"].to_list() == [2] * 4
+    assert mean["patients"].to_list() == [5, 10, 5, 10]
+    page = (tmp_path / "o" / "index.html").read_text()
+    assert "Label efficiency" in page
+    model = tmp_path / "o" / "run" / "1" / "seed0"
+    assert (model / "evaluation" / "index.html").is_file()
+    assert exit_code(["ask", str(model), str(tmp_path / "1.png"), "--query", "opacity"]) == 0
+    before = (model / "evaluation" / "evaluation.json").stat().st_mtime_ns
+    assert exit_code([*words, "--resume"]) == 0
+    assert (model / "evaluation" / "evaluation.json").stat().st_mtime_ns == before
+
+
+def test_classification_of_a_given_length(tiny_run: Path, manifest: Path, tmp_path: Path) -> None:
+    words = ["finetune", "classification", str(tiny_run), str(manifest)]
+    assert exit_code([*words, "--out", str(tmp_path / "o"), "--steps", "2"]) == 0
+    rows = (tmp_path / "o" / "run" / "1" / "seed0" / "validation.csv").read_text().splitlines()
+    assert [row.split(",")[0] for row in rows] == ["step", "1", "2"]
+
+
+def test_a_task_that_there_is_not_is_wrong_usage(
+    tiny_run: Path, manifest: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["finetune", "regression", str(tiny_run), str(manifest), "--out", str(tmp_path / "o")]
+    assert exit_code(words) == 2
+    assert "expected one of classification, linear-probe" in capsys.readouterr().err

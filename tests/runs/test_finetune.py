@@ -1,0 +1,262 @@
+"""Fine-tuning from a model folder to models that can be asked."""
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import carina
+from carina.errors import CheckpointError, ConfigError, ManifestError, ModelError, QueryError
+from carina.finetuning.classification import ClassificationSettings
+from carina.finetuning.linear_probe import ProbeSettings
+from carina.runs.finetune import FinetuneRequest, Tuned, finetune
+from carina.studies.manifest import Manifest, write_manifest
+from carina.study import Assertion, Finding, Radiograph, Study
+from carina.training.optimiser import AdamW, EqualRates
+
+STUDIES = 60
+
+
+@pytest.fixture(scope="module")
+def labelled(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
+    """Pictures that are bright where the finding is present: half of them."""
+    folder = tmp_path_factory.mktemp("labelled")
+    generator = np.random.default_rng(0)
+    studies = []
+    for number in range(STUDIES):
+        present = bool(number % 2)
+        picture = generator.integers(0, 90, (80, 80)).astype(np.uint8)
+        picture[20:60, 20:60] += np.uint8(120 * present)
+        Image.fromarray(picture).save(folder / f"{number}.png")
+        studies.append(
+            Study(
+                study_id=f"s{number}",
+                patient_id=f"p{number}",
+                source="test",
+                radiographs=(Radiograph(path=f"{number}.png", view="PA"),),
+                findings=(
+                    Finding(
+                        name="opacity",
+                        value=Assertion.PRESENT if present else Assertion.ABSENT,
+                    ),
+                ),
+                split="train" if number < 30 else "validate" if number < 45 else "test",
+            )
+        )
+    write_manifest(studies, folder / "m.parquet", folder)
+    return Manifest.read(folder / "m.parquet")
+
+
+def request(task: str, **changed) -> FinetuneRequest:
+    settings = ClassificationSettings()
+    training = replace(
+        settings.training,
+        steps=6,
+        checkpoint_every=2,
+        batch_size=8,
+        optimiser=AdamW(rate=1e-2, layers=EqualRates()),
+    )
+    return FinetuneRequest(
+        task=task,
+        findings=("opacity",),
+        classification=replace(settings, training=training),
+        probe=ProbeSettings(penalties=(0.01, 1.0)),
+        **changed,
+    )
+
+
+def tune(run: Path, manifest: Manifest, out: Path, task: str, **changed) -> list[Tuned]:
+    options = {key: changed.pop(key) for key in ("random_start", "resume") if key in changed}
+    return list(finetune([run], manifest, out, request(task, **changed), **options))
+
+
+def test_a_probe_learns_what_is_there_and_its_model_is_asked(
+    tiny_run: Path, labelled: Manifest, tmp_path: Path
+) -> None:
+    tuned = tune(
+        tiny_run,
+        labelled,
+        tmp_path / "out",
+        "linear-probe",
+        fractions=(0.4, 1.0),
+        seeds=(0, 1),
+        random_start=True,
+    )
+    assert [(t.start, t.fraction, t.seed) for t in tuned] == [
+        (start, fraction, seed)
+        for start in ("run", "random")
+        for fraction in (0.4, 1.0)
+        for seed in (0, 1)
+    ]
+    assert [t.patients for t in tuned[:4]] == [12, 12, 30, 30]
+    small = set((tuned[0].folder / "patients.csv").read_text().split()[1:])
+    large = set((tuned[2].folder / "patients.csv").read_text().split()[1:])
+    assert len(small) == 12
+    assert small < large
+    model = carina.load(tuned[2].folder)
+    pictures = [labelled.absolute(f"{number}.png") for number in range(50, 60)]
+    scores = model.ask(pictures, ["opacity"]).scores[:, 0]
+    assert scores[1::2].min() > scores[::2].max()
+    with pytest.raises(QueryError, match="trained on opacity"):
+        model.ask(pictures[:1], ["edema"])
+
+
+def test_classification_keeps_the_best_step_by_validation(
+    tiny_run: Path, labelled: Manifest, tmp_path: Path
+) -> None:
+    (tuned,) = tune(tiny_run, labelled, tmp_path / "out", "classification")
+    lines = (tuned.folder / "validation.csv").read_text().splitlines()
+    assert [line.split(",")[0] for line in lines] == ["step", "2", "4", "6"]
+    model = carina.load(tuned.folder).model
+    pictures = [labelled.absolute(f"{number}.png") for number in range(50, 60)]
+    scores = carina.load(tuned.folder).ask(pictures, ["opacity"]).scores[:, 0]
+    assert scores[1::2].mean() > scores[::2].mean()
+    start = carina.load(tiny_run).model
+    moved = (
+        model.image_encoder.state_dict()["conv1.weight"]
+        != start.image_encoder.state_dict()["conv1.weight"]
+    )
+    assert moved.any()
+
+
+def test_a_frozen_encoder_stays_as_it_is(
+    tiny_run: Path, labelled: Manifest, tmp_path: Path
+) -> None:
+    asked = request("classification")
+    frozen = replace(asked, classification=replace(asked.classification, frozen=True))
+    (tuned,) = finetune([tiny_run], labelled, tmp_path / "out", frozen)
+    before = carina.load(tiny_run).model.image_encoder.state_dict()
+    after = carina.load(tuned.folder).model.image_encoder.state_dict()
+    assert all(torch.equal(value, after[name]) for name, value in before.items())
+
+
+def test_a_stopped_training_goes_on_as_if_it_had_not_been(
+    tiny_run: Path, labelled: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = tune(tiny_run, labelled, tmp_path / "whole", "classification")[0]
+    from carina.finetuning.classification import BestByValidation
+
+    look = BestByValidation.look
+
+    def stop_at_4(self: BestByValidation, step: int) -> None:
+        if step == 4:
+            raise KeyboardInterrupt
+        look(self, step)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(BestByValidation, "look", stop_at_4)
+        with pytest.raises(KeyboardInterrupt):
+            tune(tiny_run, labelled, tmp_path / "cut", "classification")
+    with pytest.raises(CheckpointError, match="--resume"):
+        tune(tiny_run, labelled, tmp_path / "cut", "classification")
+    again = tune(tiny_run, labelled, tmp_path / "cut", "classification", resume=True)[0]
+    for name in ("validation.csv", "model/model.safetensors"):
+        assert (again.folder / name).read_bytes() == (whole.folder / name).read_bytes()
+
+
+def test_a_run_of_something_else_is_not_continued(
+    tiny_run: Path, labelled: Manifest, tmp_path: Path
+) -> None:
+    tune(tiny_run, labelled, tmp_path / "out", "linear-probe")
+    with pytest.raises(CheckpointError, match=r"another fractions"):
+        tune(tiny_run, labelled, tmp_path / "out", "linear-probe", fractions=(0.5,), resume=True)
+
+
+def test_features_are_made_once(
+    tiny_run: Path, labelled: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from carina.runs import tuning
+
+    asked: list[int] = []
+    make = tuning.frozen_features
+
+    def counting(encoder, preprocessing, store, keys, device, title):
+        asked.append(len(keys))
+        return make(encoder, preprocessing, store, keys, device, title)
+
+    monkeypatch.setattr(tuning, "frozen_features", counting)
+    tune(tiny_run, labelled, tmp_path / "out", "linear-probe", fractions=(0.5, 1.0))
+    assert asked == [15, 15, 15]  # half of 30, the 15 of validation, the other half
+
+
+def test_a_patient_in_train_and_test_is_refused(
+    tiny_run: Path, labelled: Manifest, tmp_path: Path
+) -> None:
+    studies = list(labelled.studies)
+    studies[-1] = replace(studies[-1], patient_id="p0")
+    write_manifest(studies, tmp_path / "leak.parquet", labelled.root)
+    with pytest.raises(ManifestError, match=r"1 patients stand in both train and test.*'p0'"):
+        tune(tiny_run, Manifest.read(tmp_path / "leak.parquet"), tmp_path / "o", "linear-probe")
+    assert not (tmp_path / "o").exists()
+
+
+def test_a_manifest_without_a_validation_part_is_refused(
+    tiny_run: Path, labelled: Manifest, tmp_path: Path
+) -> None:
+    studies = [study for study in labelled.studies if study.split != "validate"]
+    write_manifest(studies, tmp_path / "m.parquet", labelled.root)
+    with pytest.raises(ManifestError, match="no study in the split validate"):
+        tune(tiny_run, Manifest.read(tmp_path / "m.parquet"), tmp_path / "o", "linear-probe")
+
+
+def test_a_fraction_without_an_example_is_refused_before_anything_is_trained(
+    tiny_run: Path, labelled: Manifest, tmp_path: Path
+) -> None:
+    with pytest.raises(ManifestError, match=r"0.02 of the labels, seed 0.*opacity"):
+        tune(tiny_run, labelled, tmp_path / "out", "linear-probe", fractions=(0.02,))
+    assert not (tmp_path / "out" / "run").exists()
+
+
+def test_a_model_without_an_image_encoder_is_refused(
+    tiny_run: Path, labelled: Manifest, tmp_path: Path
+) -> None:
+    with pytest.raises(ModelError, match="TextEncoder, which has no image encoder"):
+        tune(tiny_run / "knowledge", labelled, tmp_path / "out", "linear-probe")
+
+
+def test_two_starts_of_one_name_are_refused(
+    tiny_run: Path, labelled: Manifest, tmp_path: Path
+) -> None:
+    twin = shutil.copytree(tiny_run, tmp_path / "run")
+    with pytest.raises(ConfigError, match="both called 'run'"):
+        list(finetune([tiny_run, twin], labelled, tmp_path / "o", request("linear-probe")))
+
+
+def test_a_store_that_is_too_small_is_refused(
+    tiny_run: Path, labelled: Manifest, tmp_path: Path
+) -> None:
+    from carina.imaging.building import build_store
+
+    build_store([("0.png", labelled.absolute("0.png"))], tmp_path / "store", 32, processes=1)
+    with pytest.raises(ConfigError, match="smaller than the input of 64"):
+        tune(tiny_run, labelled, tmp_path / "o", "linear-probe", stores=(tmp_path / "store",))
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"task": "segmentation"}, "expected one of classification, linear-probe"),
+        ({"uncertainty": "maybe"}, "--uncertain is 'maybe'"),
+        ({"findings": ()}, "expected different names"),
+        ({"findings": ("effusion", "pleural effusion")}, "expected different names"),
+        ({"fractions": (0.0,)}, "Fractions must be"),
+    ],
+)
+def test_requests_that_cannot_work_are_refused(changed: dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        FinetuneRequest(**{"task": "linear-probe", "findings": ("edema",), **changed})
+
+
+def test_the_record_tells_what_was_asked(
+    tiny_run: Path, labelled: Manifest, tmp_path: Path
+) -> None:
+    tune(tiny_run, labelled, tmp_path / "out", "linear-probe")
+    record = json.loads((tmp_path / "out" / "finetune.json").read_text())
+    assert record["findings"] == ["opacity"]
+    assert record["data"] == labelled.digest
+    assert set(record["starts"]) == {"run"}
