@@ -1,13 +1,15 @@
 """`carina finetune`: a pre-trained encoder, adapted with few labels and measured."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
 if TYPE_CHECKING:
     from carina.evaluation.efficiency import Measurement
+    from carina.evaluation.result import Evaluation
     from carina.finetuning.classification import ClassificationSettings
+    from carina.finetuning.segmentation import SegmentationSettings
     from carina.runs.finetune import FinetuneRequest, Tuned
     from carina.studies.manifest import Manifest
 
@@ -19,7 +21,7 @@ EXAMPLES = (
 
 
 def finetune(
-    task: Annotated[str, typer.Argument(help="classification or linear-probe.")],
+    task: Annotated[str, typer.Argument(help="classification, linear-probe or segmentation.")],
     model: Annotated[Path, typer.Argument(help="Model folder, or the folder of a run.")],
     manifest: Annotated[Path, typer.Argument(help="Manifest with findings and splits.")],
     out: Annotated[Path, typer.Option(help="Folder of the run: models, table and page.")],
@@ -54,27 +56,35 @@ def finetune(
     """Adapts an encoder with 1, 10 or 100% of the labels, and shows what each is worth."""
     from rich.console import Console
 
-    from carina.evaluation.efficiency import efficiency_rows, write_efficiency
+    from carina.evaluation.efficiency import MEASURES, efficiency_rows, write_efficiency
     from carina.evaluation.efficiency_page import efficiency_table, render_efficiency
     from carina.evaluation.run import UNMENTIONED
     from carina.files import write_text
+    from carina.finetuning.classification import ClassificationSettings
+    from carina.finetuning.segmentation import SegmentationSettings
     from carina.runs.finetune import FinetuneRequest
     from carina.runs.finetune import finetune as tune
     from carina.runs.starts import RANDOM
+    from carina.runs.tuning import TaskSettings
     from carina.studies.manifest import Manifest
     from carina.studies.truth import listed_findings
 
     studies = Manifest.read(manifest, root)
     others = [name for name in beside or [] if name != RANDOM]
+    if unmentioned not in UNMENTIONED:
+        raise typer.BadParameter(f"--unmentioned is one of {', '.join(UNMENTIONED)}.")
     request = FinetuneRequest(
         task=task,
-        findings=tuple(finding or listed_findings(studies.studies)),
+        names=tuple(finding or listed_findings(studies.studies)),
         fractions=tuple(sorted(set(fraction or [1.0]))),
         seeds=tuple(range(seeds)),
-        uncertainty=uncertain,
-        unmentioned=UNMENTIONED[unmentioned],
         stores=tuple(store or ()),
-        classification=classification_settings(steps, frozen=frozen),
+        settings=TaskSettings(
+            uncertainty=uncertain,
+            unmentioned=UNMENTIONED[unmentioned],
+            classification=adjusted(ClassificationSettings(), steps, frozen=frozen),
+            segmentation=adjusted(SegmentationSettings(), steps, frozen=frozen),
+        ),
     )
     tuned = tune(
         [model, *map(Path, others)],
@@ -84,59 +94,66 @@ def finetune(
         random_start=RANDOM in (beside or []),
         resume=resume,
     )
-    rows = efficiency_rows([measured(one, studies, request) for one in tuned])
+    measurements = [measured(one, studies, request) for one in tuned]
+    rows = efficiency_rows(measurements, MEASURES[measurements[0].evaluation.task])
     write_efficiency(rows, out / "efficiency.csv")
     write_text(out / "index.html", render_efficiency(rows, task, studies))
     Console().print(efficiency_table(rows))
     typer.echo(f"Written: {out / 'efficiency.csv'}, {out / 'index.html'}")
     last = rows[0].start, f"{rows[0].fraction:g}", "seed0"
-    typer.echo(f"ask one: carina ask {Path(out, *last)} IMAGE --query {request.findings[0]!r}")
+    typer.echo(f"ask one: carina ask {Path(out, *last)} IMAGE --query {request.names[0]!r}")
 
 
-def classification_settings(steps: int | None, *, frozen: bool) -> "ClassificationSettings":
+SettingsT = TypeVar("SettingsT", "ClassificationSettings", "SegmentationSettings")
+
+
+def adjusted(settings: SettingsT, steps: int | None, *, frozen: bool) -> SettingsT:
     """The defaults, of another length or with a frozen encoder."""
     from dataclasses import replace
 
-    from carina.finetuning.classification import ClassificationSettings
-
-    settings = ClassificationSettings(frozen=frozen)
-    if steps is None:
-        return settings
-    looks = max(1, steps // 10)
-    training = replace(settings.training, steps=steps, checkpoint_every=looks)
-    return replace(settings, training=training)
+    training = settings.training
+    if steps is not None:
+        training = replace(training, steps=steps, checkpoint_every=max(1, steps // 10))
+    return replace(settings, training=training, frozen=frozen)
 
 
 def measured(tuned: "Tuned", studies: "Manifest", request: "FinetuneRequest") -> "Measurement":
     """Scores a fine-tuned model on the test part, unless that was done before."""
-    import carina
     from carina.evaluation.efficiency import Measurement
-    from carina.evaluation.page import evaluation_page
     from carina.evaluation.result import Evaluation
-    from carina.evaluation.zero_shot import ZeroShotSettings, evaluate_zero_shot
-    from carina.pages.report_page import render_report_page
 
     folder = tuned.folder / "evaluation"
-    if (folder / "evaluation.json").exists():
-        evaluation = Evaluation.read(folder)
-    else:
-        network = carina.load(tuned.folder).model
-        settings = ZeroShotSettings(unmentioned=request.unmentioned)
-        evaluation = evaluate_zero_shot(
-            network,
-            studies,
-            request.findings,
-            settings,
-            model_name=tuned.folder.as_posix(),
-            store=tuned.store,
-        )
-        page = evaluation_page(evaluation, network, studies, title=f"Fine-tuned {tuned.start}")
-        evaluation.save(folder, render_report_page(page))
+    done = (folder / "evaluation.json").exists()
+    scored = Evaluation.read(folder) if done else scored_now(tuned, studies, request)
     return Measurement(
         start=tuned.start,
         fraction=tuned.fraction,
         seed=tuned.seed,
         patients=tuned.patients,
         images=tuned.images,
-        evaluation=evaluation,
+        evaluation=scored,
     )
+
+
+def scored_now(tuned: "Tuned", studies: "Manifest", request: "FinetuneRequest") -> "Evaluation":
+    """Scores a fine-tuned model on the test part and writes the evaluation beside it."""
+    from carina.evaluation.page import evaluation_page
+    from carina.evaluation.segmentation import evaluate_segmentation
+    from carina.evaluation.zero_shot import ZeroShotSettings, evaluate_zero_shot
+    from carina.finetuning.segmenter import Segmenter
+    from carina.models.load import load
+    from carina.pages.report_page import render_report_page
+
+    folder, name = tuned.folder / "evaluation", tuned.folder.as_posix()
+    network = load(tuned.folder).model
+    if isinstance(network, Segmenter):
+        evaluation = evaluate_segmentation(network, studies, model_name=name)
+        evaluation.save(folder)
+        return evaluation
+    settings = ZeroShotSettings(unmentioned=request.settings.unmentioned)
+    evaluation = evaluate_zero_shot(
+        network, studies, request.names, settings, model_name=name, store=tuned.store
+    )
+    page = evaluation_page(evaluation, network, studies, title=f"Fine-tuned {tuned.start}")
+    evaluation.save(folder, render_report_page(page))
+    return evaluation

@@ -131,6 +131,15 @@ class ResNetConfig:
         """Channels of the last stage, before the projection."""
         return self.block.outputs(self.widths[-1])
 
+    @property
+    def levels(self) -> tuple[tuple[int, int], ...]:
+        """Channels and stride of every map of `ResNetEncoder.pyramid`."""
+        stages = enumerate(self.widths)
+        return (
+            (self.stem_width, 2),
+            *((self.block.outputs(width), 4 << number) for number, width in stages),
+        )
+
     def build(self) -> "ResNetEncoder":
         """An encoder with fresh weights."""
         return ResNetEncoder(self)
@@ -176,6 +185,18 @@ class ResNetEncoder(nn.Module):
         for number in range(len(self.config.depths)):
             maps = self.get_submodule(f"layer{number + 1}")(maps)
         return maps
+
+    def pyramid(
+        self, radiographs: Float[Tensor, "batch channels height width"]
+    ) -> list[Float[Tensor, "batch _ _ _"]]:
+        """The map of the stem (stride 2) and of every stage (4, 8, ...), the finest first."""
+        maps: Tensor = F.relu(self.bn1(self.conv1(radiographs)))
+        levels = [maps]
+        maps = F.max_pool2d(maps, 3, 2, 1)
+        for number in range(len(self.config.depths)):
+            maps = self.get_submodule(f"layer{number + 1}")(maps)
+            levels.append(maps)
+        return levels
 
     def forward(self, radiographs: Float[Tensor, "batch channels height width"]) -> ImageFeatures:
         """Encodes standardised radiographs; `pooled` is the mean of the grid.

@@ -48,6 +48,11 @@ class ViTConfig:
         """Pixels of the input per feature, down and across."""
         return self.patch
 
+    @property
+    def levels(self) -> tuple[tuple[int, int], ...]:
+        """Channels and stride of the one map of `ViTEncoder.pyramid`."""
+        return ((self.dim, self.patch),)
+
     def build(self) -> "ViTEncoder":
         """An encoder with fresh weights."""
         return ViTEncoder(self)
@@ -166,6 +171,12 @@ class ViTEncoder(nn.Module):
         for block in self.blocks:
             tokens = block(tokens)
         return self._features(tokens)
+
+    def pyramid(
+        self, radiographs: Float[Tensor, "batch channels size size"]
+    ) -> list[Float[Tensor, "batch _ _ _"]]:
+        """The grid as one map: a ViT has one resolution."""
+        return [self(radiographs).grid.permute(0, 3, 1, 2)]
 
     def forward_with_attention(
         self, radiographs: Float[Tensor, "batch channels size size"]

@@ -1,6 +1,6 @@
 """How much labelling a start saves: scores against the share of the labels, over seeds."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,12 +10,12 @@ from jaxtyping import Float
 
 from carina.errors import EvaluationError
 from carina.evaluation.result import Evaluation, Score
-from carina.evaluation.rows import Rows, rows_of_evaluation
+from carina.evaluation.rows import IMAGE, rows_of_evaluation
+from carina.evaluation.segmentation import mask_statistics
 from carina.files import atomic_path
 from carina.metrics.classification import Statistic, ranking_statistic
+from carina.metrics.segmentation import METRICS as MASK_METRICS
 from carina.metrics.statistics import Resamples, bootstrap, percentile_interval
-
-METRICS = ("auc", "average_precision")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +28,17 @@ class Measurement:
     patients: int
     images: int
     evaluation: Evaluation
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measures:
+    """How an evaluation of some task is measured again in resamples.
+
+    `metrics` are shown, the first in the chart; `statistics` makes one of each finding.
+    """
+
+    metrics: tuple[str, ...]
+    statistics: Callable[[Evaluation], list[Statistic]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +59,11 @@ class EfficiencyRow:
 
 
 def efficiency_rows(
-    measurements: Sequence[Measurement], *, replicates: int = 1000, seed: int = 0
+    measurements: Sequence[Measurement],
+    measures: Measures,
+    *,
+    replicates: int = 1000,
+    seed: int = 0,
 ) -> tuple[EfficiencyRow, ...]:
     """One row for each start and fraction, in the order in which they come.
 
@@ -58,24 +73,29 @@ def efficiency_rows(
     groups: dict[tuple[str, float], list[Measurement]] = {}
     for one in measurements:
         groups.setdefault((one.start, one.fraction), []).append(one)
-    return tuple(efficiency_row(group, replicates, seed) for group in groups.values())
+    return tuple(efficiency_row(group, measures, replicates, seed) for group in groups.values())
 
 
-def efficiency_row(group: Sequence[Measurement], replicates: int, seed: int) -> EfficiencyRow:
+def efficiency_row(
+    group: Sequence[Measurement], measures: Measures, replicates: int, seed: int
+) -> EfficiencyRow:
     """The row of one start and one fraction."""
-    rows = [rows_of_evaluation(one.evaluation) for one in group]
-    if any(one.images != rows[0].images for one in rows):
+    tables = [
+        one.evaluation.predictions.unique(IMAGE, keep="first", maintain_order=True) for one in group
+    ]
+    images = tables[0].select(IMAGE)
+    if any(not table.select(IMAGE).equals(images) for table in tables):
         raise EvaluationError(
             f"{group[0].start}: its models were measured on different images, expected the same "
             "for every seed. Evaluate them again on one manifest."
         )
     names = list(group[0].evaluation.positives)
-    resamples = Resamples(len(rows[0].images), replicates, seed, rows[0].patients)
-    made = [bootstrap(statistics_of(one), resamples) for one in rows]
+    resamples = Resamples(len(images), replicates, seed, tables[0]["patient"].to_list())
+    made = [bootstrap(measures.statistics(one.evaluation), resamples) for one in group]
     drawn = np.random.default_rng(seed).integers(0, len(made), (len(made), replicates))
     mean: dict[str, Score] = {}
     findings: dict[str, dict[str, Score]] = {name: {} for name in names}
-    for metric in METRICS:
+    for metric in measures.metrics:
         pairs = [one.mean_values(metric) for one in made]
         mean[metric] = over_seeds([p[0] for p in pairs], np.stack([p[1] for p in pairs]), drawn)
         for place, name in enumerate(names):
@@ -96,11 +116,23 @@ def efficiency_row(group: Sequence[Measurement], replicates: int, seed: int) -> 
     )
 
 
-def statistics_of(rows: Rows) -> list[Statistic]:
-    """Ranking metrics of every finding."""
+def ranking_statistics(evaluation: Evaluation) -> list[Statistic]:
+    """Ranking metrics of every finding of a classification."""
+    rows = rows_of_evaluation(evaluation)
     return [
         ranking_statistic(rows.scores[:, i], rows.truth[:, i]) for i in range(rows.truth.shape[1])
     ]
+
+
+def segmentation_statistics(evaluation: Evaluation) -> list[Statistic]:
+    """Mask metrics of every structure of a segmentation."""
+    return mask_statistics(evaluation.predictions, list(evaluation.positives))
+
+
+RANKING = Measures(metrics=("auc", "average_precision"), statistics=ranking_statistics)
+MASKS = Measures(metrics=MASK_METRICS, statistics=segmentation_statistics)
+MEASURES = {"zero-shot": RANKING, "segmentation": MASKS}
+"""The measures of an evaluation, by its task."""
 
 
 def over_seeds(

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 
 from rich.table import Table
 
-from carina.evaluation.efficiency import METRICS, EfficiencyRow
+from carina.evaluation.efficiency import EfficiencyRow
 from carina.evaluation.result import Score
 from carina.pages.efficiency_page import EfficiencyPoint, efficiency_page, percent
 from carina.pages.measured import Measured, format_measured
+from carina.pages.table import metric_name
 from carina.studies.manifest import Manifest
 
 
@@ -18,14 +19,16 @@ def measured(score: Score) -> Measured:
 
 def efficiency_table(rows: Sequence[EfficiencyRow]) -> Table:
     """The means, as a table for the terminal."""
-    table = Table("start", "labels", "patients", "seeds", "mean AUC", box=None, pad_edge=False)
+    metrics = list(rows[0].mean)[:2]
+    heads = [f"mean {metric_name(metric)}" for metric in metrics]
+    table = Table("start", "labels", "patients", "seeds", *heads, box=None, pad_edge=False)
     for row in rows:
         table.add_row(
             row.start,
             percent(row.fraction),
             f"{row.patients:,}",
             str(row.seeds),
-            format_measured(measured(row.mean["auc"])),
+            *(format_measured(measured(row.mean[metric])) for metric in metrics),
         )
     return table
 
@@ -38,7 +41,7 @@ def render_efficiency(rows: Sequence[EfficiencyRow], task: str, manifest: Manife
             fraction=row.fraction,
             seeds=row.seeds,
             patients=row.patients,
-            values={metric: measured(row.mean[metric]) for metric in METRICS},
+            values={metric: measured(row.mean[metric]) for metric in row.mean},
         )
         for row in rows
     ]

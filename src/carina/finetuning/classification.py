@@ -1,16 +1,13 @@
 """Fine-tuning for classification: the loss, its defaults, and the best epoch by validation."""
 
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 import torch
 from jaxtyping import Float
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from carina.encoders.modes import evaluating
-from carina.files import atomic_path
 from carina.finetuning.classifier import Classifier
 from carina.finetuning.labels import LabelledImages
 from carina.imaging.augmentation import BatchShare, NoAugmentation, WarpAugmentation
@@ -19,14 +16,10 @@ from carina.imaging.store import ImageStore
 from carina.losses.multilabel import multilabel_loss
 from carina.metrics.classification import auc
 from carina.studies.batches import ImageBatch, ImageBatches
-from carina.training.log import CsvLog, read_log
 from carina.training.objective import Losses, Place, Term
 from carina.training.optimiser import AdamW, LayerwiseDecay
 from carina.training.schedule import WarmupCosine
 from carina.training.settings import TrainingSettings
-
-BEST = "best.safetensors"
-VALIDATION = "validation.csv"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,30 +101,17 @@ def present_weights(
     return torch.from_numpy(ratio**power).float()
 
 
-class BestByValidation:
-    """A `Watcher` that scores the validation part and keeps the weights of the best step.
+class LabelValidation:
+    """The validation part, scored by mean AUC."""
 
-    Files in the folder: `validation.csv` with the mean AUC of each look, `best.safetensors`.
-    """
-
-    def __init__(
-        self, model: Classifier, images: LabelledImages, store: ImageStore, folder: Path
-    ) -> None:
+    def __init__(self, model: Classifier, images: LabelledImages, store: ImageStore) -> None:
         self.model = model
         self.images = images
-        self.folder = folder
         self.batches = ImageBatches(images.keys, images.studies, store, 32, seed=0)
 
-    def look(self, step: int) -> None:
-        """Scores, writes a row, and keeps the weights where they are the best so far."""
-        score = float(np.nanmean(auc(self.scores(), self.images.labels)))
-        log = CsvLog(self.folder / VALIDATION, step)
-        before = read_log(log.path) if log.has_header else []
-        if all(score > row["auc"] for row in before):
-            weights = {k: v.detach().cpu().contiguous() for k, v in self.model.state_dict().items()}
-            with atomic_path(self.folder / BEST) as temporary:
-                save_file(weights, temporary)
-        log.write(step, {"auc": score})
+    def score(self) -> float:
+        """Mean AUC over the findings in which it is defined."""
+        return float(np.nanmean(auc(self.scores(), self.images.labels)))
 
     @torch.no_grad()
     def scores(self) -> Float[np.ndarray, "images findings"]:
@@ -149,7 +129,3 @@ class BestByValidation:
                     self.model(standardise(pictures, preprocessing)).double().cpu().numpy()
                 )
         return logits
-
-    def restore(self) -> None:
-        """Puts the best weights back into the model."""
-        self.model.load_state_dict(load_file(self.folder / BEST))

@@ -34,6 +34,12 @@ MODELS = {
         module="carina.pretraining.contrast", model="ContrastModel", config="ContrastConfig"
     ),
     "KADModel": ModelClass(module="carina.pretraining.kad", model="KADModel", config="KADConfig"),
+    "Segmenter": ModelClass(
+        module="carina.finetuning.segmenter",
+        model="Segmenter",
+        config="SegmenterConfig",
+        reads_text=False,
+    ),
     "TextEncoder": ModelClass(
         module="carina.encoders.text", model="TextEncoder", config="TextEncoderConfig"
     ),

@@ -15,22 +15,15 @@ from pathlib import Path
 
 from carina.errors import CheckpointError, ConfigError, ManifestError
 from carina.files import atomic_path, write_text
-from carina.finetuning.classification import ClassificationSettings
 from carina.finetuning.fractions import drawn_patients, strata_of
-from carina.finetuning.labels import (
-    UNCERTAINTY,
-    check_examples,
-    labelled_images,
-)
-from carina.finetuning.linear_probe import ProbeSettings
 from carina.imaging.store import ImageStore
 from carina.models.folder import save_model
 from carina.runs.starts import Start, opened_starts
 from carina.runs.stores import opened_store
-from carina.runs.tuning import TASKS, Job, card
+from carina.runs.tuning import TASKS, Job, KnownImages, TaskSettings, card
 from carina.studies.manifest import Manifest
 from carina.studies.packing import images_to_pack
-from carina.studies.truth import Unmentioned, absent_where_only_presence_is_listed, canonical
+from carina.studies.truth import canonical
 
 RECORD = "finetune.json"
 
@@ -39,29 +32,22 @@ RECORD = "finetune.json"
 class FinetuneRequest:
     """What is to be fine-tuned on what.
 
-    `fractions` of the training patients and `seeds` are all combined. `uncertainty` is a name of
-    `finetuning.labels.UNCERTAINTY`.
+    `names` are findings, or structures of a segmentation. `fractions` of the training patients
+    and `seeds` are all combined. `stores` are image stores to use instead of building one.
     """
 
     task: str
-    findings: tuple[str, ...]
+    names: tuple[str, ...]
     fractions: tuple[float, ...] = (1.0,)
     seeds: tuple[int, ...] = (0,)
-    uncertainty: str = "ignore"
-    unmentioned: Unmentioned = absent_where_only_presence_is_listed
     stores: tuple[Path, ...] = ()
-    classification: ClassificationSettings = field(default_factory=ClassificationSettings)
-    probe: ProbeSettings = field(default_factory=ProbeSettings)
+    settings: TaskSettings = field(default_factory=TaskSettings)
 
     def __post_init__(self) -> None:
         """Checks names and numbers."""
         if self.task not in TASKS:
             raise ConfigError(f"The task is {self.task!r}, expected one of {', '.join(TASKS)}.")
-        if self.uncertainty not in UNCERTAINTY:
-            raise ConfigError(
-                f"--uncertain is {self.uncertainty!r}, expected one of {', '.join(UNCERTAINTY)}."
-            )
-        names = [canonical(name) for name in self.findings]
+        names = [canonical(name) for name in self.names]
         if not names or len(set(names)) != len(names):
             raise ConfigError(f"The findings are {names}; expected different names, at least one.")
         if not self.fractions or not all(0 < share <= 1 for share in self.fractions):
@@ -109,54 +95,56 @@ def finetune(
         CheckpointError: `out` holds a run of something else, or one and `resume` is not set.
     """
     check_parts(manifest)
-    findings = tuple(canonical(name) for name in request.findings)
-    starts = opened_starts(models, findings, random_start=random_start)
+    task = TASKS[request.task]
+    names = tuple(canonical(name) for name in request.names)
+    starts = opened_starts(models, random_start=random_start)
     open_record(out, manifest, request, starts, resume=resume)
     store = store_for(manifest, starts, out, request.stores)
-    train_images, validation_images = (
-        labelled_images(
-            manifest.split(split),
-            manifest,
-            findings,
-            store,
-            unmentioned=request.unmentioned,
-            uncertainty=UNCERTAINTY[request.uncertainty],
-        )
-        for split in ("train", "validate")
+    known, validate = (
+        task.images(manifest.split(part), manifest, names, store, request.settings)
+        for part in ("train", "validate")
     )
-    check_examples(validation_images, findings, f"{manifest.path}, split validate")
-    strata = strata_of(train_images.patients, train_images.labels)
-    drawn = {
-        (share, seed): train_images.of_patients(drawn_patients(strata, share, seed))
-        for share in request.fractions
-        for seed in request.seeds
-    }
+    task.check(validate, names, f"{manifest.path}, split validate")
+    drawn = drawn_images(known, request)
     for (share, seed), images in drawn.items():  # before the first is trained, not after it
-        check_examples(images, findings, f"{manifest.path}, {share:g} of the labels, seed {seed}")
+        task.check(images, names, f"{manifest.path}, {share:g} of the labels, seed {seed}")
     for start in starts:
         for (share, seed), images in drawn.items():
-            folder = out / start.name / f"{share:g}" / f"seed{seed}"
             job = Job(
-                start=start,
-                folder=folder,
-                train=images,
-                validate=validation_images,
-                store=store,
-                seed=seed,
                 task=request.task,
-                classification=request.classification,
-                probe=request.probe,
+                start=start,
+                names=names,
+                out=out,
+                folder=out / start.name / f"{share:g}" / f"seed{seed}",
+                train=images,
+                validate=validate,
+                store=store,
+                manifest=manifest,
+                seed=seed,
+                settings=request.settings,
             )
-            carry_out(job, manifest)
+            carry_out(job)
             yield Tuned(
                 start=start.name,
                 fraction=share,
                 seed=seed,
                 patients=len(set(images.patients)),
                 images=len(images.keys),
-                folder=folder,
+                folder=job.folder,
                 store=store,
             )
+
+
+def drawn_images(
+    known: KnownImages, request: FinetuneRequest
+) -> dict[tuple[float, int], KnownImages]:
+    """The training images of every fraction and seed."""
+    strata = strata_of(known.patients, known.labels)
+    return {
+        (share, seed): known.of_patients(drawn_patients(strata, share, seed))
+        for share in request.fractions
+        for seed in request.seeds
+    }
 
 
 def check_parts(manifest: Manifest) -> None:
@@ -197,14 +185,14 @@ def open_record(
     """Writes what was asked, or checks that it is what was asked before."""
     record = {
         "task": request.task,
-        "findings": [canonical(name) for name in request.findings],
+        "findings": [canonical(name) for name in request.names],
         "fractions": list(request.fractions),
         "seeds": list(request.seeds),
-        "uncertain": request.uncertainty,
-        "unmentioned": request.unmentioned.__name__,
+        "uncertain": request.settings.uncertainty,
+        "unmentioned": request.settings.unmentioned.__name__,
         "data": manifest.digest,
         "starts": {start.name: start.digest for start in starts},
-        "settings": repr(request.classification if "class" in request.task else request.probe),
+        "settings": repr(TASKS[request.task].settings(request.settings)),
     }
     path = out / RECORD
     if not path.exists():
@@ -226,7 +214,7 @@ def store_for(
     manifest: Manifest, starts: Sequence[Start], out: Path, given: tuple[Path, ...]
 ) -> ImageStore:
     """A store that is large enough for every start, a tenth or more larger than the input."""
-    largest = max(start.config.preprocessing.size for start in starts)
+    largest = max(start.preprocessing.size for start in starts)
     for path in given:
         store = ImageStore.open(path)
         if store.size >= largest:
@@ -240,14 +228,14 @@ def store_for(
     return opened_store(manifest, out, (), -(-largest * 8 // 7 // 16) * 16)
 
 
-def carry_out(job: Job, manifest: Manifest) -> None:
+def carry_out(job: Job) -> None:
     """Does one fine-tuning, unless it is done."""
     if (job.folder / "model" / "config.json").is_file():
         return
     job.folder.mkdir(parents=True, exist_ok=True)
     write_patients(job)
-    model = TASKS[job.task](job)
-    save_model(model.to("cpu").eval(), job.folder / "model", card(job, manifest))
+    model = TASKS[job.task].tune(job)
+    save_model(model.to("cpu").eval(), job.folder / "model", card(job))
 
 
 def write_patients(job: Job) -> None:

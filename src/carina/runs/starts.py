@@ -8,9 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
+from carina.encoders.resnet import ResNetConfig
+from carina.encoders.vit import ViTConfig
 from carina.errors import ConfigError, ModelError
-from carina.finetuning.classifier import Classifier, ClassifierConfig, HasImageEncoder
+from carina.finetuning.classifier import HasImageEncoder
+from carina.imaging.preprocessing import Preprocessing
 from carina.models.folder import load_model
 
 RANDOM = "random"
@@ -22,26 +26,29 @@ class Start:
     """A pre-trained image encoder: its name in tables, its config and its weights."""
 
     name: str
-    config: ClassifierConfig
+    image: ResNetConfig | ViTConfig
+    preprocessing: Preprocessing
     weights: Mapping[str, torch.Tensor]
     digest: str
 
-    def classifier(self) -> Classifier:
-        """A classifier that begins with these weights."""
-        model = Classifier(self.config)
-        model.image_encoder.load_state_dict(self.weights)
-        return model
+    def encoder(self) -> nn.Module:
+        """The image encoder by itself."""
+        module: nn.Module = self.image.build()
+        module.load_state_dict(self.weights)
+        return module
+
+    def put_into(self, model: nn.Module) -> None:
+        """Gives the image encoder of a fresh model these weights."""
+        model.get_submodule("image_encoder").load_state_dict(self.weights)
 
 
-def opened_starts(
-    models: Sequence[Path], findings: tuple[str, ...], *, random_start: bool
-) -> list[Start]:
+def opened_starts(models: Sequence[Path], *, random_start: bool) -> list[Start]:
     """The starts, each under a name of its own."""
-    starts = [opened_start(path, findings) for path in models]
+    starts = [opened_start(path) for path in models]
     if random_start:
         first = starts[0]
         torch.manual_seed(0)
-        fresh = first.config.image.build().state_dict()
+        fresh = first.image.build().state_dict()
         starts.append(replace(first, name=RANDOM, weights=fresh, digest=RANDOM))
     names = [start.name for start in starts]
     twice = sorted({name for name in names if names.count(name) > 1})
@@ -53,7 +60,7 @@ def opened_starts(
     return starts
 
 
-def opened_start(path: Path, findings: tuple[str, ...]) -> Start:
+def opened_start(path: Path) -> Start:
     """The image encoder of a model folder.
 
     Raises:
@@ -69,9 +76,8 @@ def opened_start(path: Path, findings: tuple[str, ...]) -> Start:
     image_config: Any = model.image_encoder.config
     return Start(
         name=slug(path),
-        config=ClassifierConfig(
-            image=image_config, preprocessing=model.preprocessing, findings=findings
-        ),
+        image=image_config,
+        preprocessing=model.preprocessing,
         weights=weights,
         digest=digest_of_weights(weights),
     )

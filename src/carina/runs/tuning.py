@@ -1,61 +1,154 @@
-"""One fine-tuning: a start, some labelled images, a task; each task is a function."""
+"""One fine-tuning: a start, some images, a task. Each task is a reader of truth and a trainer."""
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from lightning.fabric import Fabric
 from safetensors.torch import load_file, save_file
+from torch import nn
 
+from carina.errors import ConfigError
 from carina.files import atomic_path, write_text
+from carina.finetuning.best import BestByValidation
 from carina.finetuning.classification import (
-    BestByValidation,
     ClassificationObjective,
     ClassificationSettings,
+    LabelValidation,
 )
-from carina.finetuning.classifier import Classifier
+from carina.finetuning.classifier import Classifier, ClassifierConfig
 from carina.finetuning.features import frozen_features
-from carina.finetuning.labels import LabelledImages
+from carina.finetuning.labels import UNCERTAINTY, LabelledImages, check_examples, labelled_images
 from carina.finetuning.linear_probe import ProbeSettings, fit_probe
+from carina.finetuning.outlines import (
+    OutlinedBatches,
+    OutlinedImages,
+    check_outlined,
+    outlined_images,
+)
+from carina.finetuning.segmentation import (
+    MaskValidation,
+    SegmentationObjective,
+    SegmentationSettings,
+)
+from carina.finetuning.segmenter import Segmenter, SegmenterConfig
+from carina.imaging.building import build_store
 from carina.imaging.store import ImageStore
 from carina.runs.starts import Start
+from carina.runs.stores import tell_unreadable
 from carina.studies.batches import ImageBatches
 from carina.studies.manifest import Manifest
+from carina.studies.truth import Unmentioned, absent_where_only_presence_is_listed
 from carina.training.loop import Training, train
+from carina.training.objective import Batches
+from carina.training.settings import TrainingSettings
+
+KnownImages = LabelledImages | OutlinedImages
+"""Images of which a task knows something: labels, or outlines."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskSettings:
+    """How each task is done, and how truth is read.
+
+    `uncertainty` is a name of `finetuning.labels.UNCERTAINTY`; `unmentioned` the truth of a
+    finding that a study does not list.
+    """
+
+    uncertainty: str = "ignore"
+    unmentioned: Unmentioned = absent_where_only_presence_is_listed
+    classification: ClassificationSettings = field(default_factory=ClassificationSettings)
+    probe: ProbeSettings = field(default_factory=ProbeSettings)
+    segmentation: SegmentationSettings = field(default_factory=SegmentationSettings)
+
+    def __post_init__(self) -> None:
+        """Checks the name of the policy."""
+        if self.uncertainty not in UNCERTAINTY:
+            raise ConfigError(
+                f"--uncertain is {self.uncertainty!r}, expected one of {', '.join(UNCERTAINTY)}."
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """One fine-tuning to be done."""
+    """One fine-tuning to be done. `names` are the findings or structures, in canonical form."""
 
-    start: Start
-    folder: Path
-    train: LabelledImages
-    validate: LabelledImages
-    store: ImageStore
-    seed: int
     task: str
-    classification: ClassificationSettings
-    probe: ProbeSettings
+    start: Start
+    names: tuple[str, ...]
+    out: Path
+    folder: Path
+    train: Any
+    validate: Any
+    store: ImageStore
+    manifest: Manifest
+    seed: int
+    settings: TaskSettings
 
 
-def device_of() -> torch.device:
-    """The first GPU where there is one."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """A task: how its truth is read, how a model is tuned, and which settings it takes."""
+
+    images: Callable[[Manifest, Manifest, Sequence[str], ImageStore, TaskSettings], KnownImages]
+    check: Callable[[Any, Sequence[str], str], None]
+    tune: Callable[[Job], nn.Module]
+    settings: Callable[[TaskSettings], object]
 
 
-def linear_probe(job: Job) -> Classifier:
+def labels_of(
+    part: Manifest,
+    everything: Manifest,
+    names: Sequence[str],
+    store: ImageStore,
+    settings: TaskSettings,
+) -> KnownImages:
+    """Truth of findings."""
+    return labelled_images(
+        part,
+        everything,
+        names,
+        store,
+        unmentioned=settings.unmentioned,
+        uncertainty=UNCERTAINTY[settings.uncertainty],
+    )
+
+
+def masks_of(
+    part: Manifest,
+    everything: Manifest,
+    names: Sequence[str],
+    store: ImageStore,
+    settings: TaskSettings,
+) -> KnownImages:
+    """Outlines of structures."""
+    return outlined_images(part, names, store)
+
+
+def classifier_of(job: Job) -> Classifier:
+    """A classifier that begins with the start's encoder."""
+    torch.manual_seed(job.seed)
+    config = ClassifierConfig(
+        image=job.start.image, preprocessing=job.start.preprocessing, findings=job.names
+    )
+    model = Classifier(config)
+    job.start.put_into(model)
+    return model
+
+
+def linear_probe(job: Job) -> nn.Module:
     """Fits a head on frozen features."""
-    model = job.start.classifier()
+    model = classifier_of(job)
     train_features = features_of(job, job.train.keys)
     validation_features = features_of(job, job.validate.keys)
     model.scale.fit(train_features)
     fitted = fit_probe(
         (model.scale(train_features), torch.from_numpy(job.train.labels)),
         (model.scale(validation_features), torch.from_numpy(job.validate.labels)),
-        job.probe,
+        job.settings.probe,
     )
     model.head.load_state_dict({"weight": fitted.weight, "bias": fitted.bias})
     write_text(
@@ -67,14 +160,13 @@ def linear_probe(job: Job) -> Classifier:
 
 def features_of(job: Job, keys: Sequence[str]) -> torch.Tensor:
     """Features of the images, from the file that earlier jobs of this start have left."""
-    path = job.folder.parents[1] / "features.safetensors"
+    path = job.out / job.start.name / "features.safetensors"
     kept = load_file(path) if path.exists() else {}
     missing = [key for key in keys if key not in kept]
     if missing:
-        model = job.start.classifier().to(device_of()).eval()
         made = frozen_features(
-            model.image_encoder,
-            model.preprocessing,
+            job.start.encoder().to(device_of()).eval(),
+            job.start.preprocessing,
             job.store,
             missing,
             device_of(),
@@ -86,44 +178,108 @@ def features_of(job: Job, keys: Sequence[str]) -> torch.Tensor:
     return torch.stack([kept[key] for key in keys])
 
 
-def classification(job: Job) -> Classifier:
+def classification(job: Job) -> nn.Module:
     """Trains encoder and head, and keeps the best step by validation."""
-    settings = job.classification
-    torch.manual_seed(job.seed)
-    model = job.start.classifier()
+    settings = job.settings.classification
+    model = classifier_of(job)
     model.scale.fit(features_of(job, job.train.keys))
-    fabric = Fabric(
-        accelerator="cuda" if torch.cuda.is_available() else "cpu",
-        devices=1,
-        precision=settings.training.precision.value,
+    batches = ImageBatches(
+        job.train.keys, job.train.studies, job.store, settings.training.batch_size, job.seed
     )
-    watcher = BestByValidation(model, job.validate, job.store, job.folder)
-    training = Training(
-        objective=ClassificationObjective(model, job.train.labels, settings),
-        batches=ImageBatches(
-            job.train.keys, job.train.studies, job.store, settings.training.batch_size, job.seed
-        ),
-        settings=settings.training,
-        folder=job.folder,
-        seed=job.seed,
-        title=f"{job.start.name} {job.folder.parent.name} {job.folder.name}",
-        watcher=watcher,
-    )
-    train(training, fabric)
-    watcher.restore()
+    objective = ClassificationObjective(model, job.train.labels, settings)
+    validation = LabelValidation(model, job.validate, job.store)
+    best = BestByValidation(model, validation.score, job.folder)
+    train_job(job, objective, batches, settings.training, best)
     return model
 
 
-TASKS: dict[str, Callable[[Job], Classifier]] = {
-    "classification": classification,
-    "linear-probe": linear_probe,
+def segmentation(job: Job) -> nn.Module:
+    """Trains encoder and decoder, keeps the best step and then chooses the thresholds."""
+    settings = job.settings.segmentation
+    torch.manual_seed(job.seed)
+    config = SegmenterConfig(
+        image=job.start.image, preprocessing=job.start.preprocessing, structures=job.names
+    )
+    model = Segmenter(config)
+    job.start.put_into(model)
+    masks = mask_store(job)
+    batches = OutlinedBatches(job.train, job.store, masks, settings.training.batch_size, job.seed)
+    validation = MaskValidation(model, job.validate, job.store, masks)
+    best = BestByValidation(model, validation.score, job.folder)
+    train_job(job, SegmentationObjective(model, settings), batches, settings.training, best)
+    model.thresholds.copy_(torch.tensor(validation.choose()))
+    return model
+
+
+def mask_store(job: Job) -> ImageStore | None:
+    """The masks of training and validation images, packed once a run; None if there are none."""
+    images: list[OutlinedImages] = [job.train, job.validate]
+    files = sorted(
+        {path for one in images for row in one.outlines for paths in row.masks for path in paths}
+    )
+    if not files:
+        return None
+    folder = job.out / "masks" / str(job.store.size)
+    items = [(path, job.manifest.absolute(path)) for path in files]
+    tell_unreadable(build_store(items, folder, job.store.size), job.out / "unreadable_masks.txt")
+    store = ImageStore.open(folder)
+    store.require(files)
+    return store
+
+
+def train_job(
+    job: Job,
+    objective: nn.Module,
+    batches: Batches[Any],
+    settings: TrainingSettings,
+    best: BestByValidation,
+) -> None:
+    """Trains to the end, and puts the best weights back."""
+    fabric = Fabric(accelerator=device_of().type, devices=1, precision=settings.precision.value)
+    training = Training(
+        objective=objective,
+        batches=batches,
+        settings=settings,
+        folder=job.folder,
+        seed=job.seed,
+        title=f"{job.start.name} {job.folder.parent.name} {job.folder.name}",
+        watcher=best,
+    )
+    train(training, fabric)
+    best.restore()
+
+
+def device_of() -> torch.device:
+    """The first GPU where there is one."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+TASKS: dict[str, Task] = {
+    "classification": Task(
+        images=labels_of,
+        check=check_examples,
+        tune=classification,
+        settings=lambda settings: settings.classification,
+    ),
+    "linear-probe": Task(
+        images=labels_of,
+        check=check_examples,
+        tune=linear_probe,
+        settings=lambda settings: settings.probe,
+    ),
+    "segmentation": Task(
+        images=masks_of,
+        check=check_outlined,
+        tune=segmentation,
+        settings=lambda settings: settings.segmentation,
+    ),
 }
 """Every task by its name on the command line."""
 
 
-def card(job: Job, manifest: Manifest) -> str:
+def card(job: Job) -> str:
     """Markdown with the facts of a fine-tuned model. Names no study and no path."""
-    sources = ", ".join(sorted({study.source for study in manifest.studies}))
+    sources = ", ".join(sorted({study.source for study in job.manifest.studies}))
     images, patients = len(job.train.keys), len(set(job.train.patients))
     return f"""# {job.task} from {job.start.name}
 
@@ -131,9 +287,9 @@ def card(job: Job, manifest: Manifest) -> str:
 
 | | |
 |---|---|
-| findings | {", ".join(job.start.config.findings)} |
+| of | {", ".join(job.names)} |
 | trained on | {images} images of {patients} patients from {sources} |
-| digest of the data | `{manifest.digest[:16]}` |
+| digest of the data | `{job.manifest.digest[:16]}` |
 | digest of the start | `{job.start.digest[:16]}` |
 | seed | {job.seed} |
 """

@@ -1,0 +1,194 @@
+"""Segmentation: masks of a fine-tuned model against those of readers, on the original pixels."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+import polars as pl
+
+from carina.errors import EvaluationError
+from carina.evaluation.outlines import outline_of, outlined
+from carina.evaluation.result import Evaluation, Score
+from carina.evaluation.rows import IMAGE
+from carina.evaluation.scoring import Frontal, answers_of, check_any, frontals_of, part_of
+from carina.finetuning.segmenter import Segmenter
+from carina.metrics.classification import Statistic
+from carina.metrics.segmentation import METRICS, mask_metrics
+from carina.metrics.statistics import (
+    Bootstrap,
+    Resamples,
+    bootstrap,
+    mean_statistic,
+    together,
+)
+from carina.studies.manifest import Manifest
+from carina.studies.truth import canonical
+from carina.study import Assertion
+from carina.zeroshot.ask import Answered, Unreadable, encode
+from carina.zeroshot.protocol import Query, ZeroShotModel
+
+
+@dataclass(frozen=True, kw_only=True)
+class SegmentationScoring:
+    """How masks are measured: the part, and the bootstrap over patients."""
+
+    split: str | None = "test"
+    replicates: int = 1000
+    seed: int = 0
+    batch_size: int = 16
+
+
+def evaluate_segmentation(
+    model: Segmenter,
+    manifest: Manifest,
+    scoring: SegmentationScoring | None = None,
+    *,
+    model_name: str = "",
+) -> Evaluation:
+    """Draws every structure on every radiograph of a part and compares with the truth.
+
+    A structure is measured where it is outlined, and, as an empty mask, where the study lists it
+    as absent. Thresholds are the model's own, chosen on validation images.
+
+    Raises:
+        EvaluationError: nothing is outlined, or a mask cannot be read.
+    """
+    scoring = scoring or SegmentationScoring()
+    part = part_of(manifest, scoring.split)
+    names = model.config.structures
+    queries = tuple(Query(name) for name in names)
+    frontals = [one for one in frontals_of(part) if known_structures(one, names)]
+    if not frontals:
+        raise EvaluationError(
+            f"{manifest.path}: no radiograph of the split {scoring.split!r} has an outline of "
+            f"{', '.join(names)}; expected masks or boxes to measure against."
+        )
+    thresholds = dict(zip(names, model.thresholds.tolist(), strict=True))
+    records: list[dict[str, object]] = []
+    unreadable: list[tuple[str, str]] = []
+    asked = cast(ZeroShotModel, model)
+    answers = answers_of(
+        asked,
+        part,
+        frontals,
+        encode(asked, queries),
+        batch_size=scoring.batch_size,
+        store=None,
+        title="Drawing masks",
+    )
+    for frontal, answer in answers:
+        if isinstance(answer, Unreadable):
+            unreadable.append((frontal.path, answer.message))
+        else:
+            records += case_records(manifest, frontal, answer, names, thresholds)
+    check_any(records, unreadable)
+    frame = pl.DataFrame(records)
+    result = bootstrap_masks(frame, names, scoring)
+    return Evaluation(
+        task="segmentation",
+        model=model_name,
+        data=f"{manifest.path.name} sha256:{manifest.digest}",
+        split=scoring.split or "all",
+        studies=frame["study"].n_unique(),
+        images=frame.select(IMAGE).n_unique(),
+        positives={
+            name: int(frame.filter(pl.col("query") == name)["truth"].sum()) for name in names
+        },
+        findings={
+            name: {m: Score.of(result.interval(m, i), why_undefined(m)) for m in METRICS}
+            for i, name in enumerate(names)
+        },
+        mean={
+            m: Score.of(result.mean_interval(m), "undefined for every structure") for m in METRICS
+        },
+        thresholds={name: Score(value=value) for name, value in thresholds.items()},
+        settings={
+            "pixels": "of the original radiograph",
+            "empty": "dice and iou leave images without truth out; dice_with_empty scores them",
+            "replicates": scoring.replicates,
+            "resampled": "whole patients",
+            "seed": scoring.seed,
+            "aggregation": "image",
+            "sources": sorted({study.source for study in part.studies}),
+            "unreadable": [{"image": path, "message": text} for path, text in unreadable],
+        },
+        predictions=frame,
+    )
+
+
+def known_structures(frontal: Frontal, names: Sequence[str]) -> frozenset[str]:
+    """The structures of which the truth of a radiograph is known."""
+    absent = {
+        canonical(finding.name)
+        for finding in frontal.study.findings
+        if finding.value is Assertion.ABSENT
+    }
+    return frozenset(names) & (outlined(frontal) | absent)
+
+
+def case_records(
+    manifest: Manifest,
+    frontal: Frontal,
+    answer: Answered,
+    names: Sequence[str],
+    thresholds: dict[str, float],
+) -> list[dict[str, object]]:
+    """One row for each known structure of a radiograph."""
+    assert answer.grids is not None
+    records: list[dict[str, object]] = []
+    for place, name in enumerate(names):
+        if name not in known_structures(frontal, names):
+            continue
+        probability = answer.placement.to_original(answer.grids[place])
+        height, width = probability.shape
+        truth = (
+            outline_of(manifest, frontal, name, height, width)
+            if name in outlined(frontal)
+            else np.zeros((height, width), dtype=bool)
+        )
+        records.append(
+            {
+                "study": frontal.study.study_id,
+                "image": frontal.path,
+                "query": name,
+                "score": float(answer.scores[place]),
+                "truth": int(truth.any()),
+                "patient": frontal.study.patient_id,
+                **mask_metrics(probability >= thresholds[name], truth),
+            }
+        )
+    return records
+
+
+def bootstrap_masks(
+    frame: pl.DataFrame, names: Sequence[str], scoring: SegmentationScoring
+) -> Bootstrap:
+    """Resamples whole patients with all their masks."""
+    images = frame.unique(IMAGE, keep="first", maintain_order=True)
+    resamples = Resamples(
+        len(images), scoring.replicates, scoring.seed, images["patient"].to_list()
+    )
+    return bootstrap(mask_statistics(frame, names), resamples)
+
+
+def mask_statistics(frame: pl.DataFrame, names: Sequence[str]) -> list[Statistic]:
+    """The mean of every metric over the images of each structure."""
+    images = frame.unique(IMAGE, keep="first", maintain_order=True)
+    row = {key: place for place, key in enumerate(images.select(IMAGE).iter_rows())}
+    statistics = []
+    for name in names:
+        cases = frame.filter(pl.col("query") == name)
+        places = [row[key] for key in cases.select(IMAGE).iter_rows()]
+        means = []
+        for metric in METRICS:
+            values = np.full(len(images), np.nan)
+            values[places] = cases[metric].to_numpy()
+            means.append(mean_statistic(metric, values))
+        statistics.append(together(*means))
+    return statistics
+
+
+def why_undefined(metric: str) -> str:
+    """Why a metric has no value."""
+    return "no image without truth" if metric == "false_alarm" else "no image with truth"

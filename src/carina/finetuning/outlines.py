@@ -1,0 +1,231 @@
+"""Masks of images for segmentation, stored at the size of the stored pictures."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, UInt8
+from numpy.typing import NDArray
+from torch import Tensor
+
+from carina.errors import ManifestError
+from carina.imaging.store import ImageStore
+from carina.metrics.grounding import box_mask
+from carina.studies.batches import ImageBatch, ImageBatches
+from carina.studies.manifest import Manifest
+from carina.studies.truth import canonical
+from carina.studies.views import frontal_images
+from carina.study import Assertion, Box, Study
+from carina.training.objective import Place
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outlines:
+    """What is known of the structures of one image.
+
+    `masks` has the mask files of each structure and `boxes` its boxes; a structure that is
+    neither outlined nor said to be absent is not `known`.
+    """
+
+    masks: tuple[tuple[str, ...], ...]
+    boxes: tuple[tuple[Box, ...], ...]
+    known: tuple[bool, ...]
+    width: int | None
+    height: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutlinedImages:
+    """Frontal radiographs of a part of a manifest of which at least one structure is known."""
+
+    keys: tuple[str, ...]
+    studies: tuple[str, ...]
+    patients: tuple[str, ...]
+    outlines: tuple[Outlines, ...]
+
+    @property
+    def labels(self) -> Float[np.ndarray, "images structures"]:
+        """1 where a structure is outlined, 0 where it is absent, nan where nothing is known."""
+        rows = [
+            [
+                float(bool(masks or boxes)) if known else np.nan
+                for masks, boxes, known in zip(one.masks, one.boxes, one.known, strict=True)
+            ]
+            for one in self.outlines
+        ]
+        return np.array(rows, dtype=np.float64)
+
+    def of_patients(self, patients: frozenset[str]) -> "OutlinedImages":
+        """The images of some of the patients."""
+        rows = [row for row, patient in enumerate(self.patients) if patient in patients]
+        return OutlinedImages(
+            keys=tuple(self.keys[row] for row in rows),
+            studies=tuple(self.studies[row] for row in rows),
+            patients=tuple(self.patients[row] for row in rows),
+            outlines=tuple(self.outlines[row] for row in rows),
+        )
+
+
+def outlined_images(part: Manifest, structures: Sequence[str], store: ImageStore) -> OutlinedImages:
+    """The stored frontal radiographs of which at least one structure is known.
+
+    A structure is known where it has a mask or a box, and, with an empty outline, where the
+    study lists it as absent.
+
+    Raises:
+        ManifestError: there is none.
+    """
+    rows = [
+        (study, study.radiographs[place].path, outlines_of(study, place, structures))
+        for study, place in ((part.studies[row], place) for row, place in frontal_images(part))
+        if study.radiographs[place].path in store
+    ]
+    rows = [row for row in rows if any(row[2].known)]
+    if not rows:
+        labels = {canonical(mask.label) for study in part.studies for mask in study.masks}
+        raise ManifestError(
+            f"{part.path}: no stored frontal radiograph has an outline of "
+            f"{', '.join(structures)}; expected masks or boxes. The manifest's masks are of: "
+            f"{', '.join(sorted(labels)) or 'nothing'}."
+        )
+    return OutlinedImages(
+        keys=tuple(path for _, path, _ in rows),
+        studies=tuple(study.study_id for study, _, _ in rows),
+        patients=tuple(study.patient_id for study, _, _ in rows),
+        outlines=tuple(found for _, _, found in rows),
+    )
+
+
+def outlines_of(study: Study, place: int, structures: Sequence[str]) -> Outlines:
+    """The outlines of one radiograph; where a structure has masks its boxes are not used."""
+    absent = {canonical(f.name) for f in study.findings if f.value is Assertion.ABSENT}
+    masks = [
+        tuple(m.path for m in study.masks if m.radiograph == place and canonical(m.label) == name)
+        for name in map(canonical, structures)
+    ]
+    boxes = [
+        tuple(b for b in study.boxes if b.radiograph == place and canonical(b.label) == name)
+        for name in map(canonical, structures)
+    ]
+    return Outlines(
+        masks=tuple(masks),
+        boxes=tuple(() if mask else box for mask, box in zip(masks, boxes, strict=True)),
+        known=tuple(
+            bool(mask or box or canonical(name) in absent)
+            for name, mask, box in zip(structures, masks, boxes, strict=True)
+        ),
+        width=study.radiographs[place].width,
+        height=study.radiographs[place].height,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutlinedBatch:
+    """A batch of radiographs with their masks, padded alike."""
+
+    images: ImageBatch
+    masks: UInt8[Tensor, "batch structures height width"]
+    known: Bool[Tensor, "batch structures"]
+
+    @property
+    def names(self) -> Sequence[str]:
+        """The studies."""
+        return self.images.names
+
+    def to(self, device: torch.device) -> "OutlinedBatch":
+        """Copies the tensors to a device."""
+        return replace(
+            self,
+            images=self.images.to(device),
+            masks=self.masks.to(device, non_blocking=True),
+            known=self.known.to(device, non_blocking=True),
+        )
+
+
+class OutlinedBatches:
+    """Batches of radiographs and their masks: a pure function of seed, step and place.
+
+    Args:
+        images: which.
+        pictures: the store of the radiographs.
+        masks: the store of the mask files, packed to the same size.
+        batch_size: rows of the global batch.
+        seed: of the order.
+    """
+
+    def __init__(
+        self,
+        images: OutlinedImages,
+        pictures: ImageStore,
+        masks: ImageStore | None,
+        batch_size: int,
+        seed: int,
+    ) -> None:
+        self.images = images
+        self.masks = masks
+        self.pictures = ImageBatches(images.keys, images.studies, pictures, batch_size, seed)
+        self.batch_size = batch_size
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Steps in which every image is seen."""
+        return self.pictures.steps_per_epoch
+
+    def batch(self, step: int, place: Place) -> OutlinedBatch:
+        """The share of `place` of the batch of `step` (from 0)."""
+        pictures = self.pictures.batch(step, place)
+        rows, (height, width) = pictures.rows.tolist(), pictures.pixels.shape[2:]
+        structures = len(self.images.outlines[0].known)
+        masks = torch.zeros(len(rows), structures, height, width, dtype=torch.uint8)
+        for target, row, size in zip(masks, rows, pictures.sizes.tolist(), strict=True):
+            drawn = torch.from_numpy(self.mask(row, int(size[0]), int(size[1])))
+            target[:, : drawn.shape[1], : drawn.shape[2]] = drawn
+        known = torch.tensor([self.images.outlines[row].known for row in rows])
+        return OutlinedBatch(images=pictures, masks=masks, known=known)
+
+    def mask(self, row: int, height: int, width: int) -> NDArray[np.uint8]:
+        """The masks of one image at the size of its stored picture: [structures, h, w], 0 or 255.
+
+        Raises:
+            ManifestError: a mask has another shape than its radiograph.
+        """
+        outlines = self.images.outlines[row]
+        drawn = np.zeros((len(outlines.known), height, width), dtype=np.uint8)
+        for place, (paths, boxes) in enumerate(zip(outlines.masks, outlines.boxes, strict=True)):
+            for path in paths:
+                assert self.masks is not None
+                stored = self.masks[path]
+                if stored.shape != (height, width):
+                    raise ManifestError(
+                        f"{path}: the mask, stored as {stored.shape[1]} x {stored.shape[0]} "
+                        f"pixels, is of another shape than its radiograph ({width} x {height}); "
+                        "expected the same. Turn or resize the mask to its radiograph."
+                    )
+                drawn[place][stored > 127] = 255
+            if boxes:
+                drawn[place][self._boxes(outlines, boxes, height, width)] = 255
+        return drawn
+
+    def _boxes(
+        self, outlines: Outlines, boxes: Sequence[Box], height: int, width: int
+    ) -> NDArray[np.bool_]:
+        across = width / (outlines.width or width)
+        down = height / (outlines.height or height)
+        scaled = [(b.x1 * across, b.y1 * down, b.x2 * across, b.y2 * down) for b in boxes]
+        return box_mask(scaled, height, width)
+
+
+def check_outlined(images: OutlinedImages, structures: Sequence[str], where: str) -> None:
+    """Refuses structures that no image outlines.
+
+    Raises:
+        ManifestError: names them.
+    """
+    outlined = (images.labels == 1).sum(axis=0)
+    lacking = [name for name, count in zip(structures, outlined, strict=True) if not count]
+    if lacking:
+        raise ManifestError(
+            f"{where}: none of {len(images.keys)} images outlines {', '.join(lacking)}. Take a "
+            "larger fraction, or name the structures to train with --finding."
+        )

@@ -1,0 +1,101 @@
+"""An image encoder under a U-Net: one mask a structure or finding."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from carina.encoders.modes import evaluating
+from carina.encoders.resnet import ResNetConfig
+from carina.encoders.unet import UNetDecoder
+from carina.encoders.vit import ViTConfig
+from carina.errors import ConfigError, QueryError
+from carina.imaging.preprocessing import Preprocessing
+from carina.studies.truth import canonical
+from carina.zeroshot.protocol import Answers, EncodedQueries, Query
+
+
+@dataclass(frozen=True, kw_only=True)
+class SegmenterConfig:
+    """Settings of a segmenter: `structures` are its outputs, in canonical form."""
+
+    image: ResNetConfig | ViTConfig
+    preprocessing: Preprocessing
+    structures: tuple[str, ...]
+    dropout: float = 0.2
+
+    def __post_init__(self) -> None:
+        """Checks the outputs."""
+        if not self.structures or len(set(self.structures)) != len(self.structures):
+            raise ConfigError(f"structures must be different names, got {self.structures}.")
+        if not 0 <= self.dropout < 1:
+            raise ConfigError(f"dropout must be in [0, 1), got {self.dropout}.")
+
+
+class Segmenter(nn.Module):
+    """Probability of each structure at each pixel of the input.
+
+    Fulfils `ZeroShotModel`, for its own structures: the score of one is the greatest probability
+    of any pixel, its map the probabilities. `thresholds` were chosen on validation images.
+    """
+
+    thresholds: Tensor
+
+    def __init__(self, config: SegmenterConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.image_encoder: nn.Module = config.image.build()
+        self.decoder = UNetDecoder(
+            config.image.levels,
+            config.preprocessing.channels,
+            len(config.structures),
+            config.dropout,
+        )
+        self.register_buffer("thresholds", torch.full((len(config.structures),), 0.5))
+
+    @classmethod
+    def from_config(cls, config: SegmenterConfig) -> "Segmenter":
+        """A segmenter with fresh weights."""
+        return cls(config)
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """What the image encoder takes."""
+        return self.config.preprocessing
+
+    def forward(
+        self, radiographs: Float[Tensor, "batch channels size size"]
+    ) -> Float[Tensor, "batch structures size size"]:
+        """Logits of all structures."""
+        encoder: Any = self.image_encoder
+        logits: Tensor = self.decoder(encoder.pyramid(radiographs), radiographs)
+        return logits
+
+    def encode_queries(self, queries: Sequence[Query]) -> EncodedQueries:
+        """Finds the output of each query.
+
+        Raises:
+            QueryError: a structure that this segmenter was not trained on.
+        """
+        outputs = {name: place for place, name in enumerate(self.config.structures)}
+        unknown = [query.name for query in queries if canonical(query.name) not in outputs]
+        if unknown:
+            raise QueryError(
+                f"This segmenter was trained on {', '.join(outputs)}; it cannot be asked about "
+                f"{', '.join(unknown)}. Train one with masks of these."
+            )
+        columns = torch.tensor([outputs[canonical(query.name)] for query in queries])
+        return EncodedQueries(queries=tuple(queries), features={"columns": columns})
+
+    @torch.no_grad()
+    def answer(
+        self, radiographs: Float[Tensor, "batch channels height width"], queries: EncodedQueries
+    ) -> Answers:
+        """The greatest probability of each structure, and the probabilities."""
+        columns = queries.features["columns"].to(radiographs.device)
+        with evaluating(self):
+            maps = self(radiographs)[:, columns].float().sigmoid()
+        return Answers(scores=maps.amax((2, 3)), grids=maps)
