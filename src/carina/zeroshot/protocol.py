@@ -67,3 +67,69 @@ class ZeroShotModel(Protocol):
     ) -> Answers:
         """Scores radiographs that went through `preprocessing`."""
         ...
+
+
+@runtime_checkable
+class ImageTextModel(Protocol):
+    """A model in which a radiograph and a report are points of one space.
+
+    The inner product of the two ranks: a model that means cosines gives unit vectors.
+    """
+
+    preprocessing: Preprocessing
+
+    def embed_radiographs(
+        self, radiographs: Float[Tensor, "batch channels height width"]
+    ) -> Float[Tensor, "batch dim"]:
+        """One vector a radiograph that went through `preprocessing`."""
+        ...
+
+    def embed_reports(self, texts: Sequence[str]) -> Float[Tensor, "texts dim"]:
+        """One vector a text: a report, a sentence, a prompt."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncodedPhrases:
+    """Phrases as vectors: made once, used for any number of radiographs."""
+
+    phrases: tuple[str, ...]
+    vectors: Float[Tensor, "phrases dim"]
+
+
+@runtime_checkable
+class PhraseGrounder(Protocol):
+    """A model that says where in a radiograph a phrase of a report holds."""
+
+    preprocessing: Preprocessing
+
+    def encode_phrases(self, phrases: Sequence[str]) -> EncodedPhrases:
+        """Embeds phrases, once per list."""
+        ...
+
+    def ground(
+        self, radiographs: Float[Tensor, "batch channels height width"], phrases: EncodedPhrases
+    ) -> Float[Tensor, "batch phrases rows cols"]:
+        """Coarse maps over the whole input, of any range; only differences within one count."""
+        ...
+
+
+@runtime_checkable
+class WeightedGrounder(Protocol):
+    """A `PhraseGrounder` whose map is a weight of each patch times its likeness to the phrase.
+
+    The two factors on their own let the weights be softened anew without the network running
+    again. `ground` gives their product at the temperature `weight_temperature`.
+    """
+
+    weight_temperature: float
+
+    def patch_weights(self, temperature: float) -> Float[Tensor, "rows cols"]:
+        """The weights of the patches, softened by `temperature` > 0; their sum is 1."""
+        ...
+
+    def patch_likeness(
+        self, radiographs: Float[Tensor, "batch channels height width"], phrases: EncodedPhrases
+    ) -> Float[Tensor, "batch phrases rows cols"]:
+        """Inner products of patches and phrases, not weighted."""
+        ...
