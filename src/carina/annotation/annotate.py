@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from carina.annotation.source import Problem, Source
+from carina.annotation.source import Problem, Source, check_reports
 from carina.report.findings import findings_from_entities
 from carina.studies.manifest import Manifest
 from carina.study import Assertion, Entity, Study
@@ -31,8 +31,10 @@ def annotate_manifest(manifest: Manifest, source: Source) -> Annotated:
     A study without a report gets an empty tuple: it was read, and nothing was found.
 
     Raises:
+        AnnotationError: no study has a report.
         CarinaError: whatever the source raises.
     """
+    check_reports(manifest)
     reading = source.read(manifest.studies)
     return Annotated(
         studies=with_entities(manifest.studies, reading.entities),
