@@ -19,7 +19,8 @@ from carina.imaging.preprocessing import (
     Preprocessing,
     Squash,
 )
-from carina.pretraining.kad import KADConfig, KADModel, LastLayer
+from carina.pretraining.kad import KADConfig, KADModel
+from carina.pretraining.query_side import LastLayer
 
 DECODER_HEADS = 4  # no tensor tells
 HEAD_WIDTH = 64  # of BERT-base and ViT-B; no tensor tells

@@ -67,6 +67,9 @@ class Preprocessing:
         return len(self.mean)
 
 
+IMAGENET_224 = Preprocessing(size=224, resize=Squash(), mean=IMAGENET_MEAN, std=IMAGENET_STD)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Placement:
     """Where a radiograph lies in the square input of a model.
