@@ -28,6 +28,10 @@ def ask(
         Path | None,
         typer.Option(help="A folder for scores.csv, scores.json, overlays and index.html."),
     ] = None,
+    prompts: Annotated[
+        str | None,
+        typer.Option(help="Prompt set, for a model that asks by prompts; docs/prompts.md."),
+    ] = None,
 ) -> None:
     """Scores findings on radiographs, with heat-maps. For research only."""
     import os
@@ -46,7 +50,7 @@ def ask(
     queries = check_queries([parse_query(text) for text in query])
     if out is not None:  # before the work, not after it
         check_replaceable(out.resolve())
-    answer = load(model).ask(images, queries)
+    answer = load(model, prompts=prompts).ask(images, queries)
     print_scores(answer)
     if out is not None:
         answer.save(out)

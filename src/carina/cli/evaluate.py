@@ -41,6 +41,10 @@ def evaluate(
         bool, typer.Option("--by-image", help="Resample images, not whole patients.")
     ] = False,
     seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
+    prompts: Annotated[
+        str | None,
+        typer.Option(help="Prompt set, for a model that asks by prompts; docs/prompts.md."),
+    ] = None,
 ) -> None:
     """Measures a model: scores with 95% intervals, predictions, and a page to look at."""
     from rich.console import Console
@@ -69,7 +73,7 @@ def evaluate(
     )
     check_replaceable(out)
     studies = Manifest.read(manifest, root)
-    network = carina.load(model).model
+    network = carina.load(model, prompts=prompts).model
     result = evaluate(network, studies, request, model_name=model.as_posix())
     page = evaluation_page(result, network, studies)
     result.save(out, render_report_page(page))

@@ -139,6 +139,24 @@ def check_template(template: str) -> None:
         )
 
 
+def choose_prompts(model: object, name: str) -> None:
+    """Lets a model ask by another prompt set than its own.
+
+    Raises:
+        ConfigError: no set has this name, or the model does not ask by prompts.
+    """
+    if name not in PROMPT_SETS:
+        raise ConfigError(
+            f"There is no prompt set {name!r}; expected one of {', '.join(PROMPT_SETS)}."
+        )
+    if not isinstance(model, PromptedModel):
+        raise ConfigError(
+            f"A {type(model).__name__} is asked by the name of a finding, not by prompts, so the "
+            f"set {name!r} cannot be used. Leave --prompts out."
+        )
+    model.prompts = PROMPT_SETS[name]
+
+
 MACO_POSITIVE = "There is {name}. "
 MACO_NEGATIVE = (
     "the lung is clear.",
