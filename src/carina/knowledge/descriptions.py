@@ -88,7 +88,8 @@ class Descriptions:
     def default() -> "Descriptions":
         """The descriptions that carina brings along: see docs/descriptions.md."""
         words = Descriptions.from_graph(read_toml(DESCRIPTIONS_FILE, SOURCE))
-        return Descriptions.from_graph(chest_graph()).extended(words)
+        concepts = Descriptions.from_graph(chest_graph())
+        return Descriptions(entries=(*words, *concepts._without(words)))
 
     @classmethod
     def read(cls, path: Path) -> "Descriptions":
@@ -153,17 +154,14 @@ class Descriptions:
         with it: a text for "effusion" is then found for "pleural effusion" too.
         """
         replaced = self._replaced_by(other)
-        theirs = {plain(name) for entry in other for name in (entry.name, *entry.synonyms)}
+        ours = self._without(other)
         entries = []
         for entry in other:
-            old = [o for o in self if replaced.get(o.name) == entry.name]
-            names = [name for o in old for name in (o.name, *o.synonyms)]
-            taken = (name for name in names if plain(name) not in theirs)
-            entries.append(replace(entry, synonyms=(*entry.synonyms, *taken)))
-        for entry in self:
-            if entry.name not in replaced:
-                left = tuple(name for name in entry.synonyms if plain(name) not in theirs)
-                entries.append(replace(entry, synonyms=left))
+            old = [one for one in ours if replaced.get(one.name) == entry.name]
+            names = tuple(name for one in old for name in (one.name, *one.synonyms))
+            kept = tuple(name for name in names if plain(name) != plain(entry.name))
+            entries.append(replace(entry, synonyms=(*entry.synonyms, *kept)))
+        entries.extend(one for one in ours if one.name not in replaced)
         return Descriptions(entries=tuple(entries))
 
     def of(self, name: str) -> Description:
@@ -213,6 +211,14 @@ class Descriptions:
     def _linked(self, name: str) -> tuple[Description, ...]:
         found = self._linker.link(name).concepts
         return tuple(self.entries[int(concept.id)] for concept in found)
+
+    def _without(self, other: "Descriptions") -> tuple[Description, ...]:
+        """Ours, less the synonyms that the others claim: a name must not fit two."""
+        theirs = {plain(name) for entry in other for name in (entry.name, *entry.synonyms)}
+        return tuple(
+            replace(entry, synonyms=tuple(s for s in entry.synonyms if plain(s) not in theirs))
+            for entry in self
+        )
 
     def _replaced_by(self, other: "Descriptions") -> dict[str, str]:
         """Our names -> the names of theirs that take their place, an equal name before all."""
