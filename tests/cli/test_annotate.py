@@ -31,6 +31,7 @@ def test_annotate_writes_a_manifest_and_prints_counts(
     assert not stopped.value.code
     shown = capsys.readouterr().out
     assert "2 studies, 1 without a report" in shown
+    assert "1 triplets of entity, position and existence; 1 studies have none" in shown
     assert "pleural effusion" in shown
     assert [len(s.report.entities or ()) for s in Manifest.read(out).studies] == [1, 0]
 
