@@ -158,7 +158,7 @@ def test_token_ids_of_prompts_equal_the_official_ones_parity_maco(
     ids = {case["text"]: case["ids"] for case in recorded}
     asked = {
         text
-        for name in ("atelectasis", "lung opacity", "pneumothorax")
+        for name in ("atelectasis", "pleural thickening", "hernia")
         for side in PROMPT_SETS["maco"].pairs(Query(name))
         for text in side
     }
