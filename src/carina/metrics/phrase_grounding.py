@@ -80,9 +80,9 @@ def maco_official_scores(
 ) -> OfficialPhraseScores:
     """Scores as the published code has them, slips included; for comparison with its numbers only.
 
-    A pixel in two boxes counts twice in the sums of Dice, precision and recall, and not at all
-    in the contrast-to-noise ratio, whose inside is what exactly one box covers. Where nothing
-    lies above a threshold the overlap is nan.
+    A pixel in two boxes counts twice in the size of the truth that Dice and recall divide by,
+    and not at all in the contrast-to-noise ratio, whose inside is what exactly one box covers.
+    Where nothing lies above a threshold the overlap is nan.
 
     Args:
         heatmap: the map of the phrase.
@@ -112,9 +112,8 @@ def _official_at(
     if not called or not covering:
         return (float("nan"),) * 4
     shared = int((predicted & (covered > 0)).sum())
-    counted = int(covered[predicted].sum())
     union = int((predicted | (covered > 0)).sum())
-    return shared / union, 2 * counted / (called + covering), counted / called, counted / covering
+    return shared / union, 2 * shared / (called + covering), shared / called, shared / covering
 
 
 def covered_by(
