@@ -1,30 +1,25 @@
 """KAD's second stage as a stage of a recipe: what it needs of a run, made ready to train."""
 
-import csv
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from pathlib import Path
 
-import numpy as np
 import torch
-from jaxtyping import Int8
 
 from carina.encoders.text import TextEncoder
 from carina.errors import ConfigError
-from carina.files import atomic_path
 from carina.imaging.store import ImageStore
 from carina.pretraining.image_side import measured
 from carina.pretraining.image_source import FreshImage, ImageSource
 from carina.pretraining.kad import KADConfig, KADModel
 from carina.pretraining.kad_objective import FrozenText, KADLosses, KADObjective, TrainedText
+from carina.pretraining.label_counts import write_label_counts
 from carina.pretraining.pairs import Pairs, training_pairs
 from carina.pretraining.report_targets import (
     AnnotatedEntities,
     EntitySequence,
     FrequentObservations,
-    Label,
     LabelPolicy,
     OfficialEntitySequence,
     OfficialQueries,
@@ -107,7 +102,7 @@ class AlignmentStage:
             objective=objective,
             batches=batches,
             trained=model,
-            finish=partial(write_queries, names, labels),
+            finish=partial(write_label_counts, names, labels),
         )
 
     def _config(self, encoder: TextEncoder, store: ImageStore) -> KADConfig:
@@ -137,15 +132,3 @@ def text_side(
     if trained:
         return TrainedText(queries, reports)
     return FrozenText.of(encoder, queries, reports)
-
-
-def write_queries(
-    names: Sequence[str], labels: Int8[np.ndarray, "images queries"], folder: Path
-) -> None:
-    """Writes which findings were asked in training, and how often each label occurred."""
-    with atomic_path(folder / "queries.csv") as temporary, temporary.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["query", *(label.name.lower() for label in Label)])
-        for column, name in enumerate(names):
-            counts = [int((labels[:, column] == label).sum()) for label in Label]
-            writer.writerow([name, *counts])
