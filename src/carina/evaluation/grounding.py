@@ -44,8 +44,9 @@ from carina.metrics.statistics import (
     together,
 )
 from carina.studies.manifest import Manifest
-from carina.zeroshot.ask import Answered, Unreadable, encode
+from carina.zeroshot.ask import Answered, encode
 from carina.zeroshot.protocol import Query, ZeroShotModel
+from carina.zeroshot.reading import Unreadable
 
 METRICS = (
     "pointing_game",
