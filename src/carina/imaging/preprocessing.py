@@ -221,6 +221,9 @@ def _cells(pixels: int, scaled: int, start: int, size: int, cells: int) -> _Cell
 def _blend(grid: NDArray[np.float32], cells: _Cells) -> NDArray[np.float32]:
     """Interpolates the rows of a grid; rows that were not seen are 0."""
     share = (cells.share)[:, None]
-    rows: NDArray[np.float32] = grid[cells.before] * (1 - share) + grid[cells.after] * share
+    before = grid[cells.before]
+    # In this form two equal cells give exactly their value: a flat map must stay flat, or the
+    # rounding alone would decide where its greatest pixel lies.
+    rows: NDArray[np.float32] = before + (grid[cells.after] - before) * share
     rows[~cells.seen] = 0
     return rows
