@@ -5,11 +5,7 @@ from dataclasses import dataclass
 
 from carina.errors import ManifestError
 from carina.imaging.store import ImageStore
-from carina.pretraining.report_targets import (
-    AnnotatedEntities,
-    RuleEntities,
-    SentenceRuleEntities,
-)
+from carina.pretraining.report_targets import EntitySource
 from carina.studies.manifest import Manifest
 from carina.studies.views import is_frontal
 from carina.study import Entity, Report
@@ -30,7 +26,7 @@ class Pairs:
 def training_pairs(
     manifest: Manifest,
     store: ImageStore,
-    source: AnnotatedEntities | RuleEntities | SentenceRuleEntities,
+    source: EntitySource,
 ) -> Pairs:
     """The frontal images that are stored and have a report.
 

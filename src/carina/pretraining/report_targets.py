@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cache
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -179,12 +179,22 @@ class LabelPolicy:
         return meaning[assertion]
 
 
+@runtime_checkable
 class EntitySource(Protocol):
     """Where the entities of a report come from."""
 
     def of(self, reports: Sequence[Report]) -> tuple[tuple[Entity, ...], ...]:
         """The entities of each report."""
         ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoEntities:
+    """None are needed: the report's own words are read."""
+
+    def of(self, reports: Sequence[Report]) -> tuple[tuple[Entity, ...], ...]:
+        """None for any report."""
+        return ((),) * len(reports)
 
 
 @dataclass(frozen=True, kw_only=True)

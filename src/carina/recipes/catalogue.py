@@ -5,7 +5,7 @@ import functools
 from collections.abc import Callable
 
 from carina.errors import ConfigError
-from carina.recipes import kad, kad_ablations, medklip, medklip_ablations
+from carina.recipes import kad, kad_ablations, maco, maco_ablations, medklip, medklip_ablations
 from carina.recipes.kad_ablations import Ablation
 from carina.recipes.recipe import Recipe
 
@@ -17,6 +17,9 @@ BASES: tuple[Callable[[], Recipe], ...] = (
     kad.kad_paper_vit,
     kad.kad_official,
     kad.kad_official_vit,
+    maco.maco_small,
+    maco.maco_paper,
+    maco.maco_official,
     medklip.medklip_small,
     medklip.medklip_paper,
     medklip.medklip_official,
@@ -24,6 +27,8 @@ BASES: tuple[Callable[[], Recipe], ...] = (
 ABLATED: tuple[tuple[Callable[[], Recipe], tuple[Ablation, ...]], ...] = (
     (kad.kad_small, kad_ablations.ABLATIONS),
     (kad.kad_paper, kad_ablations.ABLATIONS),
+    (maco.maco_small, maco_ablations.ABLATIONS),
+    (maco.maco_paper, maco_ablations.ABLATIONS),
     (medklip.medklip_small, medklip_ablations.ABLATIONS),
     (medklip.medklip_paper, medklip_ablations.ABLATIONS),
 )
