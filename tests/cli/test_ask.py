@@ -47,7 +47,7 @@ def film(tmp_path: Path) -> Path:
 @pytest.fixture
 def loaded(monkeypatch: pytest.MonkeyPatch) -> Loaded:
     model = Loaded()
-    monkeypatch.setitem(vars(carina), "load", lambda folder: model)
+    monkeypatch.setitem(vars(carina), "load", lambda folder, prompts=None: model)
     monkeypatch.setenv("COLUMNS", "200")
     return model
 

@@ -28,6 +28,9 @@ DESCRIBED_KINDS = (
 )
 """What a model may be asked about; definitions of places and attributes describe no finding."""
 
+DEFAULT = "default"
+"""What the command line calls the descriptions that carina brings along."""
+
 SUGGESTIONS = 3
 
 
@@ -90,6 +93,21 @@ class Descriptions:
         words = Descriptions.from_graph(read_toml(DESCRIPTIONS_FILE, SOURCE))
         concepts = Descriptions.from_graph(chest_graph())
         return Descriptions(entries=(*words, *concepts._without(words)))
+
+    @classmethod
+    def named(cls, where: str) -> "Descriptions":
+        """The descriptions that the command line names.
+
+        Args:
+            where: "default" for those that carina brings along, or a file (see `read`) of the
+                caller's own, which go before them.
+
+        Raises:
+            KnowledgeError: the file cannot be read, or describes nothing.
+        """
+        if where == DEFAULT:
+            return cls.default()
+        return cls.default().extended(cls.read(Path(where)))
 
     @classmethod
     def read(cls, path: Path) -> "Descriptions":
@@ -185,9 +203,20 @@ class Descriptions:
             "descriptions or as NAME=DESCRIPTION."
         )
 
-    def text(self, name: str) -> str:
-        """The text of a finding's description; see `of`."""
-        return self.of(name).text
+    def texts(self, names: Iterable[str]) -> tuple[str, ...]:
+        """The texts of findings, in their order.
+
+        Raises:
+            KnowledgeError: some have none, and all these are named; or one fits several.
+        """
+        wanted = tuple(names)
+        without = [name for name in wanted if not self._fitting(name)]
+        if len(without) > 1:
+            raise KnowledgeError(
+                f"there is no description of {', '.join(map(repr, without))}. Write what they "
+                "look like in a file of descriptions, or leave them out."
+            )
+        return tuple(self.of(name).text for name in wanted)
 
     def __contains__(self, name: object) -> bool:
         """Whether `of` finds exactly one description."""
