@@ -97,7 +97,10 @@ def check_positive(start: float) -> None:
 class RawProducts:
     """Prompts are compared by inner products as they are: MaCo's published code."""
 
-    unit: bool = field(default=False, init=False)
+    @property
+    def unit(self) -> bool:
+        """Whether prompts are made unit vectors: no."""
+        return False
 
     def margin(
         self,
@@ -113,7 +116,10 @@ class RawProducts:
 class ScaledCosines:
     """Prompts are compared as reports are in training: by cosines times the learnt scale."""
 
-    unit: bool = field(default=True, init=False)
+    @property
+    def unit(self) -> bool:
+        """Whether prompts are made unit vectors: yes."""
+        return True
 
     def margin(
         self,
