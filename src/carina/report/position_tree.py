@@ -90,7 +90,7 @@ class PositionTree:
         """A place on a side."""
         if name == "middle lobe":  # the left lung has none: its middle third is meant
             name = "mid lung" if side == LEFT else "right middle lobe"
-        if side is not None and name in self._paired:
+        if side is not None and f"{side} {name}" in self._parents:
             return f"{side} {name}"
         return name if name in self._parents else None
 
