@@ -103,9 +103,10 @@ def evaluate_both_ways(
         )
     with_text = replace(request, descriptions=request.descriptions or Descriptions.default())
     described = evaluate(model, manifest, with_text, model_name)
-    names = tuple(Query(name) for name in described.positives)
+    names = tuple(Query(name, description=name) for name in described.positives)
     bare = replace(request, queries=names, descriptions=None)
     by_name = evaluate(model, manifest, bare, model_name)
+    by_name = replace(by_name, settings={**by_name.settings, DIRECT: True})
     compared = compare(described, by_name, replicates=request.replicates, seed=request.seed)
     first, second = WAYS
     return BothWays(

@@ -21,6 +21,9 @@ DESCRIBED = "described"
 COMPARISON = "comparison.json"
 FILES = frozenset({RESULT, PREDICTIONS, VALIDATION_PREDICTIONS, PAGE, DESCRIBED, COMPARISON})
 
+DIRECT = "direct_names"
+"""The setting that says that findings were asked by their names, whatever the model knows."""
+
 Settings = Mapping[str, Any]
 """How an evaluation was made: plain JSON values by name."""
 

@@ -15,6 +15,9 @@ from carina.imaging.preprocessing import Preprocessing
 class Query:
     """A finding to ask about: its name and, for one never seen, what it looks like.
 
+    A model that asks by descriptions looks one up where `description` is None. A description that
+    is the name itself asks by the direct name, of any model.
+
     Raises:
         QueryError: the name is blank.
     """
@@ -30,7 +33,9 @@ class Query:
     @property
     def text(self) -> str:
         """The words that a text encoder reads: the name, then the description if there is one."""
-        return self.name if self.description is None else f"{self.name}: {self.description}"
+        if self.description is None or self.description == self.name:
+            return self.name
+        return f"{self.name}: {self.description}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,6 +128,10 @@ class WeightedGrounder(Protocol):
     """
 
     weight_temperature: float
+
+    def encode_phrases(self, phrases: Sequence[str]) -> EncodedPhrases:
+        """Embeds phrases, once per list."""
+        ...
 
     def patch_weights(self, temperature: float) -> Float[Tensor, "rows cols"]:
         """The weights of the patches, softened by `temperature` > 0; their sum is 1."""
