@@ -164,4 +164,4 @@ def test_token_ids_of_prompts_equal_the_official_ones_parity_maco(
     }
     assert asked <= set(ids)
     for text, expected in ids.items():
-        assert tokenizer.encode(text).ids == expected
+        assert tokenizer.encode(f"[CLS] {text}").ids == expected
