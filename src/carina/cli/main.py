@@ -19,6 +19,7 @@ COMMANDS = {
     "tokenizer": "Learn a word-piece vocabulary from reports.",
     "pretrain": "Train a recipe from image-report pairs.",
     "ask": "Score findings on radiographs, with heat-maps.",
+    "ground": "Draw where a phrase holds on radiographs.",
     "evaluate": "Measure a model, with intervals.",
     "compare": "Test the difference between two evaluations.",
 }

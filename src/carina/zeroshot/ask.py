@@ -11,6 +11,8 @@ from jaxtyping import Float
 from carina.errors import ModelError
 from carina.imaging.preprocessing import Placement, Preprocessing
 from carina.zeroshot.answer import Answer, AskedImage
+from carina.zeroshot.ground import ground
+from carina.zeroshot.grounded import Grounded
 from carina.zeroshot.images import Pixels, gather_images
 from carina.zeroshot.protocol import EncodedQueries, Query, ZeroShotModel
 from carina.zeroshot.queries import check_queries
@@ -73,6 +75,17 @@ class LoadedModel:
         if self._encoded is None or self._encoded.queries != checked:
             self._encoded = encode(self.model, checked)
         return ask_encoded(self.model, images, self._encoded, batch_size)
+
+    def ground(
+        self,
+        images: Sequence[str | Path | Pixels],
+        phrases: Sequence[str],
+        *,
+        smoothing: float = 0.0,
+        batch_size: int = 16,
+    ) -> Grounded:
+        """Maps of phrases on radiographs; see `carina.zeroshot.ground.ground`."""
+        return ground(self.model, images, phrases, smoothing=smoothing, batch_size=batch_size)
 
 
 def ask(
