@@ -18,6 +18,7 @@ from carina.evaluation.page import evaluation_page, measured_of
 from carina.evaluation.result import (
     COMPARISON,
     DESCRIBED,
+    DIRECT,
     PAGE,
     Evaluation,
     Score,
