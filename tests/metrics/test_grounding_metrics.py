@@ -21,6 +21,7 @@ from carina.metrics.grounding import (
     dilated,
     framed,
     intersection_over_union,
+    peak_distance,
     pointing_hit,
     position_baseline,
     predicted_mask,
@@ -223,3 +224,22 @@ def test_box_that_cannot_be_an_outline_says_why(
 def test_box_that_reaches_beyond_the_image_is_no_fault() -> None:
     assert box_fault((-3.0, -3.0, 1.0, 1.0), height=10, width=20) is None
     assert box_fault((19.9, 9.9, 99.0, 99.0), height=10, width=20) is None
+
+
+def test_distance_of_the_peak_is_worked_by_hand() -> None:
+    heatmap, truth = np.zeros((10, 20)), np.zeros((10, 20), dtype=bool)
+    heatmap[2, 3], truth[6:8, 5:9] = 1.0, True
+    # 4 rows down to row 6, 2 columns across to column 5; the shorter side is 10.
+    assert peak_distance(heatmap, truth) == pytest.approx(4 / 10)
+    heatmap[7, 8] = 2.0
+    assert peak_distance(heatmap, truth) == 0
+    assert np.isnan(peak_distance(heatmap, np.zeros((10, 20), dtype=bool)))
+
+
+@given(seed=st.integers(0, 1000), steps=st.integers(0, 4))
+def test_peak_within_a_distance_lies_in_the_dilated_truth(seed: int, steps: int) -> None:
+    generator = np.random.default_rng(seed)
+    heatmap, truth = generator.random((9, 12)), generator.random((9, 12)) < 0.05
+    truth[4, 4] = True
+    near = peak_distance(heatmap, truth) <= steps / 9 + 1e-12
+    assert near == bool(pointing_hit(heatmap, dilated(truth, steps)))

@@ -46,6 +46,22 @@ def pointing_hit(
     return float(truth[heatmap == heatmap.max()].mean())
 
 
+def peak_distance(
+    heatmap: Float[np.ndarray, "height width"], truth: Bool[np.ndarray, "height width"]
+) -> float:
+    """How far beside the truth the greatest value lies, as a share of the image's shorter side.
+
+    The greater of the steps across and down, 0 inside; of several greatest pixels the first.
+    """
+    check_map(heatmap, truth)
+    if not truth.any():
+        return float("nan")
+    row, column = np.unravel_index(int(heatmap.argmax()), heatmap.shape)
+    rows, columns = np.nonzero(truth)
+    steps = np.maximum(np.abs(rows - row), np.abs(columns - column)).min()
+    return float(steps / min(heatmap.shape))
+
+
 def area_share(truth: Bool[np.ndarray, "height width"]) -> float:
     """How much of the image the truth covers: the pointing game of a random pixel."""
     return float(truth.mean()) if truth.any() else float("nan")
