@@ -2,11 +2,16 @@ from pathlib import Path
 
 import pytest
 
-from carina.annotation.annotate import ObservationCount, annotate_manifest, summarise
+from carina.annotation.annotate import (
+    ObservationCount,
+    annotate_manifest,
+    annotated_report,
+    summarise,
+)
 from carina.annotation.rules import Rules
 from carina.errors import ConfigError, ReportError
 from carina.studies.manifest import Manifest, write_manifest
-from carina.study import Assertion, Finding, Radiograph, Report, Study
+from carina.study import Assertion, Finding, Radiograph, Report, Study, Triplet
 
 TEXTS = ("No effusion. Mass.", "", "Nothing of note.", "Effusion.")
 
@@ -39,6 +44,25 @@ def test_reports_are_filled_and_the_findings_of_the_source_stay(manifest: Manife
     assert [s.findings for s in studies] == [s.findings for s in manifest.studies]
 
 
+def test_every_read_report_gets_triplets(manifest: Manifest) -> None:
+    studies = annotate_manifest(manifest, Rules()).studies
+    assert [s.report.triplets for s in studies] == [
+        (
+            Triplet(entity="pleural effusion", position="pleural", exists=Assertion.ABSENT),
+            Triplet(entity="mass", position="unspecified", exists=Assertion.PRESENT),
+        ),
+        (),
+        (),
+        (Triplet(entity="pleural effusion", position="pleural", exists=Assertion.PRESENT),),
+    ]
+
+
+def test_a_report_that_was_not_read_has_no_triplets_rather_than_none_found() -> None:
+    report = annotated_report(Report(text="Effusion."), None)
+    assert report.entities is None
+    assert report.triplets is None
+
+
 def test_annotated_studies_survive_the_manifest(manifest: Manifest, tmp_path: Path) -> None:
     studies = annotate_manifest(manifest, Rules()).studies
     write_manifest(studies, tmp_path / "out.parquet", tmp_path)
@@ -53,6 +77,7 @@ def test_the_summary_counts_reports(manifest: Manifest) -> None:
     summary = summarise(annotate_manifest(manifest, Rules()).studies)
     counts = (summary.studies, summary.empty, summary.unread, summary.silent, summary.entities)
     assert counts == (4, 1, 0, 1, 3)
+    assert (summary.triplets, summary.untold) == (3, 2)
     assert summary.observations[0] == ObservationCount(
         name="pleural effusion", present=1, absent=1, uncertain=0
     )

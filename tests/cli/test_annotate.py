@@ -8,7 +8,7 @@ from carina.studies.manifest import Manifest, write_manifest
 from carina.study import Radiograph, Report, Study
 
 
-def write(folder: Path) -> Path:
+def write(folder: Path, texts: tuple[str, ...] = ("No effusion.", "")) -> Path:
     studies = [
         Study(
             study_id=f"s{i}",
@@ -17,7 +17,7 @@ def write(folder: Path) -> Path:
             radiographs=(Radiograph(path=f"{i}.png"),),
             report=Report(text=text),
         )
-        for i, text in enumerate(("No effusion.", ""))
+        for i, text in enumerate(texts)
     ]
     return write_manifest(studies, folder / "m.parquet", folder).path
 
@@ -31,8 +31,19 @@ def test_annotate_writes_a_manifest_and_prints_counts(
     assert not stopped.value.code
     shown = capsys.readouterr().out
     assert "2 studies, 1 without a report" in shown
+    assert "1 triplets of entity, position and existence; 1 studies have none" in shown
     assert "pleural effusion" in shown
     assert [len(s.report.entities or ()) for s in Manifest.read(out).studies] == [1, 0]
+
+
+@pytest.mark.parametrize("words", [(), ("--compare", "rules", "umls")])
+def test_annotate_refuses_data_without_any_report(
+    words: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    manifest, out = write(tmp_path, ("", " \n ")), tmp_path / "out"
+    assert run("annotate", manifest, "--out", out, *words) == 1
+    assert "none of 2 studies has a report" in capsys.readouterr().err
+    assert not out.exists()
 
 
 def test_annotate_refuses_an_unknown_extractor(

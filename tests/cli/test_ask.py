@@ -1,5 +1,6 @@
 """`carina ask`: what it prints, and how it ends."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -47,7 +48,7 @@ def film(tmp_path: Path) -> Path:
 @pytest.fixture
 def loaded(monkeypatch: pytest.MonkeyPatch) -> Loaded:
     model = Loaded()
-    monkeypatch.setitem(vars(carina), "load", lambda folder: model)
+    monkeypatch.setitem(vars(carina), "load", lambda folder, prompts=None: model)
     monkeypatch.setenv("COLUMNS", "200")
     return model
 
@@ -73,6 +74,29 @@ def test_out_is_written_and_named(
     assert run("model", film, "--query", "mass", "--out", tmp_path / "out") == 0
     assert "index.html" in capsys.readouterr().out
     assert (tmp_path / "out" / "overlays" / "film__mass.png").is_file()
+
+
+def test_queries_are_described_by_ours_or_by_a_file_of_the_callers_own(
+    loaded: Loaded, film: Path, tmp_path: Path
+) -> None:
+    own = tmp_path / "own.json"
+    own.write_text('{"mass": "A bright lump."}', encoding="utf-8")
+    for where in ("default", own):
+        queries = ("--query", "mass", "--query", "edema", "--query", "gas=Dark.")
+        out = ("--out", tmp_path / "out")
+        assert run("model", film, *queries, "--descriptions", where, *out) == 0
+        asked = json.loads((tmp_path / "out" / "scores.json").read_text())["queries"]
+        texts = {query["name"]: query["description"] for query in asked}
+        assert texts["gas"] == "Dark."
+        assert "around both hila" in texts["edema"]
+    assert texts["mass"] == "A bright lump."
+
+
+def test_a_finding_without_description_is_named(
+    loaded: Loaded, film: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("model", film, "--query", "xyzzy", "--descriptions", "default") == 1
+    assert "there is no description of 'xyzzy'" in capsys.readouterr().err
 
 
 def test_long_lists_are_cut_and_say_so(

@@ -40,6 +40,22 @@ def test_index_writes_a_manifest_and_prints_what_it_holds(
     assert (study.report.text, study.radiographs[0].width) == ("Clear.", 40)
 
 
+def test_index_tells_what_is_absent_and_uncertain_where_the_source_does(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = "image,findings,absent,split\na.png,Edema,Mass,val\nb.png,,Edema,val\n"
+    root = release(tmp_path / "films", table)
+    assert run("index", "csv", root, "--out", tmp_path / "m.parquet") == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["Edema", "1", "/", "1", "/", "0"] in lines
+    assert ["Mass", "0", "/", "1", "/", "0"] in lines
+
+    table = "image,findings,split\na.png,Edema,val\nb.png,,val\n"
+    root = release(tmp_path / "other", table)
+    assert run("index", "csv", root, "--out", tmp_path / "m.parquet") == 0
+    assert ["Edema", "1"] in [line.split() for line in capsys.readouterr().out.splitlines()]
+
+
 def test_index_list_names_the_datasets(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("index", "list") == 0
     lines = capsys.readouterr().out.splitlines()

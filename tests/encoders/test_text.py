@@ -1,4 +1,5 @@
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -98,9 +99,16 @@ def test_word_pieces_of_reports_are_read(vocab_dir: Path) -> None:
     assert tokens == ["[CLS]", "small", "left", "pleural", "effusion", ".", "[SEP]"]
 
 
-def test_word_pieces_without_a_separator_are_refused(vocab_dir: Path) -> None:
+def test_word_pieces_without_a_separator_end_with_the_text(vocab_dir: Path) -> None:
+    tokenizer = load_tokenizer(vocab_dir / "maco_mimic_wordpiece.json")
+    tokens = tokenizer.encode("Small left pleural effusion.").tokens
+    assert tokens == ["[CLS]", "small", "left", "pleural", "effusion", "."]
+
+
+def test_a_text_encoder_wants_a_separator(vocab_dir: Path) -> None:
+    tokenizer = load_tokenizer(vocab_dir / "maco_mimic_wordpiece.json")
     with pytest.raises(ModelError, match=r"lacks \[SEP\]"):
-        load_tokenizer(vocab_dir / "maco_mimic_wordpiece.json")
+        TextEncoder(replace(TINY, vocabulary=30_000), tokenizer)
 
 
 def test_files_that_are_no_tokenizer_are_refused(tmp_path: Path) -> None:

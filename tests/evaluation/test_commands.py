@@ -23,7 +23,7 @@ def models(monkeypatch: pytest.MonkeyPatch) -> None:
     """Folders called good and poor, as models."""
     noise = {"good": 0.0, "poor": 9.0}
     found = {name: SimpleNamespace(model=BrightnessModel(noise=noise[name])) for name in noise}
-    monkeypatch.setitem(vars(carina), "load", lambda folder: found[folder.name])
+    monkeypatch.setitem(vars(carina), "load", lambda folder, prompts=None: found[folder.name])
 
 
 @pytest.mark.usefixtures("models")

@@ -9,6 +9,7 @@ from sklearn.metrics import roc_auc_score
 
 from carina.errors import EvaluationError
 from carina.evaluation.efficiency import (
+    RANKING,
     Measurement,
     efficiency_rows,
     over_seeds,
@@ -53,7 +54,7 @@ def auc_by_hand(one: Measurement) -> float:
 
 
 def test_a_row_is_the_mean_over_findings_and_seeds(measurements: list[Measurement]) -> None:
-    rows = efficiency_rows(measurements, replicates=200)
+    rows = efficiency_rows(measurements, RANKING, replicates=200)
     assert [(r.start, r.fraction, r.seeds) for r in rows] == [
         ("good", 0.1, 2),
         ("good", 1.0, 2),
@@ -92,13 +93,13 @@ def test_models_measured_on_different_images_are_not_averaged(
         ),
     )
     with pytest.raises(EvaluationError, match="measured on different images"):
-        efficiency_rows([first, replace(second, evaluation=cut)])
+        efficiency_rows([first, replace(second, evaluation=cut)], RANKING)
 
 
 def test_everything_is_written_and_shown(
     measurements: list[Measurement], cohort: Manifest, tmp_path: Path
 ) -> None:
-    rows = efficiency_rows(measurements, replicates=50)
+    rows = efficiency_rows(measurements, RANKING, replicates=50)
     write_efficiency(rows, tmp_path / "efficiency.csv")
     frame = pl.read_csv(tmp_path / "efficiency.csv")
     mean = frame.filter((pl.col("finding") == "mean") & (pl.col("metric") == "auc"))

@@ -138,6 +138,7 @@ def test_remarks_name_other_names_rare_findings_and_what_was_left_out(
     assert lines == [
         "Pleural effusion: called Effusion in the data.",
         "fewer than 10 positives, so intervals are too narrow: nodule (9).",
+        "radiographs that cannot be used: 1:",
         "left out: a.png: is empty",
         "2 patients are in both the scored and the validation part.",
     ]

@@ -156,3 +156,11 @@ def test_preprocessing_that_cannot_work_is_refused(
 ) -> None:
     with pytest.raises(ConfigError, match=message):
         Preprocessing(size=size, resize=Squash(), mean=mean, std=std)
+
+
+@given(height=st.integers(1, 40), width=st.integers(1, 40), seed=st.integers(0, 1000))
+def test_a_flat_map_stays_flat_on_the_original_pixels(height: int, width: int, seed: int) -> None:
+    wanted = Preprocessing(size=224, resize=Squash(), mean=(0.0,), std=(1.0,))
+    value = np.random.default_rng(seed).random(dtype=np.float32)
+    grid = np.full((14, 14), value, dtype=np.float32)
+    assert np.ptp(place(height, width, wanted).to_original(grid)) == 0

@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -8,7 +10,9 @@ from carina.metrics.grounding import (
     FRAME,
     THRESHOLDS,
     area_share,
+    box_fault,
     box_mask,
+    check_map,
     check_shapes,
     choose_map_threshold,
     contrast_to_noise,
@@ -17,6 +21,7 @@ from carina.metrics.grounding import (
     dilated,
     framed,
     intersection_over_union,
+    peak_distance,
     pointing_hit,
     position_baseline,
     predicted_mask,
@@ -181,3 +186,60 @@ def test_boxes_are_united_and_cut_off_at_the_border() -> None:
 def test_map_and_mask_of_different_sizes_are_refused() -> None:
     with pytest.raises(EvaluationError, match=r"\(2, 2\) pixels is compared with a mask of \(3, 2"):
         check_shapes(HEAT, np.ones((3, 2), dtype=bool))
+
+
+def test_a_map_with_values_that_are_not_numbers_is_refused_and_not_left_out_of_the_mean() -> None:
+    broken = np.array([[0.0, np.nan], [np.inf, 4.0]])
+    with pytest.raises(EvaluationError, match="2 of the 4 values of a heat-map are not numbers"):
+        check_map(broken, CORNER)
+    for measure in (pointing_hit, dice_at_thresholds, contrast_to_noise):
+        with pytest.raises(EvaluationError, match="not numbers"):
+            measure(broken, CORNER)
+
+
+def test_blocks_of_equal_pixels_score_the_share_of_the_greatest_block_inside() -> None:
+    # Cells repeated 4 x 4, as official maps are: the greatest block has 16 pixels, 4 inside.
+    heatmap = np.kron(np.array([[0.1, 0.4], [0.2, 0.3]]), np.ones((4, 4)))
+    truth = np.zeros((8, 8), dtype=bool)
+    truth[3, 4:], truth[7] = True, True
+    assert pointing_hit(heatmap, truth) == 4 / 16
+
+
+@pytest.mark.parametrize(
+    ("box", "fault"),
+    [
+        ((3.0, 1.0, 3.0, 5.0), r"has no area \(width 0, height 4\)"),
+        ((3.0, 5.0, 6.0, 1.0), r"has no area \(width 3, height -4\)"),
+        ((20.0, 1.0, 30.0, 5.0), "lies outside the radiograph of 20 x 10 pixels"),
+        ((1.0, -9.0, 5.0, 0.0), "lies outside the radiograph of 20 x 10 pixels"),
+        ((1.0, 1.0, float("nan"), 5.0), "has a corner that is not a number"),
+    ],
+)
+def test_box_that_cannot_be_an_outline_says_why(
+    box: tuple[float, float, float, float], fault: str
+) -> None:
+    assert re.search(fault, box_fault(box, height=10, width=20) or "")
+
+
+def test_box_that_reaches_beyond_the_image_is_no_fault() -> None:
+    assert box_fault((-3.0, -3.0, 1.0, 1.0), height=10, width=20) is None
+    assert box_fault((19.9, 9.9, 99.0, 99.0), height=10, width=20) is None
+
+
+def test_distance_of_the_peak_is_worked_by_hand() -> None:
+    heatmap, truth = np.zeros((10, 20)), np.zeros((10, 20), dtype=bool)
+    heatmap[2, 3], truth[6:8, 5:9] = 1.0, True
+    # 4 rows down to row 6, 2 columns across to column 5; the shorter side is 10.
+    assert peak_distance(heatmap, truth) == pytest.approx(4 / 10)
+    heatmap[7, 8] = 2.0
+    assert peak_distance(heatmap, truth) == 0
+    assert np.isnan(peak_distance(heatmap, np.zeros((10, 20), dtype=bool)))
+
+
+@given(seed=st.integers(0, 1000), steps=st.integers(0, 4))
+def test_peak_within_a_distance_lies_in_the_dilated_truth(seed: int, steps: int) -> None:
+    generator = np.random.default_rng(seed)
+    heatmap, truth = generator.random((9, 12)), generator.random((9, 12)) < 0.05
+    truth[4, 4] = True
+    near = peak_distance(heatmap, truth) <= steps / 9 + 1e-12
+    assert near == bool(pointing_hit(heatmap, dilated(truth, steps)))

@@ -15,6 +15,7 @@ from carina.metrics.statistics import (
     mean_statistic,
     paired_difference,
     percentile_interval,
+    ratio_statistic,
     together,
 )
 
@@ -160,6 +161,12 @@ def test_mean_statistic_leaves_unknown_images_out() -> None:
     statistic = mean_statistic("iou", np.array([0.2, np.nan, 0.8]))
     counts = np.array([[1, 3, 0], [1, 5, 4], [1, 1, 0]], dtype=np.uint16)
     np.testing.assert_allclose(statistic(counts)["iou"], [0.5, 0.35, np.nan])
+
+
+def test_ratio_of_a_resample_is_that_of_the_sums_and_undefined_where_nothing_is_counted() -> None:
+    statistic = ratio_statistic("precision", np.array([1, 0, np.nan, 0]), np.array([2, 1, 5, 0]))
+    counts = np.array([[1, 2, 0], [1, 1, 0], [1, 1, 1], [1, 1, 3]], dtype=np.uint16)
+    np.testing.assert_allclose(statistic(counts)["precision"], [1 / 3, 2 / 5, np.nan])
 
 
 def test_equal_models_do_not_differ() -> None:

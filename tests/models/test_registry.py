@@ -13,6 +13,7 @@ from carina.encoders.resnet import Basic, ResNetConfig
 from carina.encoders.text import TextEncoderConfig
 from carina.encoders.tokenizer import train_wordpiece
 from carina.finetuning.classifier import ClassifierConfig
+from carina.finetuning.segmenter import SegmenterConfig
 from carina.imaging.preprocessing import Preprocessing, Squash
 from carina.models.folder import load_model, save_model
 from carina.models.registry import MODELS
@@ -33,6 +34,7 @@ CONFIGS: dict[str, Any] = {
         decoder=QueryDecoderConfig(dim=16, layers=1, heads=2, hidden=24),
         preprocessing=GREY,
     ),
+    "Segmenter": SegmenterConfig(image=IMAGE, preprocessing=GREY, structures=("lung",)),
     "TextEncoder": TEXT,
 }
 

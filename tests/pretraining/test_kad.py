@@ -16,23 +16,22 @@ from carina.encoders.vit import ViTConfig
 from carina.errors import ConfigError
 from carina.imaging.augmentation import NoAugmentation, standardise
 from carina.imaging.preprocessing import Preprocessing, Squash
-from carina.pretraining import kad_objective
+from carina.pretraining import image_side, kad_objective
 from carina.pretraining.contrast import ContrastConfig, ContrastModel, ContrastObjective
-from carina.pretraining.kad import AllLayers, KADConfig, KADModel, LastLayer
+from carina.pretraining.image_side import FrozenStatistics, OwnStatistics, SynchronisedStatistics
+from carina.pretraining.kad import KADConfig, KADModel
 from carina.pretraining.kad_objective import (
     BothMemories,
     CosineContrast,
-    FrozenStatistics,
     FrozenText,
     ImageMemory,
     KADLosses,
     KADObjective,
-    OwnStatistics,
     RandomSelect,
     ScaledDotContrast,
-    SynchronisedStatistics,
     TrainedText,
 )
+from carina.pretraining.query_side import AllLayers, LastLayer
 from carina.studies.batches import ImageBatch
 from carina.training.objective import Losses, Place
 from carina.zeroshot.protocol import Query
@@ -167,7 +166,7 @@ def test_maps_are_of_all_layers_or_of_the_last() -> None:
 def test_two_processes_give_loss_and_gradient_of_one(
     losses: KADLosses, trained: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kad_objective, "standardise", lambda *args: standardise(*args).double())
+    monkeypatch.setattr(image_side, "standardise", lambda *args: standardise(*args).double())
     objective = objective_of(losses, trained=trained).double()
     objective.model.text_encoder.eval()  # no dropout
     whole = objective.losses(batch_of())
@@ -178,7 +177,7 @@ def test_two_processes_give_loss_and_gradient_of_one(
     for rank in range(2):  # what the other process would send
         local = batch_of(Place(rank=rank, processes=2))
         features.append(
-            kad_objective.encode_batch(
+            image_side.encode_batch(
                 objective.model.image_encoder, local, losses, CONFIG.preprocessing
             ).pooled
         )
@@ -297,7 +296,7 @@ def test_statistics_are_synchronised_where_there_are_several_processes(
 ) -> None:
     alone = SynchronisedStatistics().prepare(nn.Sequential(nn.BatchNorm2d(3)))
     assert type(alone[0]) is nn.BatchNorm2d
-    monkeypatch.setattr(kad_objective, "place", lambda: Place(rank=0, processes=2))
+    monkeypatch.setattr(image_side, "place", lambda: Place(rank=0, processes=2))
     shared = SynchronisedStatistics().prepare(alone)
     assert isinstance(shared[0], SynchronisedBatchNorm)
 

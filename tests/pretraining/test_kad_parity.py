@@ -28,6 +28,7 @@ from carina.encoders.tokenizer import train_wordpiece
 from carina.encoders.vit import ViTEncoder
 from carina.losses.knowledge import official_knowledge_loss, official_targets
 from carina.losses.query import IGNORED
+from carina.pretraining.image_side import OwnStatistics
 from carina.pretraining.kad import KADModel
 from carina.pretraining.kad_objective import (
     BothMemories,
@@ -35,7 +36,6 @@ from carina.pretraining.kad_objective import (
     ImageMemory,
     KADLosses,
     KADObjective,
-    OwnStatistics,
     ScaledDotContrast,
     TrainedText,
     contrast_batch,

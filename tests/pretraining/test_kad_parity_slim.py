@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from carina.conversion.kad import DECODER_TABLE, decoder_config
+from carina.conversion.kad import DECODER_TABLE
+from carina.conversion.sizes import decoder_config
 from carina.conversion.table import load_exactly, translate
 from carina.encoders.query_decoder import QueryDecoder
 

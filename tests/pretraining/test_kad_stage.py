@@ -25,7 +25,7 @@ from carina.pretraining.contrast_stage import ContrastStage
 from carina.pretraining.image_source import PublishedResNet
 from carina.pretraining.kad import KADConfig
 from carina.pretraining.kad_objective import FrozenText, KADLosses, TrainedText
-from carina.pretraining.kad_stage import AlignmentStage, positive_weights
+from carina.pretraining.kad_stage import AlignmentStage
 from carina.pretraining.report_targets import (
     NORMAL,
     OFFICIAL_QUERIES,
@@ -43,6 +43,7 @@ from carina.pretraining.report_targets import (
     SentenceRuleEntities,
     default_extractor,
     label_table,
+    positive_weights,
 )
 from carina.pretraining.stage import StageInputs
 from carina.pretraining.text_source import BertText, FinishedStage

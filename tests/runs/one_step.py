@@ -17,7 +17,7 @@ from torch.nn.parallel import DistributedDataParallel
 from carina.encoders.modes import batch_norms
 from carina.imaging.store import ImageStore
 from carina.knowledge.chest import chest_graph
-from carina.pretraining.kad_objective import FrozenStatistics, SynchronisedStatistics
+from carina.pretraining.image_side import FrozenStatistics, SynchronisedStatistics
 from carina.pretraining.stage import StageInputs
 from carina.pretraining.text_source import BertText
 from carina.recipes.catalogue import find_recipe

@@ -12,11 +12,15 @@ from PIL import Image
 
 import carina
 from carina.errors import CheckpointError, ConfigError, ManifestError, ModelError, QueryError
+from carina.evaluation.segmentation import evaluate_segmentation
 from carina.finetuning.classification import ClassificationSettings
 from carina.finetuning.linear_probe import ProbeSettings
+from carina.finetuning.segmentation import SegmentationSettings
+from carina.finetuning.segmenter import Segmenter
 from carina.runs.finetune import FinetuneRequest, Tuned, finetune
+from carina.runs.tuning import TaskSettings
 from carina.studies.manifest import Manifest, write_manifest
-from carina.study import Assertion, Finding, Radiograph, Study
+from carina.study import Assertion, Finding, Mask, Radiograph, Study
 from carina.training.optimiser import AdamW, EqualRates
 
 STUDIES = 60
@@ -52,8 +56,35 @@ def labelled(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
     return Manifest.read(folder / "m.parquet")
 
 
-def request(task: str, **changed) -> FinetuneRequest:
-    settings = ClassificationSettings()
+@pytest.fixture(scope="module")
+def outlined(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
+    """Pictures of 60 x 80 with a bright ellipse, which is the mask."""
+    folder = tmp_path_factory.mktemp("outlined")
+    generator = np.random.default_rng(0)
+    rows, columns = np.mgrid[:60, :80]
+    studies = []
+    for number in range(25):
+        y, x = generator.uniform(20, 40), generator.uniform(25, 55)
+        inside = ((rows - y) / 14) ** 2 + ((columns - x) / 18) ** 2 < 1
+        picture = generator.integers(0, 60, (60, 80)) + 150 * inside
+        Image.fromarray(picture.astype(np.uint8)).save(folder / f"{number}.png")
+        Image.fromarray((255 * inside).astype(np.uint8)).save(folder / f"m{number}.png")
+        studies.append(
+            Study(
+                study_id=f"s{number}",
+                patient_id=f"p{number}",
+                source="test",
+                radiographs=(Radiograph(path=f"{number}.png", view="PA", width=80, height=60),),
+                masks=(Mask(radiograph=0, label="lung", path=f"m{number}.png"),),
+                split="train" if number < 15 else "validate" if number < 20 else "test",
+            )
+        )
+    write_manifest(studies, folder / "m.parquet", folder)
+    return Manifest.read(folder / "m.parquet")
+
+
+def request(task: str, *, frozen: bool = False, **changed) -> FinetuneRequest:
+    settings = ClassificationSettings(frozen=frozen)
     training = replace(
         settings.training,
         steps=6,
@@ -61,13 +92,13 @@ def request(task: str, **changed) -> FinetuneRequest:
         batch_size=8,
         optimiser=AdamW(rate=1e-2, layers=EqualRates()),
     )
-    return FinetuneRequest(
-        task=task,
-        findings=("opacity",),
+    drawing = SegmentationSettings(training=replace(training, steps=30, checkpoint_every=10))
+    tasks = TaskSettings(
         classification=replace(settings, training=training),
         probe=ProbeSettings(penalties=(0.01, 1.0)),
-        **changed,
+        segmentation=drawing,
     )
+    return FinetuneRequest(**{"task": task, "names": ("opacity",), "settings": tasks, **changed})
 
 
 def tune(run: Path, manifest: Manifest, out: Path, task: str, **changed) -> list[Tuned]:
@@ -127,8 +158,7 @@ def test_classification_keeps_the_best_step_by_validation(
 def test_a_frozen_encoder_stays_as_it_is(
     tiny_run: Path, labelled: Manifest, tmp_path: Path
 ) -> None:
-    asked = request("classification")
-    frozen = replace(asked, classification=replace(asked.classification, frozen=True))
+    frozen = request("classification", frozen=True)
     (tuned,) = finetune([tiny_run], labelled, tmp_path / "out", frozen)
     before = carina.load(tiny_run).model.image_encoder.state_dict()
     after = carina.load(tuned.folder).model.image_encoder.state_dict()
@@ -139,7 +169,7 @@ def test_a_stopped_training_goes_on_as_if_it_had_not_been(
     tiny_run: Path, labelled: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = tune(tiny_run, labelled, tmp_path / "whole", "classification")[0]
-    from carina.finetuning.classification import BestByValidation
+    from carina.finetuning.best import BestByValidation
 
     look = BestByValidation.look
 
@@ -240,16 +270,33 @@ def test_a_store_that_is_too_small_is_refused(
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"task": "segmentation"}, "expected one of classification, linear-probe"),
-        ({"uncertainty": "maybe"}, "--uncertain is 'maybe'"),
-        ({"findings": ()}, "expected different names"),
-        ({"findings": ("effusion", "pleural effusion")}, "expected different names"),
+        ({"task": "regression"}, "expected one of classification, linear-probe, segmentation"),
+        ({"names": ()}, "expected different names"),
+        ({"names": ("effusion", "pleural effusion")}, "expected different names"),
         ({"fractions": (0.0,)}, "Fractions must be"),
     ],
 )
 def test_requests_that_cannot_work_are_refused(changed: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        FinetuneRequest(**{"task": "linear-probe", "findings": ("edema",), **changed})
+        FinetuneRequest(**{"task": "linear-probe", "names": ("edema",), **changed})
+
+
+def test_a_policy_that_there_is_not_is_refused() -> None:
+    with pytest.raises(ConfigError, match="--uncertain is 'maybe'"):
+        TaskSettings(uncertainty="maybe")
+
+
+def test_masks_are_learnt_and_drawn_on_the_original_pixels(
+    tiny_run: Path, outlined: Manifest, tmp_path: Path
+) -> None:
+    (tuned,) = tune(tiny_run, outlined, tmp_path / "out", "segmentation", names=("lung",))
+    model = carina.load(tuned.folder).model
+    assert isinstance(model, Segmenter)
+    evaluation = evaluate_segmentation(model, outlined)
+    assert evaluation.images == 5
+    assert evaluation.findings["lung"]["dice"].value > 0.9
+    assert evaluation.findings["lung"]["false_alarm"].value is None
+    assert evaluation.predictions["dice"].min() > 0.8
 
 
 def test_the_record_tells_what_was_asked(

@@ -69,6 +69,18 @@ def test_sentences_are_on_the_page_and_in_neither_the_summary_nor_the_json(
     assert "Effusion is present, its report says pleural effusion absent" in report.summary()
 
 
+def test_two_exposures_of_one_study_are_told_and_not_shown(cohort: Cohort) -> None:
+    manifest = troubled(cohort)
+    first, *others = manifest.studies
+    joined = replace(first, radiographs=(*first.radiographs, *manifest.studies[4].radiographs))
+    studies = [joined, *(study for study in others if study.study_id != "m4")]
+    report = check([manifest.with_studies(studies)])
+    page = check_page(report, [manifest])
+    assert "1 pairs of one study are nearly one picture" in page
+    assert "pairs that seem to be one picture" in page
+    assert page.count("<img ") == 1  # the negative alone
+
+
 def test_a_page_without_trouble_says_so(cohort: Cohort) -> None:
     manifest = cohort()
     page = check_page(check([manifest]), [manifest])

@@ -70,6 +70,14 @@ def test_empty_reports_are_counted_and_are_no_trouble(cohort: Cohort) -> None:
     assert "1 of 4 reports are empty" in found(report)
 
 
+def test_a_release_without_reports_is_told_in_its_own_words(cohort: Cohort) -> None:
+    manifest = cohort()
+    bare = [replace(study, report=Report(text="")) for study in manifest.studies]
+    report = check([manifest.with_studies(bare)])
+    assert report.healthy
+    assert f"no study has a report: {manifest.path}" in found(report)
+
+
 def test_unknown_views_are_counted(cohort: Cohort) -> None:
     manifest = cohort()
     radiograph = replace(manifest.studies[0].radiographs[0], view=None)
@@ -262,6 +270,19 @@ def test_a_near_duplicate_on_one_side_is_no_leak(cohort: Cohort) -> None:
     report = check([resized_copy(cohort(), 0, 1)])
     assert report.healthy
     assert "1 pairs of near duplicates, each on one side:" in found(report)
+    one_patient = check([resized_copy(cohort(patients="aacd"), 0, 1)])
+    assert ", of one patient: train, m0" in found(one_patient)
+    assert "of one patient" not in found(report)
+
+
+def test_two_exposures_of_one_study_are_counted_and_not_listed(cohort: Cohort) -> None:
+    manifest = resized_copy(cohort(), 0, 1)
+    first, second, *rest = manifest.studies
+    joined = replace(first, radiographs=(*first.radiographs, *second.radiographs))
+    report = check([manifest.with_studies([joined, *rest])])
+    assert [pair.of_one_study for pair in report.near_duplicates] == [True]
+    assert "pairs of near duplicates, each on one side" not in found(report)
+    assert "1 pairs of one study are nearly one picture" in found(report)
 
 
 def test_a_negative_is_a_near_duplicate_and_doubtful(cohort: Cohort) -> None:

@@ -78,6 +78,24 @@ def test_a_wider_term_that_is_present_contradicts_nothing(cohort: Cohort) -> Non
     assert not list(contradictions([manifest.with_studies(studies)]))
 
 
+@pytest.mark.parametrize(
+    ("label", "text"),
+    [
+        ("Lung Opacity", "There is left lower lobe atelectasis."),
+        ("Enlarged Cardiomediastinum", "Mild cardiomegaly. Mediastinal contours are normal."),
+    ],
+)
+def test_a_label_that_its_labeler_does_not_fill_in_is_not_contradicted_by_another(
+    cohort: Cohort, label: str, text: str
+) -> None:
+    assert found(cohort, label, ABSENT, text) == []
+
+
+def test_an_absent_label_is_contradicted_by_what_is_its_own(cohort: Cohort) -> None:
+    (item,) = found(cohort, "Lung Opacity", ABSENT, "Atelectasis. A right basilar opacity.")
+    assert item.entity == "opacity"
+
+
 def test_entities_of_the_manifest_come_before_the_rules(cohort: Cohort) -> None:
     text = "No pleural effusion."
     entity = Entity(

@@ -12,13 +12,12 @@ from carina.errors import ModelError, QueryError, RadiographError
 from carina.zeroshot.ask import (
     Answered,
     LoadedModel,
-    Unreadable,
     answer_in_batches,
     ask,
     encode,
-    evaluating,
 )
 from carina.zeroshot.protocol import Query, ZeroShotModel
+from carina.zeroshot.reading import Unreadable, evaluating
 
 
 def test_scores_are_those_of_each_image_and_query(model: nn.Module, films: list[Path]) -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from carina.errors import QueryError
 from carina.zeroshot.protocol import Query
-from carina.zeroshot.queries import check_queries, parse_query
+from carina.zeroshot.queries import check_queries, described, parse_query
 
 
 def test_a_name_alone_is_a_query() -> None:
@@ -15,6 +15,26 @@ def test_what_follows_the_first_equals_sign_describes() -> None:
     query = parse_query("covid-19 = patchy opacities, CT value = high")
     assert query == Query("covid-19", "patchy opacities, CT value = high")
     assert query.text == "covid-19: patchy opacities, CT value = high"
+
+
+def test_a_description_that_is_the_name_adds_nothing_to_the_text() -> None:
+    assert Query("covid-19", "covid-19").text == "covid-19"
+
+
+def test_names_are_described_and_own_descriptions_kept() -> None:
+    asked: list[list[str]] = []
+
+    def texts(names: list[str]) -> list[str]:
+        asked.append(names)
+        return [f"What {name} is." for name in names]
+
+    queries = described(["  lung  mass ", Query("edema", "Wet."), Query("scar")], texts)
+    assert [query.description for query in queries] == [
+        "What lung mass is.",
+        "Wet.",
+        "What scar is.",
+    ]
+    assert asked == [["lung mass", "scar"]]
 
 
 def test_an_equals_sign_without_description_is_refused() -> None:

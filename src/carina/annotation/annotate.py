@@ -1,13 +1,14 @@
-"""Fills the reports of studies with their entities."""
+"""Fills the reports of studies with their entities and triplets."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from carina.annotation.source import Problem, Source
+from carina.annotation.source import Problem, Source, check_reports
 from carina.report.findings import findings_from_entities
+from carina.report.triplets import triplets_of
 from carina.studies.manifest import Manifest
-from carina.study import Assertion, Entity, Study
+from carina.study import Assertion, Entity, Report, Study
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,7 +16,8 @@ class Annotated:
     """Studies whose reports a source has read, and what it says of doing so.
 
     Attributes:
-        studies: with `report.entities` filled; None where the source could not read a report.
+        studies: with `report.entities` and `report.triplets` filled; None where the source could
+            not read a report.
         problems: what the source could not use, most frequent first.
         remarks: sentences on the reading as a whole.
     """
@@ -26,13 +28,16 @@ class Annotated:
 
 
 def annotate_manifest(manifest: Manifest, source: Source) -> Annotated:
-    """Fills `report.entities` of every study; the findings of the release stay as they are.
+    """Fills entities and triplets of every report; the findings of the release stay as they are.
 
-    A study without a report gets an empty tuple: it was read, and nothing was found.
+    A study without a report gets empty tuples: it was read, and nothing was found. Triplets are
+    in standard terms and places; a system puts the entities into a vocabulary of its own.
 
     Raises:
+        AnnotationError: no study has a report.
         CarinaError: whatever the source raises.
     """
+    check_reports(manifest)
     reading = source.read(manifest.studies)
     return Annotated(
         studies=with_entities(manifest.studies, reading.entities),
@@ -44,11 +49,17 @@ def annotate_manifest(manifest: Manifest, source: Source) -> Annotated:
 def with_entities(
     studies: Iterable[Study], found: Iterable[tuple[Entity, ...] | None]
 ) -> tuple[Study, ...]:
-    """Puts entities into their studies."""
+    """Puts entities, and the triplets that they make, into their studies."""
     return tuple(
-        replace(study, report=replace(study.report, entities=entities))
+        replace(study, report=annotated_report(study.report, entities))
         for study, entities in zip(studies, found, strict=True)
     )
+
+
+def annotated_report(report: Report, entities: tuple[Entity, ...] | None) -> Report:
+    """A report with its entities and triplets; with neither if it could not be read."""
+    triplets = None if entities is None else triplets_of(entities, report.text)
+    return replace(report, entities=entities, triplets=triplets)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +77,8 @@ class AnnotationSummary:
     """What annotating did: counts of reports, and observations, most often mentioned first.
 
     `empty` reports have no text, `unread` ones the source could not read, in `silent` ones it
-    found nothing.
+    found nothing. `untold` studies have no triplet at all, for whichever of these reasons, or
+    because their reports name nothing but anatomy: nothing can be learned from them.
     """
 
     studies: int
@@ -74,6 +86,8 @@ class AnnotationSummary:
     unread: int
     silent: int
     entities: int
+    triplets: int
+    untold: int
     observations: tuple[ObservationCount, ...]
 
 
@@ -90,6 +104,8 @@ def summarise(studies: Sequence[Study]) -> AnnotationSummary:
         unread=sum(study.report.entities is None for study in studies),
         silent=sum(bool(s.report.text.strip()) and s.report.entities == () for s in studies),
         entities=sum(len(study.report.entities or ()) for study in studies),
+        triplets=sum(len(study.report.triplets or ()) for study in studies),
+        untold=sum(not study.report.triplets for study in studies),
         observations=tuple(
             ObservationCount(
                 name=name,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from carina.annotation.source import Problem, Source
+from carina.annotation.source import Problem, Source, check_reports
 from carina.errors import AnnotationError
 from carina.files import progress, write_text
 from carina.metrics.agreement import cohen_kappa, kappa_interval
@@ -152,9 +152,10 @@ def compare_sources(
     with broader terms of what is present.
 
     Raises:
-        AnnotationError: there is no study that both have read.
+        AnnotationError: no study has a report, or there is none that both have read.
         CarinaError: whatever the sources raise.
     """
+    check_reports(manifest)
     readings = [source.read(manifest.studies) for source in sources]
     pairs = [
         (study, first, second)

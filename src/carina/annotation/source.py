@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+from carina.errors import AnnotationError
+from carina.studies.manifest import Manifest
 from carina.study import Entity, Study
 
 EXAMPLES = 3
@@ -42,6 +44,20 @@ class Source(Protocol):
     def read(self, studies: Sequence[Study]) -> Reading:
         """The entities of each study. A study without a report gets none."""
         ...
+
+
+def check_reports(manifest: Manifest) -> None:
+    """Refuses a manifest in which nothing can be read.
+
+    Raises:
+        AnnotationError: no study has a report.
+    """
+    if not any(study.report.text.strip() for study in manifest.studies):
+        raise AnnotationError(
+            f"{manifest.path}: none of {len(manifest.studies)} studies has a report, so there is "
+            "nothing to read. Releases such as ChestX-ray14 come without: go on with `carina "
+            "pack`, and measure a model that was trained on others."
+        )
 
 
 class Tally:

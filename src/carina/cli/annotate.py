@@ -150,6 +150,10 @@ def print_summary(summary: "AnnotationSummary") -> None:
         f"{summary.studies} studies, {summary.empty} without a report, {summary.unread} not read, "
         f"{summary.silent} whose report gave nothing; {summary.entities} entities."
     )
+    typer.echo(
+        f"{summary.triplets} triplets of entity, position and existence; {summary.untold} studies "
+        "have none and teach nothing about findings."
+    )
     if summary.observations:
         typer.echo(f"{'observation (reports that call it)':<40} present  absent  uncertain")
     for row in summary.observations[:SHOWN_OBSERVATIONS]:

@@ -7,10 +7,12 @@ import typer
 
 if TYPE_CHECKING:
     from carina.zeroshot.answer import Answer
+    from carina.zeroshot.protocol import Query
 
 EXAMPLES = (
     "carina ask runs/kad chest.dcm --query pneumothorax --query edema",
     'carina ask runs/kad films/ --query "covid-19=patchy ground-glass opacities" --out answer',
+    "carina ask runs/kad films/ --query covid-19 --query sarcoidosis --descriptions default",
 )
 SHOWN_IMAGES = 25
 
@@ -28,6 +30,14 @@ def ask(
         Path | None,
         typer.Option(help="A folder for scores.csv, scores.json, overlays and index.html."),
     ] = None,
+    prompts: Annotated[
+        str | None,
+        typer.Option(help="Prompt set, for a model that asks by prompts; docs/prompts.md."),
+    ] = None,
+    descriptions: Annotated[
+        str | None,
+        typer.Option(help="Describe each query: `default`, or a FILE of yours that goes before."),
+    ] = None,
 ) -> None:
     """Scores findings on radiographs, with heat-maps. For research only."""
     import os
@@ -44,9 +54,11 @@ def ask(
         load = carina.load
 
     queries = check_queries([parse_query(text) for text in query])
+    if descriptions is not None:
+        queries = with_descriptions(queries, descriptions)
     if out is not None:  # before the work, not after it
         check_replaceable(out.resolve())
-    answer = load(model).ask(images, queries)
+    answer = load(model, prompts=prompts).ask(images, queries)
     print_scores(answer)
     if out is not None:
         answer.save(out)
@@ -56,6 +68,14 @@ def ask(
         for message in answer.unreadable:
             typer.echo(f"  {message}", err=True)
         raise typer.Exit(1)
+
+
+def with_descriptions(queries: "tuple[Query, ...]", where: str) -> "tuple[Query, ...]":
+    """The queries with the descriptions that `--descriptions` names."""
+    from carina.knowledge.descriptions import Descriptions  # reads tables: only where wanted
+    from carina.zeroshot.queries import described
+
+    return described(queries, Descriptions.named(where).texts)
 
 
 def print_scores(answer: "Answer") -> None:

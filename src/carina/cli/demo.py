@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from carina.studies.manifest import Manifest
     from carina.zeroshot.answer import Answer
     from carina.zeroshot.ask import LoadedModel
-    from carina.zeroshot.protocol import Query
 
 EXAMPLES = (
     "carina demo",
@@ -228,29 +227,22 @@ def packed_side(recipe: "Recipe") -> int:
 def measured(model: "LoadedModel", manifest: "Manifest", out: Path) -> dict[str, "Evaluation"]:
     """Scores of findings by name, of unseen ones by description too, and of heat-maps."""
     from carina.evaluation.run import EvaluationRequest
+    from carina.knowledge.descriptions import Descriptions
     from carina.phantom.findings import FOCAL, SEEN, UNSEEN
     from carina.zeroshot.protocol import Query
+    from carina.zeroshot.queries import described
 
     by_name = tuple(Query(name) for name in (*SEEN, *UNSEEN))
     focal = tuple(Query(name) for name in FOCAL if name in SEEN)
-    described = tuple(map(described_query, UNSEEN))
+    with_text = described(UNSEEN, Descriptions.default().texts)
     requests = {
         "zero-shot": EvaluationRequest(queries=by_name),
-        "described": EvaluationRequest(queries=described),
+        "described": EvaluationRequest(queries=with_text),
         "grounding": EvaluationRequest(task="grounding", queries=focal),
     }
     return {
         name: evaluated(model, manifest, request, out / name) for name, request in requests.items()
     }
-
-
-def described_query(name: str) -> "Query":
-    """A finding with the definition that the embedded concept graph has of it."""
-    from carina.knowledge.chest import chest_graph
-    from carina.zeroshot.protocol import Query
-
-    concept = chest_graph().find(name)
-    return Query(name, concept.definition if concept else None)
 
 
 def evaluated(

@@ -9,6 +9,7 @@ EXAMPLES = (
     "carina evaluate runs/kad cohort.parquet --out eval/kad",
     "carina evaluate runs/kad nih.parquet --out eval/nih --query pneumonia --query infiltration",
     "carina evaluate runs/kad cohort.parquet --task grounding --out eval/where",
+    "carina evaluate runs/kad covid.parquet --out eval/covid --query covid-19 --both-ways",
 )
 
 
@@ -41,15 +42,28 @@ def evaluate(
         bool, typer.Option("--by-image", help="Resample images, not whole patients.")
     ] = False,
     seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
+    prompts: Annotated[
+        str | None,
+        typer.Option(help="Prompt set, for a model that asks by prompts; docs/prompts.md."),
+    ] = None,
+    descriptions: Annotated[
+        str | None,
+        typer.Option(help="Describe each query: `default`, or a FILE of yours that goes before."),
+    ] = None,
+    both_ways: Annotated[
+        bool, typer.Option("--both-ways", help="Ask by name and by description, and compare.")
+    ] = False,
 ) -> None:
     """Measures a model: scores with 95% intervals, predictions, and a page to look at."""
     from rich.console import Console
 
     import carina
+    from carina.evaluation.both_ways import both_ways_page, both_ways_table, evaluate_both_ways
     from carina.evaluation.page import evaluation_page
     from carina.evaluation.result import check_replaceable
     from carina.evaluation.run import EvaluationRequest, evaluate
     from carina.evaluation.table import evaluation_table, remarks
+    from carina.knowledge.descriptions import Descriptions
     from carina.pages.report_page import render_report_page
     from carina.studies.manifest import Manifest
     from carina.zeroshot.queries import parse_query
@@ -66,15 +80,21 @@ def evaluate(
         whole_patients=not by_image,
         seed=seed,
         store=store,
+        descriptions=None if descriptions is None else Descriptions.named(descriptions),
     )
     check_replaceable(out)
     studies = Manifest.read(manifest, root)
-    network = carina.load(model).model
-    result = evaluate(network, studies, request, model_name=model.as_posix())
-    page = evaluation_page(result, network, studies)
-    result.save(out, render_report_page(page))
+    network = carina.load(model, prompts=prompts).model
+    if both_ways:
+        both = evaluate_both_ways(network, studies, request, model_name=model.as_posix())
+        both.save(out, render_report_page(both_ways_page(both, network, studies)))
+        result, table = both.by_name, both_ways_table(both)
+    else:
+        result = evaluate(network, studies, request, model_name=model.as_posix())
+        result.save(out, render_report_page(evaluation_page(result, network, studies)))
+        table = evaluation_table(result)
     console = Console()
-    console.print(evaluation_table(result))
+    console.print(table)
     for line in remarks(result):
         console.print(line, markup=False, highlight=False)
     typer.echo(f"Written: {out / 'evaluation.json'}, {out / 'index.html'}")

@@ -1,17 +1,18 @@
 """`carina finetune`: a pre-trained encoder, adapted with few labels and measured."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
     from carina.evaluation.efficiency import Measurement
     from carina.evaluation.result import Evaluation
-    from carina.finetuning.classification import ClassificationSettings
-    from carina.finetuning.segmentation import SegmentationSettings
     from carina.runs.finetune import FinetuneRequest, Tuned
+    from carina.runs.tuning import TaskSettings
     from carina.studies.manifest import Manifest
+    from carina.studies.truth import Unmentioned
+    from carina.training.settings import TrainingSettings
 
 EXAMPLES = (
     "carina finetune linear-probe runs/kad cohort.parquet --out tuned --fraction 0.01 --seeds 3",
@@ -60,12 +61,9 @@ def finetune(
     from carina.evaluation.efficiency_page import efficiency_table, render_efficiency
     from carina.evaluation.run import UNMENTIONED
     from carina.files import write_text
-    from carina.finetuning.classification import ClassificationSettings
-    from carina.finetuning.segmentation import SegmentationSettings
     from carina.runs.finetune import FinetuneRequest
     from carina.runs.finetune import finetune as tune
     from carina.runs.starts import RANDOM
-    from carina.runs.tuning import TaskSettings
     from carina.studies.manifest import Manifest
     from carina.studies.truth import listed_findings
 
@@ -79,12 +77,7 @@ def finetune(
         fractions=tuple(sorted(set(fraction or [1.0]))),
         seeds=tuple(range(seeds)),
         stores=tuple(store or ()),
-        settings=TaskSettings(
-            uncertainty=uncertain,
-            unmentioned=UNMENTIONED[unmentioned],
-            classification=adjusted(ClassificationSettings(), steps, frozen=frozen),
-            segmentation=adjusted(SegmentationSettings(), steps, frozen=frozen),
-        ),
+        settings=task_settings(steps, uncertain, UNMENTIONED[unmentioned], frozen=frozen),
     )
     tuned = tune(
         [model, *map(Path, others)],
@@ -104,17 +97,34 @@ def finetune(
     typer.echo(f"ask one: carina ask {Path(out, *last)} IMAGE --query {request.names[0]!r}")
 
 
-SettingsT = TypeVar("SettingsT", "ClassificationSettings", "SegmentationSettings")
-
-
-def adjusted(settings: SettingsT, steps: int | None, *, frozen: bool) -> SettingsT:
-    """The defaults, of another length or with a frozen encoder."""
+def task_settings(
+    steps: int | None, uncertain: str, unmentioned: "Unmentioned", *, frozen: bool
+) -> "TaskSettings":
+    """The defaults of every task, of another length or with a frozen encoder."""
     from dataclasses import replace
 
-    training = settings.training
+    from carina.finetuning.classification import ClassificationSettings
+    from carina.finetuning.segmentation import SegmentationSettings
+    from carina.runs.tuning import TaskSettings
+
+    classification = ClassificationSettings(frozen=frozen)
+    segmentation = SegmentationSettings(frozen=frozen)
     if steps is not None:
-        training = replace(training, steps=steps, checkpoint_every=max(1, steps // 10))
-    return replace(settings, training=training, frozen=frozen)
+        classification = replace(classification, training=of_length(classification.training, steps))
+        segmentation = replace(segmentation, training=of_length(segmentation.training, steps))
+    return TaskSettings(
+        uncertainty=uncertain,
+        unmentioned=unmentioned,
+        classification=classification,
+        segmentation=segmentation,
+    )
+
+
+def of_length(training: "TrainingSettings", steps: int) -> "TrainingSettings":
+    """The same over another number of steps, validated ten times."""
+    from dataclasses import replace
+
+    return replace(training, steps=steps, checkpoint_every=max(1, steps // 10))
 
 
 def measured(tuned: "Tuned", studies: "Manifest", request: "FinetuneRequest") -> "Measurement":

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from carina.datasets.tally import Tally
     from carina.studies.counts import Counts
 
@@ -91,20 +93,43 @@ def print_counts(counts: "Counts") -> None:
     table.add_row("studies", *(str(counts.splits[split]) for split in splits))
     table.add_row("patients", *(str(counts.patients_by_split.get(split, 0)) for split in splits))
     table.add_row("with a report", *(str(counts.reports.get(split, 0)) for split in splits))
-    present = {
-        name: [found.get(split, {}).get("present", 0) for split in splits]
-        for name, found in counts.findings.items()
-    }
-    shown = sorted(present, key=lambda name: (-sum(present[name]), name))[:FINDINGS_SHOWN]
-    for name in sorted(shown):
-        table.add_row(name, *map(str, present[name]))
+    add_findings(table, counts)
     console.print(table)
-    if len(present) > len(shown):
-        console.print(f"and {len(present) - len(shown)} rarer findings")
+    if denies(counts):
+        console.print("+ present, - absent, ? uncertain; other studies do not mention it")
+    if len(counts.findings) > FINDINGS_SHOWN:
+        console.print(f"and {len(counts.findings) - FINDINGS_SHOWN} rarer findings")
     if counts.boxes:
         console.print(f"boxes: {_listed(counts.boxes)}")
     if counts.masks:
         console.print(f"masks: {_listed(counts.masks)}")
+
+
+def add_findings(table: "Table", counts: "Counts") -> None:
+    """Adds a row a finding, those that most studies mention: how many have it in each split.
+
+    Where the source says of any finding that it is absent or uncertain, these are told too.
+    """
+    studies = {
+        name: sum(sum(values.values()) for values in found.values())
+        for name, found in counts.findings.items()
+    }
+    shown = sorted(studies, key=lambda name: (-studies[name], name))[:FINDINGS_SHOWN]
+    told = ("present", "absent", "uncertain") if denies(counts) else ("present",)
+    if denies(counts):
+        table.add_row("", *("+ / - / ?" for _ in counts.splits))
+    for name in sorted(shown):
+        found = (counts.findings[name].get(split, {}) for split in counts.splits)
+        table.add_row(name, *(" / ".join(str(each.get(v, 0)) for v in told) for each in found))
+
+
+def denies(counts: "Counts") -> bool:
+    """Whether the source says of any finding that it is absent or uncertain."""
+    return any(
+        values.keys() - {"present"}
+        for found in counts.findings.values()
+        for values in found.values()
+    )
 
 
 def print_oddities(tally: "Tally") -> None:

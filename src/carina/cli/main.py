@@ -20,6 +20,7 @@ COMMANDS = {
     "pretrain": "Train a recipe from image-report pairs.",
     "finetune": "Adapt an encoder with few labels.",
     "ask": "Score findings on radiographs, with heat-maps.",
+    "ground": "Draw where a phrase holds on radiographs.",
     "evaluate": "Measure a model, with intervals.",
     "compare": "Test the difference between two evaluations.",
 }

@@ -7,21 +7,20 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 
+from carina.conversion.sizes import blocks, decoder_config, need, resnet_config
 from carina.conversion.table import Rule, load_exactly, part, read_checkpoint, translate
-from carina.encoders.query_decoder import QueryDecoderConfig
-from carina.encoders.resnet import Bottleneck, ResNetConfig
+from carina.encoders.resnet import ResNetConfig
 from carina.encoders.text import TextEncoder, TextEncoderConfig
 from carina.encoders.vit import ViTConfig
-from carina.errors import ConversionError
 from carina.imaging.preprocessing import (
     IMAGENET_MEAN,
     IMAGENET_STD,
     Preprocessing,
     Squash,
 )
-from carina.pretraining.kad import KADConfig, KADModel, LastLayer
+from carina.pretraining.kad import KADConfig, KADModel
+from carina.pretraining.query_side import LastLayer
 
-DECODER_HEADS = 4  # no tensor tells
 HEAD_WIDTH = 64  # of BERT-base and ViT-B; no tensor tells
 
 TEXT_TABLE = (
@@ -183,20 +182,6 @@ def joined_attention(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return joined
 
 
-def resnet_config(state: Mapping[str, Tensor], stages: int, where: str) -> ResNetConfig:
-    """The sizes of a bottleneck ResNet from its tensors."""
-    _need(state, "layer1.0.conv1.weight", where)
-    numbers = range(1, stages + 1)
-    return ResNetConfig(
-        block=Bottleneck(),
-        depths=tuple(_blocks(state, f"layer{number}.") for number in numbers),
-        widths=tuple(len(state[f"layer{number}.0.conv1.weight"]) for number in numbers),
-        stem_width=len(state["conv1.weight"]),
-        channels=state["conv1.weight"].shape[1],
-        dim=len(_need(state, "project.weight", where)),
-    )
-
-
 def vit_config(state: Mapping[str, Tensor]) -> ViTConfig:
     """The sizes of a ViT from its tensors."""
     dim, channels, patch, _ = state["patch_embed.proj.weight"].shape
@@ -205,7 +190,7 @@ def vit_config(state: Mapping[str, Tensor]) -> ViTConfig:
         size=side * patch,
         patch=patch,
         dim=dim,
-        layers=_blocks(state, "blocks."),
+        layers=blocks(state, "blocks."),
         heads=dim // HEAD_WIDTH,
         hidden=len(state["blocks.0.mlp.fc1.weight"]),
         channels=channels,
@@ -215,25 +200,15 @@ def vit_config(state: Mapping[str, Tensor]) -> ViTConfig:
 
 def text_config(state: Mapping[str, Tensor], where: str) -> TextEncoderConfig:
     """The sizes of a BERT and its projection from its tensors."""
-    words = _need(state, "bert.embeddings.word_embeddings.weight", where)
+    words = need(state, "bert.embeddings.word_embeddings.weight", where)
     return TextEncoderConfig(
         vocabulary=len(words),
         width=words.shape[1],
-        layers=_blocks(state, "bert.encoder.layer."),
+        layers=blocks(state, "bert.encoder.layer."),
         heads=words.shape[1] // HEAD_WIDTH,
-        hidden=len(_need(state, "bert.encoder.layer.0.intermediate.dense.weight", where)),
-        positions=len(_need(state, "bert.embeddings.position_embeddings.weight", where)),
-        dim=len(_need(state, "project.2.weight", where)),
-    )
-
-
-def decoder_config(state: Mapping[str, Tensor], where: str) -> QueryDecoderConfig:
-    """The sizes of the query network from its tensors."""
-    return QueryDecoderConfig(
-        dim=len(_need(state, "decoder.norm.weight", where)),
-        layers=_blocks(state, "decoder.layers."),
-        heads=DECODER_HEADS,
-        hidden=len(_need(state, "decoder.layers.0.linear1.weight", where)),
+        hidden=len(need(state, "bert.encoder.layer.0.intermediate.dense.weight", where)),
+        positions=len(need(state, "bert.embeddings.position_embeddings.weight", where)),
+        dim=len(need(state, "project.2.weight", where)),
     )
 
 
@@ -242,14 +217,3 @@ def default_size(config: ResNetConfig | ViTConfig) -> int:
     if isinstance(config, ViTConfig):
         return config.size
     return 224 if len(config.depths) == 3 else 512
-
-
-def _blocks(state: Mapping[str, Tensor], prefix: str) -> int:
-    numbers = {key[len(prefix) :].split(".")[0] for key in state if key.startswith(prefix)}
-    return len(numbers)
-
-
-def _need(state: Mapping[str, Tensor], key: str, where: str) -> Tensor:
-    if key not in state:
-        raise ConversionError(f"{where}: the weight that becomes {key} is missing.")
-    return state[key]

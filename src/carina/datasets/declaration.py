@@ -15,11 +15,14 @@ class Release:
     """What the caller says about a release on disk.
 
     `second_root` is the second download of a release that comes in two. `table` names another
-    file than the dataset's own; `columns` gives the table's names for ours.
+    file than the dataset's own; `columns` gives the table's names for ours. `masks` is the
+    folder where outlines that the release keeps as text are drawn as pictures, None where
+    nobody wants them: releases are often read-only, so it lies beside the manifest.
     """
 
     root: Path
     second_root: Path | None = None
+    masks: Path | None = None
     table: str | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
 
@@ -35,7 +38,9 @@ class Dataset:
     too. `read` yields the studies in the release's order and counts what it meets on the way.
     `write`, where there is one, writes a phantom cohort into an empty folder as the release's
     files: `carina phantom --layout NAME`. `counts` says how much the whole release holds
-    ("studies", "radiographs", "patients"); empty where that is not fixed.
+    ("studies", "radiographs", "patients"); empty where that is not fixed. `labels` says how
+    its labels count, in the words of `indexing.label_counts` ("studies with Pneumonia",
+    "boxes of Mass", either "in test"), so that a label file of another version is seen.
     """
 
     name: str
@@ -45,6 +50,7 @@ class Dataset:
     read: Callable[[Release, Tally], Iterator[Study]]
     write: Callable[[DrawnCohort, Path], None] | None = None
     counts: Mapping[str, int] = field(default_factory=dict)
+    labels: Mapping[str, int] = field(default_factory=dict)
     second_root: str | None = None
     takes_table: bool = False
     takes_columns: bool = False

@@ -1,6 +1,7 @@
 """From a release on disk to a manifest."""
 
 import logging
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,7 @@ from carina.files import progress
 from carina.imaging.reader import probe
 from carina.studies.manifest import Manifest, write_manifest
 from carina.studies.splits import split_by_patient
-from carina.study import Radiograph, Study
+from carina.study import Assertion, Radiograph, Study
 
 _log = logging.getLogger(__name__)
 
@@ -27,7 +28,8 @@ def index_release(
     """Reads a release and writes its manifest.
 
     Sizes and views that the release does not tell are read from the heads of the files. Files
-    that cannot be read stay in the manifest, without a size: `carina check` names them.
+    that cannot be read stay in the manifest, without a size: `carina check` names them. Masks
+    that the release keeps as text are drawn into the folder `masks_beside` the manifest.
 
     Args:
         dataset: how the release is read.
@@ -41,6 +43,7 @@ def index_release(
         ManifestError: two studies have the same id.
         OutputError: the manifest cannot be written.
     """
+    release = replace(release, masks=release.masks or masks_beside(out))
     found = read_studies(dataset, release, tally)
     studies = list(progress(found, f"Indexing {dataset.name}", dataset.counts.get("studies")))
     if not studies:
@@ -51,10 +54,16 @@ def index_release(
     return write_manifest(studies, out, release.root)
 
 
+def masks_beside(out: Path) -> Path:
+    """The folder of drawn masks of a manifest: `siim_masks` beside `siim.parquet`."""
+    return out.with_name(f"{out.stem}_masks")
+
+
 def compared_with_whole(dataset: Dataset, manifest: Manifest) -> dict[str, tuple[int, int]]:
     """How much of a release is there: name -> (found, whole), where the two differ.
 
-    Empty where the release is complete, or where the dataset does not say how much that is.
+    Labels are compared where all studies are there. Empty where the release is complete, or
+    where the dataset does not say how much that is.
     """
     studies = manifest.studies
     found = {
@@ -62,9 +71,29 @@ def compared_with_whole(dataset: Dataset, manifest: Manifest) -> dict[str, tuple
         "radiographs": sum(len(study.radiographs) for study in studies),
         "patients": len({study.patient_id for study in studies}),
     }
-    return {
+    differences = {
         name: (found[name], whole) for name, whole in dataset.counts.items() if found[name] != whole
     }
+    if differences or not dataset.labels:
+        return differences
+    labels = label_counts(studies)
+    return {
+        name: (labels[name], whole)
+        for name, whole in dataset.labels.items()
+        if labels[name] != whole
+    }
+
+
+def label_counts(studies: Sequence[Study]) -> Counter[str]:
+    """How often each label stands: "studies with X", "boxes of X", all and "... in SPLIT"."""
+    counts: Counter[str] = Counter()
+    for study in studies:
+        present = [item.name for item in study.findings if item.value is Assertion.PRESENT]
+        names = [f"studies with {name}" for name in present]
+        names += [f"boxes of {box.label}" for box in study.boxes]
+        counts.update(names)
+        counts.update(f"{name} in {study.split}" for name in names)
+    return counts
 
 
 def measured(studies: Sequence[Study], root: Path) -> Iterator[Study]:

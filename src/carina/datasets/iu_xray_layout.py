@@ -3,6 +3,7 @@
 import io
 import tarfile
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
@@ -25,15 +26,23 @@ def write_iu_xray(cohort: DrawnCohort, out: Path) -> None:
     """Writes the archive of reports and the unpacked folder of pictures.
 
     As in the release, each report stands alone: patients and splits are not told, and index
-    codes name what is there, with a degree, or are `normal`. There are no lateral views.
+    codes name what is there, with a degree, or are `normal`. There are no lateral views. Only
+    the first study of a synthetic person is written: two of one person, whom nobody could tell
+    to be one, would stand on two sides of a split.
     """
     files: list[tuple[str, bytes]] = []
-    for place, (study, picture) in enumerate(cohort.pictures()):
-        number = place + 1
+    for number, (study, picture) in enumerate(one_each(cohort).pictures(), start=1):
         name = f"CXR{number}_IM-{number:04d}-1001"
         save_png(picture, out / PICTURES / f"{name}.png")
         files.append((f"{FOLDER}/{number}.xml", report_xml(study, number, name)))
     write_archive(files, out / ARCHIVE)
+
+
+def one_each(cohort: DrawnCohort) -> DrawnCohort:
+    """The cohort with the first study of each patient."""
+    first = {study.patient_id: study for study in reversed(cohort.studies)}
+    kept = (study for study in cohort.studies if first[study.patient_id] is study)
+    return replace(cohort, studies=tuple(kept))
 
 
 def report_xml(study: Study, number: int, picture: str) -> bytes:

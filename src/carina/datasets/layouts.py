@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from carina.datasets.declaration import Dataset, Release, read_studies
@@ -42,7 +42,8 @@ def write_layout(
     if is_complete(out, settings):
         return
     drawings = out.with_name(f".{out.name}.drawings")
-    write_cohort(config, drawings, processes)
+    # Releases have outlines of every part, so every mask is drawn for the while.
+    write_cohort(replace(config, mask_splits=("train", "validate", "test")), drawings, processes)
     studies = tuple(read_studies(PHANTOM, Release(root=drawings)))
     with atomic_folder(out) as temporary:
         dataset.write(DrawnCohort(root=drawings, studies=studies, seed=config.seed), temporary)

@@ -1,17 +1,29 @@
 """The datasets that `carina index` knows, by name."""
 
+from carina.datasets.chestx_det import CHESTX_DET, CHESTX_DET10
 from carina.datasets.chestxray14 import CHESTXRAY14, CHESTXRAY14_CHEXNET
 from carina.datasets.chexpert import CHEXPERT
+from carina.datasets.covid_rural import COVID_RURAL, COVID_RURAL_LOVT
+from carina.datasets.covidx import COVIDX
 from carina.datasets.declaration import Dataset
+from carina.datasets.edema_severity import EDEMA_SEVERITY
 from carina.datasets.iu_xray import IU_XRAY
 from carina.datasets.mimic_cxr import MIMIC_CXR
 from carina.datasets.phantom_cohort import PHANTOM
 from carina.datasets.plain_csv import CSV
+from carina.datasets.rsna import RSNA_ALL
+from carina.datasets.siim import SIIM_ALL
 from carina.errors import ConfigError
 
 DATASETS: dict[str, Dataset] = {
     dataset.name: dataset
-    for dataset in (PHANTOM, CSV, MIMIC_CXR, IU_XRAY, CHEXPERT, CHESTXRAY14, CHESTXRAY14_CHEXNET)
+    for dataset in (
+        *(PHANTOM, CSV, MIMIC_CXR, IU_XRAY, CHEXPERT, CHESTXRAY14, CHESTXRAY14_CHEXNET),
+        *RSNA_ALL,
+        *SIIM_ALL,
+        *(CHESTX_DET10, CHESTX_DET),
+        *(COVIDX, COVID_RURAL, COVID_RURAL_LOVT, EDEMA_SEVERITY),
+    )
 }
 """One line per dataset."""
 

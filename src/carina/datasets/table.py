@@ -3,7 +3,7 @@
 import csv
 import io
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,6 +60,27 @@ def read_table(path: Path) -> Table:
     columns = tuple(_without_blank_end(header, 0))
     _check_header(path, columns)
     return Table(columns, _rows(path, columns, reader))
+
+
+def read_table_of(path: Path, columns: Sequence[str], release: str) -> Table:
+    """Opens a table that must have some columns.
+
+    Args:
+        path: the table.
+        columns: what it must have.
+        release: whose table it is, for the message.
+
+    Raises:
+        DatasetError: it is no table, or one of something else.
+    """
+    table = read_table(path)
+    missing = [name for name in columns if name not in table.columns]
+    if missing:
+        raise DatasetError(
+            f"{path}: found the columns {', '.join(table.columns[:7])}, expected "
+            f"{', '.join(missing)} too. Take the file that came with {release}."
+        )
+    return table
 
 
 def read_lines(path: Path) -> list[str]:

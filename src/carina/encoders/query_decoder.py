@@ -129,16 +129,19 @@ class QueryLayer(nn.Module):
 
 
 class QueryDecoder(nn.Module):
-    """KAD's disease query network without its last linear layer.
+    """KAD's disease query network without its last linear layer; MedKLIP's fusion module.
 
     Source: Zhang et al., Nat Commun 2023, "Disease query network", arranged as the authors'
     code has it: pre-norm layers, and one LayerNorm for three uses: the picture's tokens, the
-    queries before the first layer, and the states after the last.
+    queries before the first layer, and the states after the last. MedKLIP (Wu et al., ICCV 2023,
+    section 3.2.3) has the same layers and uses that norm for the last of the three alone.
     """
 
-    def __init__(self, config: QueryDecoderConfig) -> None:
+    def __init__(self, config: QueryDecoderConfig, *, norms_inputs: bool = True) -> None:
+        """Builds the layers; tokens and queries are normalised first where `norms_inputs`."""
         super().__init__()
         self.config = config
+        self._norms_inputs = norms_inputs
         self.layers = nn.ModuleList(QueryLayer(config) for _ in range(config.layers))
         self.norm = nn.LayerNorm(config.dim)
         for name, parameter in self.named_parameters():
@@ -153,16 +156,16 @@ class QueryDecoder(nn.Module):
         """Asks every picture of the batch about the same queries.
 
         Args:
-            memory: features of the pictures (or of the reports), not normalised.
-            queries: embeddings of the queries, not normalised.
+            memory: features of the pictures (or of the reports).
+            queries: embeddings of the queries.
         """
-        states = self.norm(queries).unsqueeze(0).expand(len(memory), -1, -1)
+        states = self._seen(queries).unsqueeze(0).expand(len(memory), -1, -1)
         states, weights = self._stack[0].ask_one_another(states)
-        return self._decode(self.norm(memory), states, None, weights)
+        return self._decode(self._seen(memory), states, None, weights)
 
     def prepare(self, queries: Float[Tensor, "queries dim"]) -> PreparedQueries:
         """Does all that depends on the queries alone. Right in eval mode only (no dropout)."""
-        states, weights = self._stack[0].ask_one_another(self.norm(queries).unsqueeze(0))
+        states, weights = self._stack[0].ask_one_another(self._seen(queries).unsqueeze(0))
         folded = self._stack[0].multihead_attn.fold(self._stack[0].norm2(states))
         return PreparedQueries(states=states, folded=folded, self_attention=weights)
 
@@ -173,7 +176,12 @@ class QueryDecoder(nn.Module):
         batch = len(memory)
         states = prepared.states.expand(batch, -1, -1)
         weights = prepared.self_attention.expand(batch, -1, -1)
-        return self._decode(self.norm(memory), states, prepared.folded, weights)
+        return self._decode(self._seen(memory), states, prepared.folded, weights)
+
+    def _seen(self, features: Float[Tensor, "*rows dim"]) -> Float[Tensor, "*rows dim"]:
+        """What the layers get to see of tokens or queries."""
+        seen: Tensor = self.norm(features) if self._norms_inputs else features
+        return seen
 
     @property
     def _stack(self) -> list[QueryLayer]:

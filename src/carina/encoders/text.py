@@ -70,6 +70,40 @@ class Tokens:
         return Tokens(ids=self.ids.to(device), mask=self.mask.to(device), cut=self.cut)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Projected:
+    """A text is BERT's pooled first token through the projection: KAD's."""
+
+    def length(self, config: TextEncoderConfig) -> int:
+        """Numbers an embedding has."""
+        return config.dim
+
+    def read(self, encoder: "TextEncoder", tokens: Tokens) -> Float[Tensor, "texts length"]:
+        """One embedding a text."""
+        embedding: Tensor = encoder(tokens)
+        return embedding
+
+
+@dataclass(frozen=True, kw_only=True)
+class FirstToken:
+    """A text is the first token after BERT's last layer, no pooler, no projection: MedKLIP's."""
+
+    def length(self, config: TextEncoderConfig) -> int:
+        """Numbers an embedding has."""
+        return config.width
+
+    def read(self, encoder: "TextEncoder", tokens: Tokens) -> Float[Tensor, "texts length"]:
+        """One embedding a text."""
+        first: Tensor = encoder.bert(tokens.ids, tokens.mask).tokens[:, 0]
+        return first
+
+
+Reading = Projected | FirstToken
+"""How a text becomes one vector."""
+
+AS_PROJECTED = Projected()
+
+
 class TextEncoder(nn.Module):
     """BERT, its pooled first token, and a two-layer projection.
 
@@ -141,8 +175,13 @@ class TextEncoder(nn.Module):
         return features
 
     def encode(
-        self, texts: Sequence[str], *, batch_size: int = 64, bar: str | None = None
-    ) -> Float[Tensor, "texts dim"]:
+        self,
+        texts: Sequence[str],
+        *,
+        batch_size: int = 64,
+        bar: str | None = None,
+        reading: Reading = AS_PROJECTED,
+    ) -> Float[Tensor, "texts length"]:
         """Embeds texts for good: eval mode, no gradient, each different text once.
 
         Texts of like length go together, so that little is spent on padding. How many were
@@ -150,13 +189,14 @@ class TextEncoder(nn.Module):
         """
         different = sorted(set(texts), key=lambda text: (len(text), text))
         device = next(self.parameters()).device
-        rows, cut = [torch.zeros(0, self.config.dim, device=device)], 0
+        length = reading.length(self.config)
+        rows, cut = [torch.zeros(0, length, device=device)], 0
         pieces = [*_pieces(different, batch_size)]
         with torch.no_grad(), evaluating(self):
             for piece in pieces if bar is None else progress(pieces, bar, len(pieces)):
                 tokens = self.tokenize(piece)
                 cut += tokens.cut
-                rows.append(self(tokens.to(device)))
+                rows.append(reading.read(self, tokens.to(device)))
         if cut:
             LOGGER.warning(
                 "%d of %d texts are longer than %d tokens; their ends were cut.",

@@ -9,6 +9,7 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 from carina.errors import ConfigError, ModelError
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")  # BERT's, in PubMedBERT's order
+NEEDED = ("[PAD]", "[UNK]", "[CLS]", "[MASK]")  # MaCo's vocabulary has no [SEP]
 
 
 def train_wordpiece(texts: Iterable[str], vocabulary: int) -> Tokenizer:
@@ -90,7 +91,7 @@ def _in_folder(folder: Path) -> Path:
 
 def _from_json(path: Path) -> Tokenizer:
     tokenizer = Tokenizer.from_file(str(path))
-    missing = [name for name in SPECIAL if tokenizer.token_to_id(name) is None]
+    missing = [name for name in NEEDED if tokenizer.token_to_id(name) is None]
     if missing:
         raise ModelError(
             f"{path}: lacks {', '.join(missing)}; expected a WordPiece tokenizer of BERT."
@@ -98,7 +99,8 @@ def _from_json(path: Path) -> Tokenizer:
     tokenizer.no_truncation()
     tokenizer.no_padding()
     if tokenizer.post_processor is None:
-        _framed(tokenizer)
+        closes = tokenizer.token_to_id("[SEP]") is not None
+        tokenizer = _framed(tokenizer) if closes else _opened(tokenizer)
     return tokenizer
 
 
@@ -138,5 +140,13 @@ def _framed(tokenizer: Tokenizer) -> Tokenizer:
     tokenizer.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]",
         special_tokens=[(name, tokenizer.token_to_id(name)) for name in ("[CLS]", "[SEP]")],
+    )
+    return tokenizer
+
+
+def _opened(tokenizer: Tokenizer) -> Tokenizer:
+    """Puts [CLS] before every text and nothing behind, as MaCo's published code does."""
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A", special_tokens=[("[CLS]", tokenizer.token_to_id("[CLS]"))]
     )
     return tokenizer

@@ -11,8 +11,9 @@ import polars as pl
 from jaxtyping import Float
 
 from carina.errors import EvaluationError
-from carina.evaluation.grounding import METRICS as GROUNDING_METRICS
-from carina.evaluation.grounding import GroundingSettings, bootstrap_cases
+from carina.evaluation.grounding_scores import CASE_COLUMNS, bootstrap_cases
+from carina.evaluation.grounding_scores import METRICS as GROUNDING_METRICS
+from carina.evaluation.grounding_settings import GroundingSettings
 from carina.evaluation.result import Evaluation, Score
 from carina.evaluation.rows import IMAGE, Rows, rows_of
 from carina.evaluation.zero_shot import mean_scores
@@ -193,7 +194,7 @@ def grounding_bootstraps(pair: Pair, replicates: int, seed: int) -> tuple[Bootst
     other = pair.frame.select(
         *PAIR,
         "patient",
-        *(pl.col(f"{name}_second").alias(name) for name in GROUNDING_METRICS),
+        *(pl.col(f"{name}_second").alias(name) for name in CASE_COLUMNS),
     )
     return (
         bootstrap_cases(pair.frame, pair.names, settings),

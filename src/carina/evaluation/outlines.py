@@ -9,7 +9,8 @@ from PIL import Image, UnidentifiedImageError
 
 from carina.errors import EvaluationError
 from carina.evaluation.scoring import Frontal
-from carina.metrics.grounding import box_mask
+from carina.metrics.grounding import box_fault, box_mask
+from carina.pages.overlay import BoxCorners
 from carina.studies.manifest import Manifest
 from carina.studies.truth import canonical
 
@@ -21,7 +22,7 @@ def outlined(frontal: Frontal) -> frozenset[str]:
     return frozenset(boxes | {canonical(m.label) for m in study.masks if m.radiograph == place})
 
 
-def boxes_of(frontal: Frontal, finding: str) -> tuple[tuple[float, float, float, float], ...]:
+def boxes_of(frontal: Frontal, finding: str) -> tuple[BoxCorners, ...]:
     """The boxes (x1, y1, x2, y2) of one finding on a radiograph, of all readers."""
     return tuple(
         (box.x1, box.y1, box.x2, box.y2)
@@ -39,7 +40,8 @@ def outline_of(
     not added; otherwise the boxes are.
 
     Raises:
-        EvaluationError: a mask cannot be read, or is of another size than the radiograph.
+        EvaluationError: a mask cannot be read, or is of another size than the radiograph; a box
+            has no area or lies outside the radiograph; or there is not a pixel in the outline.
     """
     paths = [
         mask.path
@@ -47,8 +49,61 @@ def outline_of(
         if mask.radiograph == frontal.radiograph and canonical(mask.label) == canonical(finding)
     ]
     if paths:
-        return union_of([read_mask(manifest.absolute(path), height, width) for path in paths])
-    return box_mask(boxes_of(frontal, finding), height, width)
+        outline = union_of([read_mask(manifest.absolute(path), height, width) for path in paths])
+    else:
+        boxes = boxes_of(frontal, finding)
+        check_boxes(frontal, finding, boxes, height, width)
+        outline = box_mask(boxes, height, width)
+    if not outline.any():
+        raise EvaluationError(
+            f"{frontal.path}: the outline of {finding} is empty, expected at least one pixel. Take "
+            "its masks and boxes out of the manifest, or correct them."
+        )
+    return outline
+
+
+def check_boxes(
+    frontal: Frontal, finding: str, boxes: Sequence[BoxCorners], height: int, width: int
+) -> None:
+    """Refuses boxes that outline nothing.
+
+    Raises:
+        EvaluationError: names the first of them and what is wrong.
+    """
+    for box in boxes:
+        fault = box_fault(box, height, width)
+        if fault is not None:
+            corners = ", ".join(f"{corner:g}" for corner in box)
+            raise EvaluationError(
+                f"{frontal.path}: the box ({corners}) of {finding} {fault}; expected x1 < x2 and "
+                "y1 < y2 in pixels of the stored image. Correct it or take it out of the manifest."
+            )
+
+
+def separate_boxes(
+    frontal: Frontal, finding: str, height: int, width: int
+) -> tuple[BoxCorners, ...]:
+    """The parts of a finding as boxes, cut at the border; none where masks are its outline.
+
+    None either where several readers drew boxes: theirs would be parts twice, so the connected
+    parts of their union are.
+    """
+    if any(
+        mask.radiograph == frontal.radiograph and canonical(mask.label) == canonical(finding)
+        for mask in frontal.study.masks
+    ):
+        return ()
+    readers = {
+        box.reader
+        for box in frontal.study.boxes
+        if box.radiograph == frontal.radiograph and canonical(box.label) == canonical(finding)
+    }
+    if len(readers) > 1:
+        return ()
+    return tuple(
+        (max(x1, 0.0), max(y1, 0.0), min(x2, float(width)), min(y2, float(height)))
+        for x1, y1, x2, y2 in boxes_of(frontal, finding)
+    )
 
 
 def outline_or_nothing(

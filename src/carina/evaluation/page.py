@@ -11,7 +11,7 @@ from jaxtyping import Float
 
 from carina.evaluation.compare import mean_over
 from carina.evaluation.outlines import boxes_of, outline_or_nothing, outlined
-from carina.evaluation.result import Evaluation, Score, Scores
+from carina.evaluation.result import DIRECT, Evaluation, Score, Scores
 from carina.evaluation.rows import Rows, rows_of_evaluation
 from carina.evaluation.scoring import Frontal, frontals_of
 from carina.evaluation.table import remarks
@@ -424,9 +424,12 @@ def case_of(
 
 def queries_again(evaluation: Evaluation) -> tuple[Query, ...]:
     """The queries of an evaluation, as they were asked."""
+    asked = evaluation.settings["queries"].items()
+    if evaluation.settings.get(DIRECT):
+        return tuple(Query(name, description=name) for name, _ in asked)
     return tuple(
         Query(name, None if text == name else text.removeprefix(f"{name}: "))
-        for name, text in evaluation.settings["queries"].items()
+        for name, text in asked
     )
 
 

@@ -17,7 +17,12 @@ RESULT = "evaluation.json"
 PREDICTIONS = "predictions.parquet"
 VALIDATION_PREDICTIONS = "predictions_validate.parquet"
 PAGE = "index.html"
-FILES = frozenset({RESULT, PREDICTIONS, VALIDATION_PREDICTIONS, PAGE})
+DESCRIBED = "described"
+COMPARISON = "comparison.json"
+FILES = frozenset({RESULT, PREDICTIONS, VALIDATION_PREDICTIONS, PAGE, DESCRIBED, COMPARISON})
+
+DIRECT = "direct_names"
+"""The setting that says that findings were asked by their names, whatever the model knows."""
 
 Settings = Mapping[str, Any]
 """How an evaluation was made: plain JSON values by name."""
@@ -141,14 +146,18 @@ class Evaluation:
             OutputError: it cannot be written.
         """
         check_replaceable(folder)
-        text = json.dumps(self.to_json(), indent=1, ensure_ascii=False, allow_nan=False)
         with atomic_folder(folder) as temporary:
-            (temporary / RESULT).write_text(text + "\n", encoding="utf-8")
-            self.predictions.write_parquet(temporary / PREDICTIONS)
-            if self.validation_predictions is not None:
-                self.validation_predictions.write_parquet(temporary / VALIDATION_PREDICTIONS)
+            self.write_into(temporary)
             if page is not None:
                 (temporary / PAGE).write_text(page, encoding="utf-8")
+
+    def write_into(self, folder: Path) -> None:
+        """Writes evaluation.json and the predictions into a folder that is there."""
+        text = json.dumps(self.to_json(), indent=1, ensure_ascii=False, allow_nan=False)
+        (folder / RESULT).write_text(text + "\n", encoding="utf-8")
+        self.predictions.write_parquet(folder / PREDICTIONS)
+        if self.validation_predictions is not None:
+            self.validation_predictions.write_parquet(folder / VALIDATION_PREDICTIONS)
 
     @classmethod
     def read(cls, path: Path) -> "Evaluation":

@@ -1,23 +1,28 @@
 """An evaluation as it is asked for by name: what the command line and the demo call."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from carina.errors import ConfigError
-from carina.evaluation.grounding import GroundingSettings, evaluate_grounding
+from carina.evaluation.grounding import evaluate_grounding
+from carina.evaluation.grounding_settings import GroundingSettings
 from carina.evaluation.result import Evaluation
 from carina.evaluation.scoring import AGGREGATIONS, Aggregation
 from carina.evaluation.zero_shot import ZeroShotSettings, evaluate_zero_shot
 from carina.imaging.store import ImageStore
+from carina.knowledge.descriptions import Descriptions
 from carina.studies.manifest import Manifest
 from carina.studies.truth import (
     Unmentioned,
     absent_where_only_presence_is_listed,
     always_absent,
     always_unknown,
+    listed_findings,
+    outlined_findings,
 )
 from carina.zeroshot.protocol import Query, ZeroShotModel
+from carina.zeroshot.queries import described
 
 UNMENTIONED: dict[str, Unmentioned] = {
     "auto": absent_where_only_presence_is_listed,
@@ -31,7 +36,8 @@ UNMENTIONED: dict[str, Unmentioned] = {
 class EvaluationRequest:
     """Everything that a task may be told, in plain values; tasks take what concerns them.
 
-    See `ZeroShotSettings` and `GroundingSettings` for what each means.
+    See `ZeroShotSettings` and `GroundingSettings` for what each means. With `descriptions` every
+    query is asked with its description, unless it brings its own.
 
     Raises:
         ConfigError: a name is unknown.
@@ -48,6 +54,7 @@ class EvaluationRequest:
     whole_patients: bool = True
     seed: int = 0
     store: Path | None = None
+    descriptions: Descriptions | None = None
 
     def __post_init__(self) -> None:
         """Checks the names before any image is read."""
@@ -64,6 +71,16 @@ class EvaluationRequest:
         """What counts as one row."""
         return AGGREGATIONS[self.per]
 
+    def asked(self, listed: Sequence[str]) -> Sequence[str | Query] | None:
+        """The queries, by default what the data list, with descriptions where there are some.
+
+        Raises:
+            KnowledgeError: the descriptions lack one.
+        """
+        if self.descriptions is None:
+            return self.queries
+        return described(self.queries or listed, self.descriptions.texts) or None
+
 
 def zero_shot_task(
     model: ZeroShotModel, manifest: Manifest, request: EvaluationRequest, model_name: str
@@ -79,8 +96,9 @@ def zero_shot_task(
         seed=request.seed,
     )
     store = None if request.store is None else ImageStore.open(request.store)
+    queries = request.asked(listed_findings(manifest.studies))
     return evaluate_zero_shot(
-        model, manifest, request.queries, settings, model_name=model_name, store=store
+        model, manifest, queries, settings, model_name=model_name, store=store
     )
 
 
@@ -96,7 +114,8 @@ def grounding_task(
         whole_patients=request.whole_patients,
         seed=request.seed,
     )
-    return evaluate_grounding(model, manifest, request.queries, settings, model_name=model_name)
+    queries = request.asked(outlined_findings(manifest.studies))
+    return evaluate_grounding(model, manifest, queries, settings, model_name=model_name)
 
 
 Task = Callable[[ZeroShotModel, Manifest, EvaluationRequest, str], Evaluation]

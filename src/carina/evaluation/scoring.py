@@ -13,8 +13,9 @@ from carina.imaging.store import ImageStore
 from carina.studies.manifest import Manifest
 from carina.studies.views import frontal_images
 from carina.study import Study
-from carina.zeroshot.ask import Answered, Unreadable, answer_in_batches
+from carina.zeroshot.ask import Answered, answer_in_batches
 from carina.zeroshot.protocol import EncodedQueries, ZeroShotModel
+from carina.zeroshot.reading import Unreadable
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -25,8 +25,9 @@ from carina.metrics.statistics import (
 from carina.studies.manifest import Manifest
 from carina.studies.truth import canonical
 from carina.study import Assertion
-from carina.zeroshot.ask import Answered, Unreadable, encode
+from carina.zeroshot.ask import Answered, encode
 from carina.zeroshot.protocol import Query, ZeroShotModel
+from carina.zeroshot.reading import Unreadable
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,15 +12,22 @@ from carina.studies.truth import plain
 
 COLUMNS: Mapping[str, Sequence[str]] = {
     "zero-shot": ("auc", "average_precision", "mcc", "f1"),
-    "grounding": ("pointing_game", "chance", "position_baseline", "dice", "cnr"),
+    "grounding": (
+        *("pointing_game", "chance", "position_baseline", "pointing_over_position"),
+        *("detection_precision", "detection_recall", "dice"),
+    ),
 }
 """The metrics that fit a terminal; evaluation.json and the page have all."""
 
-BARE = frozenset({"chance", "position_baseline"})
+BARE = frozenset({"chance", "position_baseline", "detection_precision", "detection_recall"})
 """Metrics shown without their intervals, to save room."""
 
 FEW_POSITIVES = 10
 """With fewer positives than this an interval says less than it seems to."""
+
+
+MOST_NAMED = 5
+"""So many of the things left out are shown; evaluation.json has all."""
 
 
 def evaluation_table(evaluation: Evaluation) -> Table:
@@ -66,11 +73,43 @@ def remarks(evaluation: Evaluation) -> list[str]:
         lines.append(
             f"fewer than {FEW_POSITIVES} positives, so intervals are too narrow: {', '.join(rare)}."
         )
-    for kind in ("unreadable", "unusable_outlines"):
-        lines.extend(f"left out: {item['message']}" for item in evaluation.settings.get(kind, ()))
+    lines.extend(left_out_remarks(evaluation))
+    lines.extend(grounding_remarks(evaluation) if evaluation.task == "grounding" else ())
     shared = evaluation.settings.get("patients_in_both_parts", 0)
     if shared:
         lines.append(f"{shared} patients are in both the scored and the validation part.")
+    return lines
+
+
+def left_out_remarks(evaluation: Evaluation) -> list[str]:
+    """Radiographs and outlines that could not be used: how many, and the first of them."""
+    lines = []
+    for kind, what in (("unreadable", "radiograph"), ("unusable_outlines", "outline")):
+        items = evaluation.settings.get(kind, ())
+        if items:
+            more = "" if len(items) <= MOST_NAMED else f"; the first {MOST_NAMED}"
+            lines.append(f"{what}s that cannot be used: {len(items)}{more}:")
+            lines.extend(f"left out: {item['message']}" for item in items[:MOST_NAMED])
+    return lines
+
+
+def grounding_remarks(evaluation: Evaluation) -> list[str]:
+    """What maps are worth beside no map at all, and which cases have no number."""
+    bare = [name for name, cases in evaluation.positives.items() if not cases]
+    lines = [f"no radiograph of the part has an outline of: {', '.join(bare)}."] if bare else []
+    over = {name: s["pointing_over_position"] for name, s in evaluation.findings.items()}
+    surely = [name for name, score in over.items() if (score.low or 0.0) > 0]
+    below = [name for name, score in over.items() if (score.high or 0.0) < 0]
+    measured = sum(score.low is not None for score in over.values())
+    for words, names in (("beats", surely), ("falls below", below)):
+        if names or (words == "beats" and measured):
+            named = f": {', '.join(names)}" if names else ""
+            lines.append(
+                f"pointing {words} the usual place, its whole interval, in {len(names)} of "
+                f"{measured} findings{named}."
+            )
+    for metric, cases in evaluation.settings.get("undefined_cases", {}).items():
+        lines.append(f"{metric_name(metric)}: undefined in {cases} cases, which are left out.")
     return lines
 
 

@@ -25,6 +25,11 @@ class Squash:
 
 
 @dataclass(frozen=True, kw_only=True)
+class BilinearSquash:
+    """Like `Squash`, with the triangle filter instead of the cubic one (MedKLIP)."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class CentreCrop:
     """Resizes the shorter side to size, then cuts the centre square."""
 
@@ -34,7 +39,7 @@ class Letterbox:
     """Resizes the longer side to size and pads with black to a square: nothing is cut."""
 
 
-ResizeRule = Squash | CentreCrop | Letterbox
+ResizeRule = Squash | BilinearSquash | CentreCrop | Letterbox
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +70,9 @@ class Preprocessing:
     def channels(self) -> int:
         """Channels of the input."""
         return len(self.mean)
+
+
+IMAGENET_224 = Preprocessing(size=224, resize=Squash(), mean=IMAGENET_MEAN, std=IMAGENET_STD)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,7 +113,7 @@ def place(height: int, width: int, preprocessing: Preprocessing) -> Placement:
     """Works out where a radiograph of this size will lie, without any pixels."""
     size = preprocessing.size
     match preprocessing.resize:
-        case Squash():
+        case Squash() | BilinearSquash():
             scaled_height = scaled_width = size
         case CentreCrop():
             scaled_height, scaled_width = shorter_side_to(size, height, width)
@@ -128,8 +136,8 @@ def prepare(
 ) -> tuple[Float[Tensor, "channels size size"], Placement]:
     """Turns a radiograph as read into the standardised input of a model.
 
-    Pixels are rounded to 256 levels and resized with Pillow's antialiased bicubic filter, as the
-    official KAD transforms do and as the image store holds them.
+    Pixels are rounded to 256 levels and resized with Pillow's antialiased filters, as the official
+    transforms do and as the image store holds them: bicubic, but for `BilinearSquash`.
 
     Args:
         image: grey values in [0, 1], bone bright.
@@ -147,12 +155,20 @@ def prepare_levels(
     """Like `prepare`, for pixels of 256 grey levels, as the image store holds them."""
     placement = place(levels.shape[0], levels.shape[1], preprocessing)
     scaled = Image.fromarray(levels).resize(
-        (placement.scaled_width, placement.scaled_height), Image.Resampling.BICUBIC
+        (placement.scaled_width, placement.scaled_height), _filter_of(preprocessing.resize)
     )
     square = Image.new("L", (preprocessing.size, preprocessing.size))
     square.paste(scaled, (placement.left, placement.top))
     pixels = torch.from_numpy(np.array(square))
     return standardise(pixels[None, None].float() / 255, preprocessing)[0], placement
+
+
+def _filter_of(rule: ResizeRule) -> Image.Resampling:
+    match rule:
+        case BilinearSquash():
+            return Image.Resampling.BILINEAR
+        case Squash() | CentreCrop() | Letterbox():
+            return Image.Resampling.BICUBIC
 
 
 def standardise(
@@ -205,6 +221,9 @@ def _cells(pixels: int, scaled: int, start: int, size: int, cells: int) -> _Cell
 def _blend(grid: NDArray[np.float32], cells: _Cells) -> NDArray[np.float32]:
     """Interpolates the rows of a grid; rows that were not seen are 0."""
     share = (cells.share)[:, None]
-    rows: NDArray[np.float32] = grid[cells.before] * (1 - share) + grid[cells.after] * share
+    before = grid[cells.before]
+    # In this form two equal cells give exactly their value: a flat map must stay flat, or the
+    # rounding alone would decide where its greatest pixel lies.
+    rows: NDArray[np.float32] = before + (grid[cells.after] - before) * share
     rows[~cells.seen] = 0
     return rows

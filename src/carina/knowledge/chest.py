@@ -10,7 +10,7 @@ from carina.errors import KnowledgeError
 from carina.knowledge.graph import Concept, ConceptGraph, ConceptKind, Origin, Relation
 
 CHEST_FILE = Path(__file__).with_name("chest.toml")
-CHEST_VERSION = "1"
+CHEST_VERSION = "2"
 
 _TEXTS = ("definition",)
 _LISTS = ("synonyms", "related", "cuis")

@@ -40,10 +40,26 @@ def pointing_hit(
     Returns:
         1 or 0 (between them for ties); nan without truth.
     """
-    check_shapes(heatmap, truth)
+    check_map(heatmap, truth)
     if not truth.any():
         return float("nan")
     return float(truth[heatmap == heatmap.max()].mean())
+
+
+def peak_distance(
+    heatmap: Float[np.ndarray, "height width"], truth: Bool[np.ndarray, "height width"]
+) -> float:
+    """How far beside the truth the greatest value lies, as a share of the image's shorter side.
+
+    The greater of the steps across and down, 0 inside; of several greatest pixels the first.
+    """
+    check_map(heatmap, truth)
+    if not truth.any():
+        return float("nan")
+    row, column = np.unravel_index(int(heatmap.argmax()), heatmap.shape)
+    rows, columns = np.nonzero(truth)
+    steps = np.maximum(np.abs(rows - row), np.abs(columns - column)).min()
+    return float(steps / min(heatmap.shape))
 
 
 def area_share(truth: Bool[np.ndarray, "height width"]) -> float:
@@ -55,7 +71,7 @@ def intersection_over_union(
     predicted: Bool[np.ndarray, "height width"], truth: Bool[np.ndarray, "height width"]
 ) -> float:
     """Intersection over union, in [0, 1]; 0 for an empty prediction, nan without truth."""
-    check_shapes(predicted, truth)
+    check_map(predicted, truth)
     if not truth.any():
         return float("nan")
     return float((predicted & truth).sum() / (predicted | truth).sum())
@@ -65,7 +81,7 @@ def dice(
     predicted: Bool[np.ndarray, "height width"], truth: Bool[np.ndarray, "height width"]
 ) -> float:
     """Dice coefficient, in [0, 1]; 0 for an empty prediction, nan without truth."""
-    check_shapes(predicted, truth)
+    check_map(predicted, truth)
     if not truth.any():
         return float("nan")
     return float(2 * (predicted & truth).sum() / (predicted.sum() + truth.sum()))
@@ -90,7 +106,7 @@ def dice_at_thresholds(
     heatmap: Float[np.ndarray, "height width"], truth: Bool[np.ndarray, "height width"]
 ) -> Float[np.ndarray, " thresholds"]:
     """Dice at each of `THRESHOLDS`, from one histogram; nan without truth."""
-    check_shapes(heatmap, truth)
+    check_map(heatmap, truth)
     if not truth.any():
         return np.full(len(THRESHOLDS), np.nan)
     greatest = heatmap.max()
@@ -137,7 +153,7 @@ def contrast_to_noise(
         0 for a constant map; nan where the truth is empty or everything, or where a map has no
         spread on either side of a difference.
     """
-    check_shapes(heatmap, truth)
+    check_map(heatmap, truth)
     if not truth.any() or truth.all():
         return Contrast(signed=float("nan"), absolute=float("nan"))
     inside, outside = heatmap[truth].astype(np.float64), heatmap[~truth].astype(np.float64)
@@ -215,6 +231,21 @@ def box_mask(
     return mask
 
 
+def box_fault(box: tuple[float, float, float, float], height: int, width: int) -> str | None:
+    """What keeps a box (x1, y1, x2, y2) from being an outline on an image; None if nothing does.
+
+    A box that reaches beyond the image is none: its part inside counts.
+    """
+    x1, y1, x2, y2 = box
+    if not np.isfinite(box).all():
+        return "has a corner that is not a number"
+    if not (x2 > x1 and y2 > y1):
+        return f"has no area (width {x2 - x1:g}, height {y2 - y1:g})"
+    if x1 >= width or y1 >= height or x2 <= 0 or y2 <= 0:
+        return f"lies outside the radiograph of {width} x {height} pixels"
+    return None
+
+
 def _first_centre(edge: float, length: int) -> int:
     """The first pixel whose centre is at or beyond an edge."""
     return int(np.clip(np.ceil(edge - 0.5), 0, length))
@@ -223,6 +254,21 @@ def _first_centre(edge: float, length: int) -> int:
 def _around(middle: float, length: int) -> tuple[int, int]:
     pixel = int(np.floor(middle))
     return (pixel, pixel + 1) if 0 <= pixel < length else (0, 0)
+
+
+def check_map(heatmap: np.ndarray, truth: np.ndarray) -> None:
+    """Refuses a map that cannot be measured: a nan would make its case vanish from the mean.
+
+    Raises:
+        EvaluationError: the size is not that of the mask, or a value is not finite.
+    """
+    check_shapes(heatmap, truth)
+    wrong = heatmap.size - int(np.isfinite(heatmap).sum())
+    if wrong:
+        raise EvaluationError(
+            f"{wrong} of the {heatmap.size} values of a heat-map are not numbers; the model's "
+            "weights are damaged or its training diverged. Load an earlier model."
+        )
 
 
 def check_shapes(heatmap: np.ndarray, truth: np.ndarray) -> None:

@@ -156,6 +156,24 @@ def mean_statistic(name: str, values: Float[np.ndarray, " images"]) -> Statistic
     return statistic
 
 
+def ratio_statistic(
+    name: str, above: Float[np.ndarray, " images"], below: Float[np.ndarray, " images"]
+) -> Statistic:
+    """The sum of one number over the sum of another, such as precision: found over claimed.
+
+    Images where either is nan are left out; nan where the lower sum is 0.
+    """
+    known = np.isfinite(above) & np.isfinite(below)
+    weights = np.stack([np.where(known, above, 0.0), np.where(known, below, 0.0)])
+
+    def statistic(counts: Counts) -> dict[str, Float[np.ndarray, " replicates"]]:
+        total, number = weights @ counts.astype(np.float64)
+        ratio = np.divide(total, number, out=np.full(total.shape, np.nan), where=number > 0)
+        return {name: ratio}
+
+    return statistic
+
+
 def percentile_interval(
     value: float, replicates: Float[np.ndarray, " replicates"], level: float = 0.95
 ) -> Interval:

@@ -8,19 +8,24 @@ import torch
 from carina.errors import ModelError
 from carina.models.folder import load_model, model_folder
 from carina.zeroshot.ask import LoadedModel
+from carina.zeroshot.prompts import choose_prompts
 from carina.zeroshot.protocol import ZeroShotModel
 
 
-def load(folder: str | Path, device: str | None = None) -> LoadedModel:
+def load(
+    folder: str | Path, device: str | None = None, *, prompts: str | None = None
+) -> LoadedModel:
     """Loads a model that can be asked about findings.
 
     Args:
         folder: a model folder, or the folder of a finished run.
         device: such as "cpu" or "cuda:1"; by default the first GPU where there is one.
+        prompts: a name of `PROMPT_SETS`, for a model that asks by prompts; by default its own.
 
     Raises:
         ModelError: the folder is incomplete, damaged, of another version, or its model answers
             no queries.
+        ConfigError: no prompt set has this name, or the model asks by none.
     """
     path = model_folder(Path(folder))
     module = load_model(path)
@@ -29,6 +34,8 @@ def load(folder: str | Path, device: str | None = None) -> LoadedModel:
             f"{path}: holds a {type(module).__name__}, which answers no queries. Name the folder "
             "of a whole run, not of one of its stages."
         )
+    if prompts is not None:
+        choose_prompts(module, prompts)
     chosen = device or ("cuda" if torch.cuda.is_available() else "cpu")
     module.to(torch.device(chosen))
     return LoadedModel(cast(ZeroShotModel, module), path)

@@ -34,6 +34,12 @@ MODELS = {
         module="carina.pretraining.contrast", model="ContrastModel", config="ContrastConfig"
     ),
     "KADModel": ModelClass(module="carina.pretraining.kad", model="KADModel", config="KADConfig"),
+    "MaCoModel": ModelClass(
+        module="carina.pretraining.maco", model="MaCoModel", config="MaCoConfig"
+    ),
+    "MedKLIPModel": ModelClass(
+        module="carina.pretraining.medklip", model="MedKLIPModel", config="MedKLIPConfig"
+    ),
     "Segmenter": ModelClass(
         module="carina.finetuning.segmenter",
         model="Segmenter",

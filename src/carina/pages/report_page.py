@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from carina.files import write_text
+from carina.pages.both_ways import AskedBothWays, both_ways_parts
 from carina.pages.charts import (
     Bar,
     calibration_chart,
@@ -181,7 +182,8 @@ class ReportPage:
 
     `summary` is one paragraph: what was done, with what, on whom. `synthetic` marks the page as
     made from drawn radiographs. `unseen` are findings that never occurred in training; where there
-    are any, `scores` are those that did. `best` and `worst` are cases with heat-maps and outlines;
+    are any, `scores` are those that did. `both_ways` are findings asked by name and by
+    description. `best` and `worst` are cases with heat-maps and outlines;
     `asked` is a real radiograph of which the truth is not known.
     """
 
@@ -192,6 +194,7 @@ class ReportPage:
     scores: tuple[ScoreRow, ...] = ()
     mean: Mapping[str, Measured] = field(default_factory=dict)
     unseen: tuple[ScoreRow, ...] = ()
+    both_ways: tuple[AskedBothWays, ...] = ()
     curves: tuple[FindingCurves, ...] = ()
     best: tuple[Case, ...] = ()
     worst: tuple[Case, ...] = ()
@@ -218,6 +221,7 @@ def render_report_page(page: ReportPage) -> str:
     sections = [
         section("scores", score_heading(page), *score_parts(page)),
         section("unseen", "Findings that never occurred in training", *unseen_parts(page)),
+        section("ways", "By direct name and by description", *both_ways_parts(page.both_ways)),
         section("cases", "Cases", *case_parts(page)),
         section("asked", "A real radiograph", *asked_parts(page)),
         section("grounding", "Do heat-maps point at the finding?", *grounding_parts(page)),

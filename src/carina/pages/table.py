@@ -15,6 +15,15 @@ METRIC_NAMES = {
     "cnr": "CNR",
     "dice": "Dice",
     "brier": "Brier score",
+    "position_baseline": "usual place",
+    "pointing_over_position": "above usual place",
+    "pointing_over_chance": "above chance",
+    "detection_precision": "precision at IoU 0.1",
+    "detection_recall": "recall at IoU 0.1",
+    "iou_best_on_test": "IoU, best on test",
+    "dice_best_on_test": "Dice, best on test",
+    "detection_precision_best_on_test": "precision, best on test",
+    "detection_recall_best_on_test": "recall, best on test",
 }
 
 

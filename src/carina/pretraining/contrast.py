@@ -12,35 +12,35 @@ from jaxtyping import Float
 from tokenizers import Tokenizer
 from torch import Tensor
 
+from carina.encoders.features import ImageFeatures
 from carina.encoders.modes import evaluating
 from carina.encoders.resnet import ResNetConfig
 from carina.encoders.text import TextEncoder, TextEncoderConfig
 from carina.encoders.vit import ViTConfig
 from carina.errors import ConfigError
-from carina.imaging.preprocessing import Preprocessing
-from carina.pretraining.kad import IMAGENET_224
-from carina.pretraining.kad_objective import (
-    PairsObjective,
-    contrast_batch,
-    encode_batch,
-)
+from carina.imaging.preprocessing import IMAGENET_224, Preprocessing
+from carina.pretraining.image_side import encode_batch
+from carina.pretraining.kad_objective import PairsObjective, contrast_batch
 from carina.pretraining.two_encoders import TwoEncoders, check_image_side
 from carina.studies.batches import ImageBatch
 from carina.training.objective import Losses, Term
-from carina.zeroshot.protocol import Answers, EncodedQueries, Query
+from carina.zeroshot.prompts import DEFAULT_PROMPTS, PromptSet, encode_prompts
+from carina.zeroshot.protocol import Answers, EncodedPhrases, EncodedQueries, Query
 
 
 @dataclass(frozen=True, kw_only=True)
 class ContrastConfig:
     """Settings of a model that is trained by contrast alone.
 
-    `temperature` divides the cosines to a finding and to its absence before the softmax.
+    `temperature` divides the cosines to a finding and to its absence before the softmax;
+    `prompts` say how both are put into words.
     """
 
     image: ResNetConfig | ViTConfig = field(default_factory=ResNetConfig)
     text: TextEncoderConfig = field(default_factory=TextEncoderConfig)
     preprocessing: Preprocessing = IMAGENET_224
     temperature: float = 0.07
+    prompts: PromptSet = DEFAULT_PROMPTS
 
     def __post_init__(self) -> None:
         """Checks that the parts fit one another."""
@@ -57,7 +57,17 @@ class ContrastConfig:
 
 
 class ContrastModel(TwoEncoders[ContrastConfig]):
-    """Compares a radiograph with "X" and with "no X"; fulfils `ZeroShotModel`."""
+    """Compares a radiograph with "X" and with "no X".
+
+    Fulfils `ZeroShotModel`, `PromptedModel`, `ImageTextModel` and `PhraseGrounder`.
+
+    Attributes:
+        prompts: the words of a query; the config's, until others are chosen.
+    """
+
+    def __init__(self, config: ContrastConfig, text_encoder: TextEncoder) -> None:
+        super().__init__(config, text_encoder)
+        self.prompts = config.prompts
 
     @classmethod
     def from_config(cls, config: ContrastConfig, tokenizer: Tokenizer) -> "ContrastModel":
@@ -66,15 +76,10 @@ class ContrastModel(TwoEncoders[ContrastConfig]):
 
     @torch.no_grad()
     def encode_queries(self, queries: Sequence[Query]) -> EncodedQueries:
-        """Embeds each finding and its absence, as unit vectors."""
-        present = [query.text for query in queries]
-        absent = [f"no {query.text}" for query in queries]
+        """Embeds the prompts of each finding and of its absence, as unit vectors."""
+        present, absent = encode_prompts(self.embed_reports, queries, self.prompts, unit=True)
         return EncodedQueries(
-            queries=tuple(queries),
-            features={
-                "present": F.normalize(self.text_encoder.encode(present), dim=1),
-                "absent": F.normalize(self.text_encoder.encode(absent), dim=1),
-            },
+            queries=tuple(queries), features={"present": present, "absent": absent}
         )
 
     @torch.no_grad()
@@ -84,13 +89,48 @@ class ContrastModel(TwoEncoders[ContrastConfig]):
         """How much closer image and places are to the finding than to its absence."""
         present = queries.features["present"].to(radiographs.device)
         absent = queries.features["absent"].to(radiographs.device)
-        with evaluating(self):
-            features = self._fused.of(self.image_encoder)(radiographs)
+        features = self._features(radiographs)
         pooled = F.normalize(features.pooled.float(), dim=1)
         margin = pooled @ (present - absent).T / self.config.temperature
-        places = F.normalize(features.grid.float(), dim=-1)
-        grids = (places @ (present - absent).T).permute(0, 3, 1, 2)
+        grids = cosines_of_places(features, present - absent)
         return Answers(scores=margin.sigmoid(), grids=grids)
+
+    @torch.no_grad()
+    def embed_radiographs(
+        self, radiographs: Float[Tensor, "batch channels height width"]
+    ) -> Float[Tensor, "batch dim"]:
+        """The pooled features of each radiograph, as unit vectors."""
+        return F.normalize(self._features(radiographs).pooled.float(), dim=1)
+
+    @torch.no_grad()
+    def embed_reports(self, texts: Sequence[str]) -> Float[Tensor, "texts dim"]:
+        """Each text, as a unit vector."""
+        return F.normalize(self.text_encoder.encode(texts), dim=1)
+
+    def encode_phrases(self, phrases: Sequence[str]) -> EncodedPhrases:
+        """Each phrase, as a unit vector."""
+        return EncodedPhrases(phrases=tuple(phrases), vectors=self.embed_reports(phrases))
+
+    @torch.no_grad()
+    def ground(
+        self, radiographs: Float[Tensor, "batch channels height width"], phrases: EncodedPhrases
+    ) -> Float[Tensor, "batch phrases rows cols"]:
+        """The cosine of every place with every phrase."""
+        vectors = phrases.vectors.to(radiographs.device)
+        return cosines_of_places(self._features(radiographs), vectors)
+
+    def _features(self, radiographs: Float[Tensor, "batch channels height width"]) -> ImageFeatures:
+        with evaluating(self):
+            features: ImageFeatures = self._fused.of(self.image_encoder)(radiographs)
+        return features
+
+
+def cosines_of_places(
+    features: ImageFeatures, vectors: Float[Tensor, "queries dim"]
+) -> Float[Tensor, "batch queries rows cols"]:
+    """The inner product of every place, as a unit vector, with every vector."""
+    places = F.normalize(features.grid.float(), dim=-1)
+    return (places @ vectors.T).permute(0, 3, 1, 2)
 
 
 class ContrastObjective(PairsObjective[ContrastModel]):

@@ -7,9 +7,11 @@ from carina.encoders.text import TextEncoder
 from carina.errors import ConfigError
 from carina.imaging.store import ImageStore
 from carina.pretraining.contrast import ContrastConfig, ContrastModel, ContrastObjective
+from carina.pretraining.image_side import measured
 from carina.pretraining.image_source import FreshImage, ImageSource
 from carina.pretraining.kad_objective import KADLosses
-from carina.pretraining.kad_stage import measured, report_texts, text_side, training_pairs
+from carina.pretraining.kad_stage import report_texts, text_side
+from carina.pretraining.pairs import training_pairs
 from carina.pretraining.report_targets import (
     AnnotatedEntities,
     EntitySequence,

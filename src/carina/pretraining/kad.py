@@ -13,44 +13,24 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 
 from carina.encoders.modes import evaluating
-from carina.encoders.query_decoder import PreparedQueries, QueryDecoder, QueryDecoderConfig
+from carina.encoders.query_decoder import QueryDecoder, QueryDecoderConfig
 from carina.encoders.resnet import ResNetConfig
 from carina.encoders.text import TextEncoder, TextEncoderConfig
 from carina.encoders.vit import ViTConfig
 from carina.errors import ConfigError
 from carina.imaging.preprocessing import (
-    IMAGENET_MEAN,
-    IMAGENET_STD,
+    IMAGENET_224,
     Preprocessing,
-    Squash,
+)
+from carina.pretraining.query_side import (
+    AllLayers,
+    AsEmbedded,
+    LastLayer,
+    Standardised,
+    prepared_queries,
 )
 from carina.pretraining.two_encoders import TwoEncoders, check_image_side
 from carina.zeroshot.protocol import Answers, EncodedQueries, Query
-
-
-@dataclass(frozen=True, kw_only=True)
-class AllLayers:
-    """Heat-maps are the mean of all layers' cross attention: KAD's paper."""
-
-    def of(
-        self, attention: Float[Tensor, "layers batch queries tokens"]
-    ) -> Float[Tensor, "batch queries tokens"]:
-        """The attention that is shown."""
-        return attention.mean(0)
-
-
-@dataclass(frozen=True, kw_only=True)
-class LastLayer:
-    """Heat-maps are the last layer's cross attention: KAD's published code."""
-
-    def of(
-        self, attention: Float[Tensor, "layers batch queries tokens"]
-    ) -> Float[Tensor, "batch queries tokens"]:
-        """The attention that is shown."""
-        return attention[-1]
-
-
-IMAGENET_224 = Preprocessing(size=224, resize=Squash(), mean=IMAGENET_MEAN, std=IMAGENET_STD)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,44 +56,6 @@ class KADConfig:
                 f"{self.image.dim}, {self.text.dim} and {self.decoder.dim}."
             )
         check_image_side(self.image, self.preprocessing)
-
-
-class AsEmbedded(nn.Module):
-    """Queries reach the query network as the text encoder gives them."""
-
-    def fit(self, queries: Float[Tensor, "queries dim"]) -> None:
-        """Learns nothing."""
-
-    def forward(self, queries: Float[Tensor, "queries dim"]) -> Float[Tensor, "queries dim"]:
-        """The same."""
-        return queries
-
-
-class Standardised(nn.Module):
-    """Queries are seen from the middle of those that were trained.
-
-    Embeddings of findings share most of their length with one another; what tells them apart
-    is what is left.
-    """
-
-    def __init__(self, dim: int) -> None:
-        super().__init__()
-        self.register_buffer("mean", torch.zeros(dim))
-        self.register_buffer("deviation", torch.ones(()))
-
-    def fit(self, queries: Float[Tensor, "queries dim"]) -> None:
-        """Takes mean and deviation of the trained queries, once, before training.
-
-        One query alone has no middle to be seen from: it is left as it is.
-        """
-        if len(queries) > 1:
-            mean = queries.detach().mean(0)
-            self.get_buffer("mean").copy_(mean)
-            self.get_buffer("deviation").copy_((queries.detach() - mean).square().mean().sqrt())
-
-    def forward(self, queries: Float[Tensor, "queries dim"]) -> Float[Tensor, "queries dim"]:
-        """Centred and scaled."""
-        return (queries - self.get_buffer("mean")) / self.get_buffer("deviation")
 
 
 class KADModel(TwoEncoders[KADConfig]):
@@ -166,14 +108,9 @@ class KADModel(TwoEncoders[KADConfig]):
         """Probability that each finding is there, and where the decoder looked for it."""
         with evaluating(self):
             features = self._fused.of(self.image_encoder)(radiographs)
-            decoded = self.decoder.answer(features.tokens, _prepared(queries, radiographs.device))
+            decoded = self.decoder.answer(
+                features.tokens, prepared_queries(queries, radiographs.device)
+            )
             scores = self.head(decoded.features).float().softmax(-1)[..., 1]
         maps = self.config.maps.of(decoded.cross_attention).float()
         return Answers(scores=scores, grids=maps.unflatten(-1, features.grid.shape[1:3]))
-
-
-def _prepared(queries: EncodedQueries, device: torch.device) -> PreparedQueries:
-    made = {name: value.to(device) for name, value in queries.features.items()}
-    return PreparedQueries(
-        states=made["states"], folded=made["folded"], self_attention=made["self_attention"]
-    )

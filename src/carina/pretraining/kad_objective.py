@@ -10,26 +10,24 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from carina.encoders.chunks import encode_in_chunks
 from carina.encoders.features import ImageFeatures
-from carina.encoders.modes import batch_norms
-from carina.encoders.synchronised import synchronised
 from carina.encoders.text import TextEncoder
 from carina.errors import ConfigError
 from carina.imaging.augmentation import (
-    BatchShare,
-    NoAugmentation,
-    RandomAugmentOfficial,
     WarpAugmentation,
-    standardise,
 )
-from carina.imaging.preprocessing import Preprocessing
 from carina.losses.contrast import Summed, cosine_contrast, scaled_dot_contrast
 from carina.losses.query import existence_loss
+from carina.pretraining.image_side import (
+    AugmentationChoice,
+    BatchStatistics,
+    SynchronisedStatistics,
+    encode_batch,
+)
 from carina.pretraining.kad import KADModel
 from carina.pretraining.two_encoders import TwoEncoders
 from carina.studies.batches import ImageBatch
-from carina.training.distributed import gather_rows, place
+from carina.training.distributed import gather_rows
 from carina.training.objective import Losses, Term
 
 Shares = tuple[Bool[Tensor, "batch"], Bool[Tensor, "batch"]]
@@ -143,50 +141,6 @@ class ScaledDotContrast:
 
 
 @dataclass(frozen=True, kw_only=True)
-class OwnStatistics:
-    """Batch norms use the statistics of this process's share of the batch."""
-
-    def prepare(self, encoder: nn.Module) -> nn.Module:
-        """Changes nothing."""
-        return encoder
-
-    def hold(self, encoder: nn.Module) -> None:
-        """Changes nothing."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class SynchronisedStatistics:
-    """Batch norms use the statistics of the global batch, as one process with all of it would."""
-
-    def prepare(self, encoder: nn.Module) -> nn.Module:
-        """Puts synchronised batch norms in where there are several processes."""
-        return encoder if place().processes == 1 else synchronised(encoder)
-
-    def hold(self, encoder: nn.Module) -> None:
-        """Changes nothing."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class FrozenStatistics:
-    """Batch norms use their running statistics and leave them as they are.
-
-    So any number of processes gives the loss of one.
-    """
-
-    def prepare(self, encoder: nn.Module) -> nn.Module:
-        """Changes nothing."""
-        return encoder
-
-    def hold(self, encoder: nn.Module) -> None:
-        """Keeps the batch norms in eval mode; scale and shift are still learnt."""
-        for norm in batch_norms(encoder):
-            norm.eval()
-
-
-BatchStatistics = OwnStatistics | SynchronisedStatistics | FrozenStatistics
-
-
-@dataclass(frozen=True, kw_only=True)
 class KADLosses:
     """The choices of KAD's second stage. Defaults are the paper's.
 
@@ -194,7 +148,7 @@ class KADLosses:
     the image encoder sees the batch in as many pieces, to save memory.
     """
 
-    augmentation: NoAugmentation | RandomAugmentOfficial | WarpAugmentation = WarpAugmentation()
+    augmentation: AugmentationChoice = WarpAugmentation()
     memory: RandomSelect | BothMemories | ImageMemory = RandomSelect()
     contrast: CosineContrast | ScaledDotContrast = CosineContrast()
     batch_norm: BatchStatistics = SynchronisedStatistics()
@@ -377,21 +331,6 @@ class KADObjective(PairsObjective[KADModel]):
             memory, labels = memory[rows], labels[rows]
         weight = self._buffers["positive_weight"]
         return existence_loss(self.model.logits(memory, queries), labels, weight)
-
-
-def encode_batch(
-    encoder: nn.Module, batch: ImageBatch, settings: KADLosses, preprocessing: Preprocessing
-) -> ImageFeatures:
-    """Augments, standardises and encodes the images of a batch."""
-    pictures = settings.augmentation(
-        batch.pixels,
-        batch.sizes,
-        preprocessing.size,
-        BatchShare(
-            seed=batch.seed, step=batch.step, rows=batch.places, batch_size=batch.batch_size
-        ),
-    )
-    return encode_in_chunks(encoder, standardise(pictures, preprocessing), settings.image_chunks)
 
 
 def contrast_batch(

@@ -1,30 +1,25 @@
 """KAD's second stage as a stage of a recipe: what it needs of a run, made ready to train."""
 
-import csv
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from pathlib import Path
 
-import numpy as np
 import torch
-from jaxtyping import Float, Int8
-from torch import Tensor
 
 from carina.encoders.text import TextEncoder
-from carina.errors import ConfigError, ManifestError
-from carina.files import atomic_path
-from carina.imaging.preprocessing import Preprocessing
+from carina.errors import ConfigError
 from carina.imaging.store import ImageStore
+from carina.pretraining.image_side import measured
 from carina.pretraining.image_source import FreshImage, ImageSource
 from carina.pretraining.kad import KADConfig, KADModel
 from carina.pretraining.kad_objective import FrozenText, KADLosses, KADObjective, TrainedText
+from carina.pretraining.label_counts import write_label_counts
+from carina.pretraining.pairs import Pairs, training_pairs
 from carina.pretraining.report_targets import (
     AnnotatedEntities,
     EntitySequence,
     FrequentObservations,
-    Label,
     LabelPolicy,
     OfficialEntitySequence,
     OfficialQueries,
@@ -33,26 +28,14 @@ from carina.pretraining.report_targets import (
     RuleEntities,
     SentenceRuleEntities,
     label_table,
+    positive_weights,
 )
 from carina.pretraining.stage import PreparedStage, StageInputs
 from carina.pretraining.text_source import FinishedStage, TextSource
 from carina.studies.batches import ImageBatches
-from carina.studies.manifest import Manifest
-from carina.studies.views import is_frontal
-from carina.study import Entity, Report
 from carina.training.settings import TrainingSettings
 
 LOGGER = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Pairs:
-    """Images and the report that each came with: one row an image."""
-
-    keys: tuple[str, ...]
-    names: tuple[str, ...]
-    reports: tuple[Report, ...]
-    entities: tuple[tuple[Entity, ...], ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,7 +102,7 @@ class AlignmentStage:
             objective=objective,
             batches=batches,
             trained=model,
-            finish=partial(write_queries, names, labels),
+            finish=partial(write_label_counts, names, labels),
         )
 
     def _config(self, encoder: TextEncoder, store: ImageStore) -> KADConfig:
@@ -127,39 +110,6 @@ class AlignmentStage:
         if self.measured_standardisation:
             preprocessing = measured(preprocessing, store)
         return replace(self.model, text=encoder.config, preprocessing=preprocessing)
-
-
-def training_pairs(
-    manifest: Manifest,
-    store: ImageStore,
-    source: AnnotatedEntities | RuleEntities | SentenceRuleEntities,
-) -> Pairs:
-    """The frontal images that are stored and have a report.
-
-    Raises:
-        ManifestError: there are none.
-    """
-    studies = manifest.studies
-    told = [study for study in studies if study.report.text.strip() or study.report.entities]
-    entities = source.of([study.report for study in told])
-    rows = [
-        (radiograph.path, study, found)
-        for study, found in zip(told, entities, strict=True)
-        for radiograph in study.radiographs
-        if radiograph.path in store and is_frontal(radiograph.view) is not False
-    ]
-    if not rows:
-        raise ManifestError(
-            f"{manifest.path}: no image to train on. Of {len(studies)} studies {len(told)} have a "
-            "report; expected some with a stored frontal radiograph. Index reports, or pack."
-        )
-    LOGGER.info("%d images of %d studies with a report", len(rows), len(told))
-    return Pairs(
-        keys=tuple(path for path, _, _ in rows),
-        names=tuple(study.study_id for _, study, _ in rows),
-        reports=tuple(study.report for _, study, _ in rows),
-        entities=tuple(found for _, _, found in rows),
-    )
 
 
 def report_texts(
@@ -182,38 +132,3 @@ def text_side(
     if trained:
         return TrainedText(queries, reports)
     return FrozenText.of(encoder, queries, reports)
-
-
-def positive_weights(
-    labels: Int8[np.ndarray, "images queries"], power: float
-) -> Float[Tensor, "queries"] | None:
-    """(absent / present) ** power for each finding; 1 where either never occurs."""
-    if power == 0:
-        return None
-    present = (labels == Label.PRESENT).sum(0)
-    absent = (labels == Label.ABSENT).sum(0)
-    both = (present > 0) & (absent > 0)
-    ratio = np.where(both, absent / np.maximum(present, 1), 1.0)
-    return torch.from_numpy((ratio**power).astype(np.float32))
-
-
-def measured(preprocessing: Preprocessing, store: ImageStore) -> Preprocessing:
-    """The same with mean and deviation of the stored pictures."""
-    channels = preprocessing.channels
-    return replace(
-        preprocessing,
-        mean=(float(store.mean),) * channels,
-        std=(max(float(store.std), 1e-3),) * channels,
-    )
-
-
-def write_queries(
-    names: Sequence[str], labels: Int8[np.ndarray, "images queries"], folder: Path
-) -> None:
-    """Writes which findings were asked in training, and how often each label occurred."""
-    with atomic_path(folder / "queries.csv") as temporary, temporary.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["query", *(label.name.lower() for label in Label)])
-        for column, name in enumerate(names):
-            counts = [int((labels[:, column] == label).sum()) for label in Label]
-            writer.writerow([name, *counts])

@@ -7,11 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cache
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Int8
+import torch
+from jaxtyping import Float, Int8
 from numpy.typing import NDArray
+from torch import Tensor
 
 from carina.errors import ConfigError, ReportError
 from carina.files import progress
@@ -177,12 +179,22 @@ class LabelPolicy:
         return meaning[assertion]
 
 
+@runtime_checkable
 class EntitySource(Protocol):
     """Where the entities of a report come from."""
 
     def of(self, reports: Sequence[Report]) -> tuple[tuple[Entity, ...], ...]:
         """The entities of each report."""
         ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoEntities:
+    """None are needed: the report's own words are read."""
+
+    def of(self, reports: Sequence[Report]) -> tuple[tuple[Entity, ...], ...]:
+        """None for any report."""
+        return ((),) * len(reports)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -322,3 +334,16 @@ def _label_of_side(said: set[Assertion | None], policy: LabelPolicy) -> Label:
     if None in said:
         return Label.IGNORED
     return policy.label(Assertion.ABSENT if said else None)
+
+
+def positive_weights(
+    labels: Int8[np.ndarray, "images queries"], power: float
+) -> Float[Tensor, "queries"] | None:
+    """(absent / present) ** power for each finding; 1 where either never occurs."""
+    if power == 0:
+        return None
+    present = (labels == Label.PRESENT).sum(0)
+    absent = (labels == Label.ABSENT).sum(0)
+    both = (present > 0) & (absent > 0)
+    ratio = np.where(both, absent / np.maximum(present, 1), 1.0)
+    return torch.from_numpy((ratio**power).astype(np.float32))

@@ -56,6 +56,11 @@ class TwoEncoders(nn.Module, Generic[ConfigT]):
         """The text encoder's tokenizer."""
         return self.text_encoder.tokenizer
 
+    @property
+    def max_tokens(self) -> int:
+        """The longest text that is read, special tokens included."""
+        return self.text_encoder.config.max_tokens
+
 
 def check_image_side(image: ResNetConfig | ViTConfig, preprocessing: Preprocessing) -> None:
     """Checks that an image encoder takes what the preprocessing makes.

@@ -5,8 +5,8 @@ import functools
 from collections.abc import Callable
 
 from carina.errors import ConfigError
-from carina.recipes import kad
-from carina.recipes.kad_ablations import ABLATIONS, Ablation
+from carina.recipes import kad, kad_ablations, maco, maco_ablations, medklip, medklip_ablations
+from carina.recipes.kad_ablations import Ablation
 from carina.recipes.recipe import Recipe
 
 BASES: tuple[Callable[[], Recipe], ...] = (
@@ -17,8 +17,21 @@ BASES: tuple[Callable[[], Recipe], ...] = (
     kad.kad_paper_vit,
     kad.kad_official,
     kad.kad_official_vit,
+    maco.maco_small,
+    maco.maco_paper,
+    maco.maco_official,
+    medklip.medklip_small,
+    medklip.medklip_paper,
+    medklip.medklip_official,
 )
-ABLATED: tuple[Callable[[], Recipe], ...] = (kad.kad_small, kad.kad_paper)
+ABLATED: tuple[tuple[Callable[[], Recipe], tuple[Ablation, ...]], ...] = (
+    (kad.kad_small, kad_ablations.ABLATIONS),
+    (kad.kad_paper, kad_ablations.ABLATIONS),
+    (maco.maco_small, maco_ablations.ABLATIONS),
+    (maco.maco_paper, maco_ablations.ABLATIONS),
+    (medklip.medklip_small, medklip_ablations.ABLATIONS),
+    (medklip.medklip_paper, medklip_ablations.ABLATIONS),
+)
 
 
 def ablated(base: Callable[[], Recipe], ablation: Ablation) -> Recipe:
@@ -28,7 +41,7 @@ def ablated(base: Callable[[], Recipe], ablation: Ablation) -> Recipe:
 
 ALL: tuple[Callable[[], Recipe], ...] = (
     *BASES,
-    *(functools.partial(ablated, base, change) for base in ABLATED for change in ABLATIONS),
+    *(functools.partial(ablated, base, change) for base, changes in ABLATED for change in changes),
 )
 RECIPES: dict[str, Callable[[], Recipe]] = {make().name: make for make in ALL}
 

@@ -15,7 +15,7 @@ from carina.imaging.preprocessing import (
 )
 from carina.knowledge.pairs import AppearancePairs, OfficialPairs, PaperPairs
 from carina.pretraining.image_source import FreshImage, PublishedResNet
-from carina.pretraining.kad import KADConfig, LastLayer
+from carina.pretraining.kad import KADConfig
 from carina.pretraining.kad_objective import (
     BothMemories,
     CosineContrast,
@@ -31,6 +31,7 @@ from carina.pretraining.knowledge_encoder import (
     OfficialContrast,
     PaperContrast,
 )
+from carina.pretraining.query_side import LastLayer
 from carina.pretraining.report_targets import (
     FrequentObservations,
     OfficialQueries,

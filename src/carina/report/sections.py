@@ -166,20 +166,33 @@ def header_before(text: str, colon: int) -> tuple[int, int, str] | None:
     near = max(0, colon - LONGEST_HEADER)
     newline = text.rfind("\n", near, colon)
     line = newline + 1 if newline >= 0 else near
-    words = text[line:colon]
-    if newline >= 0 or near == 0:
-        clock = text[colon + 1 : colon + 3].isdigit() and words[-1:].isdigit()
+    clock = text[colon - 1 : colon].isdigit() and text[colon + 1 : colon + 3].isdigit()
+    header = header_in(text[line:colon], newline >= 0 or near == 0, clock)
+    return None if header is None else (line + header[0], colon + 1, header[1])
+
+
+@functools.lru_cache(maxsize=4096)
+def header_in(words: str, whole: bool, clock: bool) -> tuple[int, str] | None:
+    """Where in the words before a colon a header starts, and its common name.
+
+    Reports use the same few words before most colons, so what was found is remembered.
+
+    Args:
+        words: of the line up to the colon, or the last of them.
+        whole: whether they start with the line.
+        clock: whether the colon is that of a time of day.
+    """
+    start = 0
+    if whole:
         outer, _, name = words.rpartition(":")
         if name.strip().lower() in COMMON:  # "INDICATION: INDICATION: cough"
-            line += len(outer) + bool(outer)
+            start = len(outer) + bool(outer)
             words = name
         name = words.strip()
         if not clock and (name.lower() in COMMON or (name and CAPITALS.fullmatch(words))):
-            return line, colon + 1, canonical_name(name)
+            return start, canonical_name(name)
     inner = INNER.search(words)
-    if inner is None:
-        return None
-    return line + inner.start(), colon + 1, canonical_name(inner[1])
+    return None if inner is None else (start + inner.start(), canonical_name(inner[1]))
 
 
 @functools.lru_cache(maxsize=4096)

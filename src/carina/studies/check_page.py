@@ -110,7 +110,7 @@ def _thumbnails(
 def _shown_places(report: CheckReport) -> Iterable[Place]:
     for picture in _most(_by_kind(report.doubtful)):
         yield picture.place
-    nearly, equal = _leaks_first(report.near_duplicates), _leaks_first(report.pictures)
+    nearly, equal = _leaks_first(_of_two_studies(report)), _leaks_first(report.pictures)
     for shared in (*_most(nearly), *_most(equal)):
         yield from shared.places[:2]
 
@@ -120,7 +120,7 @@ def _headlines(report: CheckReport) -> str:
     numbers = (
         ("Patients on two sides", len(report.patients), "leaks"),
         ("Pictures on two sides", leaks, "leaks, near duplicates included"),
-        ("Near duplicates", len(report.near_duplicates), "pairs that seem to be one picture"),
+        ("Near duplicates", len(_of_two_studies(report)), "pairs that seem to be one picture"),
         ("Doubtful pictures", len(report.doubtful), "to be looked at"),
         ("Files", len(report.missing) + len(report.unreadable), "missing or not readable"),
         ("Contradictions", len(report.contradictions), "of findings and reports"),
@@ -154,7 +154,9 @@ def _same_pictures(report: CheckReport, show: _Show) -> str:
 
 
 def _near_duplicates(report: CheckReport, show: _Show) -> str:
-    shared = _leaks_first(report.near_duplicates)
+    shared = _leaks_first(_of_two_studies(report))
+    exposures = len(report.near_duplicates) - len(shared)
+    more = f"{exposures} pairs of one study are nearly one picture, as two exposures are."
     note = paragraph(
         "Pictures that seem to be one though their files differ: cropped, resized, toned, "
         "compressed again or inverted. Likeness is up to 1; two films of one person on two days "
@@ -166,7 +168,17 @@ def _near_duplicates(report: CheckReport, show: _Show) -> str:
         _pair(item, show, f"likeness {item.likeness:.2f}{', inverted' if item.inverted else ''}")
         for item in _most(shared)
     ]
-    return section("alike", "Near duplicates", note if shared else "", _cases(cases, len(shared)))
+    return section(
+        "alike",
+        "Near duplicates",
+        note if shared else "",
+        paragraph(more, "soft") if exposures else "",
+        _cases(cases, len(shared)),
+    )
+
+
+def _of_two_studies(report: CheckReport) -> tuple[NearlyShared, ...]:
+    return tuple(item for item in report.near_duplicates if not item.of_one_study)
 
 
 def _pair(item: Shared, show: _Show, title: str) -> str:

@@ -54,6 +54,11 @@ class NearlyShared(Shared):
     likeness: float
     inverted: bool
 
+    @property
+    def of_one_study(self) -> bool:
+        """Whether both are radiographs of one study: two exposures look much alike."""
+        return len({(place.manifest, place.study_id) for place in self.places}) == 1
+
 
 @dataclass(frozen=True, kw_only=True)
 class Overlap:
@@ -164,7 +169,9 @@ def _files(report: CheckReport) -> Iterator[str]:
 
 def _counted(report: CheckReport) -> Iterator[str]:
     for counts in report.counts:
-        if counts.empty_reports:
+        if counts.empty_reports == counts.studies:
+            yield f"no study has a report: {counts.manifest}"
+        elif counts.empty_reports:
             yield f"{counts.empty_reports} of {counts.studies} reports are empty: {counts.manifest}"
         if counts.unknown_views:
             yield (
@@ -201,6 +208,12 @@ def _shared(report: CheckReport) -> Iterator[str]:
         if shared:
             yield f"{len(shared)} {kind}:"
             yield from _first(_shared_line(item) for item in shared)
+    exposures = sum(item.of_one_study for item in report.near_duplicates)
+    if exposures:
+        yield (
+            f"{exposures} pairs of one study are nearly one picture, as two exposures are: "
+            "no cause for alarm (all of them with --json)."
+        )
     for overlap in report.overlaps:
         yield overlap_line(overlap)
 
@@ -241,7 +254,8 @@ def _maybe(report: CheckReport) -> tuple[Shared, ...]:
 
 
 def _together(report: CheckReport) -> tuple[Shared, ...]:
-    return tuple(item for item in report.near_duplicates if not item.apart)
+    together = (item for item in report.near_duplicates if not item.apart)
+    return tuple(item for item in together if not item.of_one_study)
 
 
 def _harmless(items: Iterable[Shared]) -> tuple[Shared, ...]:
@@ -269,7 +283,9 @@ def _shared_line(item: Shared) -> str:
     first = item.places[0]
     kind = "the same picture" if first.path else f"patient {first.patient_id}"
     if isinstance(item, NearlyShared):
-        kind = f"alike {item.likeness:.2f}{', inverted' if item.inverted else ''}"
+        patients = {place.patient_id for place in item.places}
+        whose = ", of one patient" if len(patients) == 1 else ""
+        kind = f"alike {item.likeness:.2f}{', inverted' if item.inverted else ''}{whose}"
     places = "; ".join(
         ", ".join(filter(None, (place.split, place.study_id, place.path))) for place in item.places
     )

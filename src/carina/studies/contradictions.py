@@ -10,7 +10,9 @@ from carina.report.findings import (
     KAD_41,
     NIH_14,
     NO_FINDING,
+    chexpert_labels,
     findings_from_entities,
+    nearest_labels,
     raise_to,
 )
 from carina.report.lexicon import Lexicon, canonical
@@ -28,8 +30,9 @@ def contradictions(manifests: Sequence[Manifest]) -> Iterator[Contradiction]:
 
     The entities are those of the manifest; a report that was not annotated is read by the rules.
     What a report does not mention, or calls possible, contradicts nothing, nor does a wider
-    term: an effusion that is there does not contradict an empyema that is not. "No Finding" is
-    contradicted by a report that calls a labelled finding present.
+    term: an effusion that is there does not contradict an empyema that is not. An absent label
+    of CheXpert's is taken as its labeler gives it: atelectasis does not make a lung opacity. "No
+    Finding" is contradicted by a report that calls a labelled finding present.
     """
     for manifest in manifests:
         told = [s for s in manifest.studies if s.findings and s.report.text.strip()]
@@ -43,7 +46,7 @@ def contradictions(manifests: Sequence[Manifest]) -> Iterator[Contradiction]:
 def _of_study(
     manifest: Manifest, study: Study, entities: Sequence[Entity]
 ) -> Iterator[Contradiction]:
-    said = findings_from_entities(entities)
+    said, labelled = findings_from_entities(entities), chexpert_labels(entities)
     for finding in study.findings:
         observations = _observations(finding.name)
         if finding.value is Assertion.ABSENT and not _names_exactly(finding.name):
@@ -51,11 +54,13 @@ def _of_study(
         values: dict[str, Assertion] = {}
         for name in observations & said.keys():
             raise_to(values, finding.name, said[name])
-        says = values.get(finding.name)
+        own = finding.value is Assertion.ABSENT and finding.name in CHEXPERT_14.labels
+        says = (labelled if own else values).get(finding.name)
         expected = _expected(finding)
         if expected is None or says not in _DECIDED or says is expected:
             continue
-        entity = _spoken(entities, observations, says)
+        label = finding.name if own else None
+        entity = _spoken(entities, observations, says, label)
         if entity is not None:
             start, end = _sentence(study.report.text, entity)
             yield Contradiction(
@@ -103,14 +108,25 @@ def _observations(finding: str) -> frozenset[str]:
 
 
 def _spoken(
-    entities: Sequence[Entity], observations: frozenset[str], value: Assertion
+    entities: Sequence[Entity],
+    observations: frozenset[str],
+    value: Assertion,
+    label: str | None,
 ) -> Entity | None:
-    """The first entity that says so; a kind of the observation speaks for it."""
+    """The first entity that says so; a kind of the observation speaks for it.
+
+    Args:
+        entities: of the report.
+        observations: that the finding stands for.
+        value: what the report says.
+        label: where given, the entity's own label in CheXpert's list must be this one.
+    """
     lexicon = Lexicon.default()
     for entity in entities:
         if entity.kind is EntityKind.OBSERVATION and entity.assertion is value:
             known = {entity.name, *lexicon.broader(entity.name)}
-            if known & observations:
+            own = label is None or label in nearest_labels(entity.name, lexicon)
+            if own and known & observations:
                 return entity
     return None
 

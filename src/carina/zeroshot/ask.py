@@ -1,26 +1,22 @@
 """Asking a model about findings on radiographs: files, folders or arrays in, an `Answer` out."""
 
-import os
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
 
-from carina.errors import ModelError, RadiographError
-from carina.imaging.preprocessing import Placement, Preprocessing, prepare
+from carina.errors import ModelError
+from carina.imaging.preprocessing import Placement, Preprocessing
 from carina.zeroshot.answer import Answer, AskedImage
-from carina.zeroshot.images import Pixels, gather_images, read_pixels
+from carina.zeroshot.ground import ground
+from carina.zeroshot.grounded import Grounded
+from carina.zeroshot.images import Pixels, gather_images
 from carina.zeroshot.protocol import EncodedQueries, Query, ZeroShotModel
 from carina.zeroshot.queries import check_queries
-
-READERS = min(4, os.cpu_count() or 1)  # threads; decoders and resizing let go of Python's lock
+from carina.zeroshot.reading import Prepared, Unreadable, evaluating, none_readable, read_ahead
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,14 +32,6 @@ class Answered:
     scores: Float[np.ndarray, "queries"]
     grids: Float[np.ndarray, "queries rows cols"] | None
     placement: Placement
-
-
-@dataclass(frozen=True, kw_only=True)
-class Unreadable:
-    """An image of a batch job that could not be answered, and why."""
-
-    index: int
-    message: str
 
 
 class LoadedModel:
@@ -87,6 +75,17 @@ class LoadedModel:
         if self._encoded is None or self._encoded.queries != checked:
             self._encoded = encode(self.model, checked)
         return ask_encoded(self.model, images, self._encoded, batch_size)
+
+    def ground(
+        self,
+        images: Sequence[str | Path | Pixels],
+        phrases: Sequence[str],
+        *,
+        smoothing: float = 0.0,
+        batch_size: int = 16,
+    ) -> Grounded:
+        """Maps of phrases on radiographs; see `carina.zeroshot.ground.ground`."""
+        return ground(self.model, images, phrases, smoothing=smoothing, batch_size=batch_size)
 
 
 def ask(
@@ -134,15 +133,6 @@ def ask_encoded(
     )
 
 
-def none_readable(unreadable: Sequence[Unreadable]) -> RadiographError:
-    """The error of a call that got no answer at all: the one message, or the first of them."""
-    if len(unreadable) == 1:
-        return RadiographError(unreadable[0].message)
-    return RadiographError(
-        f"None of the {len(unreadable)} images can be read. The first: {unreadable[0].message}"
-    )
-
-
 def answer_in_batches(
     model: ZeroShotModel,
     images: Iterable[Path | Pixels],
@@ -161,45 +151,6 @@ def answer_in_batches(
         answers = iter(answer_batch(model, readable, queries) if readable else ())
         for one in batch:
             yield next(answers) if isinstance(one, Prepared) else one
-
-
-@dataclass(frozen=True, kw_only=True)
-class Prepared:
-    """One radiograph as the network wants it."""
-
-    index: int
-    pixels: Float[Tensor, "channels height width"]
-    placement: Placement
-
-
-def read_ahead(
-    images: Iterable[Path | Pixels], preprocessing: Preprocessing, batch_size: int
-) -> Iterator[list[Prepared | Unreadable]]:
-    """Reads batches of images in threads, one batch ahead of the caller."""
-    readers = ThreadPoolExecutor(READERS)
-    try:
-        waiting: list[Future[Prepared | Unreadable]] = []
-        numbered = iter(enumerate(images))
-        while batch := list(islice(numbered, batch_size)):
-            begun = [readers.submit(read_one, i, image, preprocessing) for i, image in batch]
-            if waiting:
-                yield [future.result() for future in waiting]
-            waiting = begun
-        if waiting:
-            yield [future.result() for future in waiting]
-    finally:
-        readers.shutdown(cancel_futures=True)
-
-
-def read_one(
-    index: int, image: Path | Pixels, preprocessing: Preprocessing
-) -> Prepared | Unreadable:
-    """Reads and prepares one image."""
-    try:
-        pixels, placement = prepare(read_pixels(image), preprocessing)
-    except RadiographError as error:
-        return Unreadable(index=index, message=str(error))
-    return Prepared(index=index, pixels=pixels, placement=placement)
 
 
 def answer_batch(
@@ -233,17 +184,3 @@ def encode(model: ZeroShotModel, queries: Sequence[Query]) -> EncodedQueries:
     """Embeds queries once, for any number of radiographs."""
     with evaluating(model):
         return model.encode_queries(queries)
-
-
-@contextmanager
-def evaluating(model: ZeroShotModel) -> Iterator[torch.device]:
-    """Turns dropout and gradients off for a while, and tells where the model's weights are."""
-    module = model if isinstance(model, nn.Module) else nn.Module()
-    was_training = module.training
-    weight = next(module.parameters(), torch.empty(0))
-    module.eval()
-    try:
-        with torch.no_grad():
-            yield weight.device
-    finally:
-        module.train(was_training)

@@ -15,6 +15,9 @@ from carina.imaging.preprocessing import Preprocessing
 class Query:
     """A finding to ask about: its name and, for one never seen, what it looks like.
 
+    A model that asks by descriptions looks one up where `description` is None. A description that
+    is the name itself asks by the direct name, of any model.
+
     Raises:
         QueryError: the name is blank.
     """
@@ -30,7 +33,9 @@ class Query:
     @property
     def text(self) -> str:
         """The words that a text encoder reads: the name, then the description if there is one."""
-        return self.name if self.description is None else f"{self.name}: {self.description}"
+        if self.description is None or self.description == self.name:
+            return self.name
+        return f"{self.name}: {self.description}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,4 +71,74 @@ class ZeroShotModel(Protocol):
         self, radiographs: Float[Tensor, "batch channels height width"], queries: EncodedQueries
     ) -> Answers:
         """Scores radiographs that went through `preprocessing`."""
+        ...
+
+
+@runtime_checkable
+class ImageTextModel(Protocol):
+    """A model in which a radiograph and a report are points of one space.
+
+    The inner product of the two ranks: a model that means cosines gives unit vectors.
+    """
+
+    preprocessing: Preprocessing
+
+    def embed_radiographs(
+        self, radiographs: Float[Tensor, "batch channels height width"]
+    ) -> Float[Tensor, "batch dim"]:
+        """One vector a radiograph that went through `preprocessing`."""
+        ...
+
+    def embed_reports(self, texts: Sequence[str]) -> Float[Tensor, "texts dim"]:
+        """One vector a text: a report, a sentence, a prompt."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncodedPhrases:
+    """Phrases as vectors: made once, used for any number of radiographs."""
+
+    phrases: tuple[str, ...]
+    vectors: Float[Tensor, "phrases dim"]
+
+
+@runtime_checkable
+class PhraseGrounder(Protocol):
+    """A model that says where in a radiograph a phrase of a report holds."""
+
+    preprocessing: Preprocessing
+
+    def encode_phrases(self, phrases: Sequence[str]) -> EncodedPhrases:
+        """Embeds phrases, once per list."""
+        ...
+
+    def ground(
+        self, radiographs: Float[Tensor, "batch channels height width"], phrases: EncodedPhrases
+    ) -> Float[Tensor, "batch phrases rows cols"]:
+        """Coarse maps over the whole input, of any range; only differences within one count."""
+        ...
+
+
+@runtime_checkable
+class WeightedGrounder(Protocol):
+    """A `PhraseGrounder` whose map is a weight of each patch times its likeness to the phrase.
+
+    The two factors on their own let the weights be softened anew without the network running
+    again. `ground` gives their product at the temperature `weight_temperature`.
+    """
+
+    weight_temperature: float
+
+    def encode_phrases(self, phrases: Sequence[str]) -> EncodedPhrases:
+        """Embeds phrases, once per list."""
+        ...
+
+    def patch_weights(self, temperature: float) -> Float[Tensor, "rows cols"]:
+        """The weights of the patches, softened by `temperature` > 0; their sum is 1."""
+        ...
+
+    def patch_likeness(
+        self, radiographs: Float[Tensor, "batch channels height width"], phrases: EncodedPhrases
+    ) -> Float[Tensor, "batch phrases rows cols"]:
+        """Inner products of patches and phrases, not weighted."""
         ...

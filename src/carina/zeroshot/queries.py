@@ -1,6 +1,6 @@
 """What a user may ask: names or `Query` objects, none of them twice."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from carina.errors import QueryError
 from carina.zeroshot.protocol import Query
@@ -44,6 +44,27 @@ def check_queries(queries: Sequence[str | Query]) -> tuple[Query, ...]:
             )
         seen[key] = query.name
     return checked
+
+
+def described(
+    queries: Sequence[str | Query], texts: Callable[[Sequence[str]], Sequence[str]]
+) -> tuple[Query, ...]:
+    """The queries with a description each; one that has its own keeps it.
+
+    Args:
+        queries: names or queries.
+        texts: gives the descriptions of names, such as `Descriptions.default().texts`.
+
+    Raises:
+        KnowledgeError: `texts` has no description of a name.
+    """
+    asked = [Query(one_line(q)) if isinstance(q, str) else q for q in queries]
+    bare = [query.name for query in asked if query.description is None]
+    found = dict(zip(bare, texts(bare), strict=True))
+    return tuple(
+        query if query.description is not None else Query(query.name, found[query.name])
+        for query in asked
+    )
 
 
 def one_line(text: str) -> str:

@@ -1,0 +1,314 @@
+"""What MaCo minimises, and the choices in it: each choice is a class."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from carina.encoders.masking import PatchMasks, draw_masks
+from carina.errors import ConfigError
+from carina.imaging.augmentation import BatchShare, WarpAugmentation, standardise
+from carina.losses.contrast import Summed
+from carina.losses.reconstruction import normalised, patches_of, reconstruction_loss
+from carina.losses.weighted_contrast import scaled_cosine_contrast, weighted_contrast
+from carina.pretraining.image_side import AugmentationChoice
+from carina.pretraining.maco import MaCoModel
+from carina.pretraining.maco_texts import ShuffledSome, Single
+from carina.studies.batches import ImageBatch
+from carina.training.distributed import gather_rows
+from carina.training.objective import Losses, Term
+
+
+class Embedded(NamedTuple):
+    """The pairs of one process in the joint space, and what each is worth.
+
+    Every image has as many texts as were drawn for it, one in each of the `reports`.
+    """
+
+    images: Float[Tensor, "local dim"]
+    reports: tuple[Float[Tensor, "local dim"], ...]
+    importance: Float[Tensor, " local"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoContrast:
+    """A masked autoencoder alone: the first two rows of the paper's Table 7."""
+
+    def terms(self, pairs: Embedded, *, first: int, scale: Float[Tensor, ""]) -> dict[str, Summed]:
+        """None."""
+        return {}
+
+    def freeze(self, model: MaCoModel) -> None:
+        """Nothing but encoder and decoder is trained."""
+        for part in (model.text_encoder, model.project, model.importance):
+            part.requires_grad_(False)
+        model.scale.requires_grad_(False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlainContrast:
+    """Contrast in which all pairs count the same: the paper's Table 7, "+ CLIP"."""
+
+    def terms(self, pairs: Embedded, *, first: int, scale: Float[Tensor, ""]) -> dict[str, Summed]:
+        """One term over all draws."""
+        images = gather_rows(pairs.images)
+        found = [
+            scaled_cosine_contrast(
+                pairs.images, reports, images, gather_rows(reports), first=first, scale=scale
+            )
+            for reports in pairs.reports
+        ]
+        return {"contrast": added(found)}
+
+    def freeze(self, model: MaCoModel) -> None:
+        """The layer that scores visible patches stays at 0: all patches weigh the same."""
+        model.importance.requires_grad_(False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImportanceContrast:
+    """Contrast with correlation weighting of logits and of loss terms: MaCo."""
+
+    def terms(self, pairs: Embedded, *, first: int, scale: Float[Tensor, ""]) -> dict[str, Summed]:
+        """The sharpened and the weighted term, each worth half."""
+        images = gather_rows(pairs.images)
+        importance = gather_rows(pairs.importance[:, None])[:, 0]
+        found = [
+            weighted_contrast(
+                *(pairs.images, reports, pairs.importance),
+                *(images, gather_rows(reports), importance),
+                first=first,
+                scale=scale,
+            )
+            for reports in pairs.reports
+        ]
+        sharpened, weighted = (added(terms) for terms in zip(*found, strict=True))
+        return {"contrast": sharpened, "weighted_contrast": weighted}
+
+    def freeze(self, model: MaCoModel) -> None:
+        """Everything is trained."""
+
+
+def added(terms: Sequence[Summed]) -> Summed:
+    """Sums and counts added up."""
+    sums, counts = zip(*terms, strict=True)
+    return torch.stack(sums).sum(), torch.stack(counts).sum()
+
+
+@dataclass(frozen=True, kw_only=True)
+class MaCoLosses:
+    """The choices of MaCo's objective. Defaults are the published code's.
+
+    `mask_ratio` is the share of patches that are removed. `normalised_target` gives each patch
+    of the target mean 0 and deviation 1. The weights multiply reconstruction and contrast. With
+    `micro_batches` above 1 the encoders see the batch in as many pieces, whose activations are
+    computed again for the gradient: contrast over a large batch in the memory of a small one.
+    """
+
+    augmentation: AugmentationChoice = WarpAugmentation()
+    contrast: NoContrast | PlainContrast | ImportanceContrast = ImportanceContrast()
+    draw: ShuffledSome | Single = ShuffledSome()
+    mask_ratio: float = 0.5
+    normalised_target: bool = False
+    reconstruction_weight: float = 1.0
+    contrast_weight: float = 1.0
+    micro_batches: int = 1
+
+    def __post_init__(self) -> None:
+        """Checks ratio, weights and pieces."""
+        if not 0 < self.mask_ratio < 1:
+            raise ConfigError(
+                f"mask_ratio must be in (0, 1), got {self.mask_ratio}: some patches are seen, the "
+                "others are guessed."
+            )
+        if not (self.reconstruction_weight >= 0 and self.contrast_weight >= 0):
+            raise ConfigError(
+                f"Weights of losses must be >= 0, got {self.reconstruction_weight} and "
+                f"{self.contrast_weight}."
+            )
+        if self.micro_batches < 1:
+            raise ConfigError(f"micro_batches must be at least 1, got {self.micro_batches}.")
+
+
+class MaCoObjective(nn.Module):
+    """A MaCo model in training on radiographs and the pieces of their reports; an `Objective`."""
+
+    def __init__(
+        self, model: MaCoModel, pieces: Sequence[Sequence[str]], losses: MaCoLosses
+    ) -> None:
+        """Takes the model and what the report of every image of the training set says.
+
+        Raises:
+            ConfigError: the ratio of the mask leaves nothing to see, or nothing to guess.
+        """
+        super().__init__()
+        self.model = model
+        self.pieces = tuple(tuple(parts) for parts in pieces)
+        self.settings = losses
+        patches = model.config.image.patches
+        self.kept = int(patches * (1 - losses.mask_ratio))
+        if not 0 < self.kept < patches:
+            raise ConfigError(
+                f"mask_ratio {losses.mask_ratio} of {patches} patches keeps {self.kept}; expected "
+                "at least one to see and one to guess."
+            )
+        losses.contrast.freeze(model)
+        self.train()
+
+    def losses(self, batch: ImageBatch) -> Losses:
+        """The terms for this process's share of the batch."""
+        pictures = self._pictures(batch)
+        masks = draw_masks(
+            seed=batch.seed,
+            step=batch.step,
+            places=batch.places,
+            patches=self.model.config.image.patches,
+            kept=self.kept,
+        ).to(pictures.device)
+        return self.terms(pictures, masks, self._texts(batch), first=batch.places.start)
+
+    def terms(
+        self,
+        pictures: Float[Tensor, "batch channels height width"],
+        masks: PatchMasks,
+        texts: Sequence[Sequence[str]],
+        *,
+        first: int,
+    ) -> Losses:
+        """The terms of pictures, masks and texts that are given.
+
+        Args:
+            pictures: standardised, at the resolution that the decoder guesses.
+            masks: which patches are seen.
+            texts: for each draw, the text of each picture; none where nothing is contrasted.
+            first: place of the first picture in the global batch.
+        """
+        images, reports, guessed, removed = [], [], [], []
+        pieces = torch.arange(len(pictures)).chunk(self.settings.micro_batches)
+        for rows in (slice(int(part[0]), int(part[-1]) + 1) for part in pieces):
+            words = [draw[rows] for draw in texts]
+            image, report, error, count = self._encoded(pictures[rows], masks.part(rows), words)
+            images.append(image)
+            reports.append(report)
+            guessed.append(error)
+            removed.append(count)
+        contrast = self._contrast(
+            Embedded(
+                images=torch.cat(images),
+                reports=tuple(torch.cat(draw) for draw in zip(*reports, strict=True)),
+                importance=self.model.importance_of(masks.removed),
+            ),
+            first,
+        )
+        error, count = torch.stack(guessed).sum(), torch.stack(removed).sum()
+        weight = self.settings.reconstruction_weight
+        return {"reconstruction": Term(sum=error, count=count, weight=weight), **contrast}
+
+    def _pictures(self, batch: ImageBatch) -> Float[Tensor, "batch channels height width"]:
+        config = self.model.config
+        share = BatchShare(
+            seed=batch.seed, step=batch.step, rows=batch.places, batch_size=batch.batch_size
+        )
+        side = config.preprocessing.size * config.decoder.resolution
+        pictures = self.settings.augmentation(batch.pixels, batch.sizes, side, share)
+        return standardise(pictures, config.preprocessing)
+
+    def _texts(self, batch: ImageBatch) -> list[tuple[str, ...]]:
+        """For each draw, the text of each row; none where nothing is contrasted."""
+        if not self.model.config.reads_reports:
+            return []
+        drawn = [
+            self.settings.draw.texts(
+                self.pieces[row], seed=batch.seed, step=batch.step, place=place
+            )
+            for row, place in zip(batch.rows.tolist(), batch.places, strict=True)
+        ]
+        return [*zip(*drawn, strict=True)]
+
+    def _encoded(
+        self,
+        pictures: Float[Tensor, "batch channels height width"],
+        masks: PatchMasks,
+        texts: Sequence[Sequence[str]],
+    ) -> tuple[Tensor, tuple[Tensor, ...], Tensor, Tensor]:
+        """One piece of the batch, its activations kept only where it is the only one."""
+        if self.settings.micro_batches == 1:
+            return self._encode(pictures, masks, texts)
+        # The state of the random numbers is kept: dropout is the same the second time.
+        encoded: tuple[Tensor, tuple[Tensor, ...], Tensor, Tensor] = checkpoint(
+            self._encode, pictures, masks, texts, use_reentrant=False
+        )
+        return encoded
+
+    def _encode(
+        self,
+        pictures: Float[Tensor, "batch channels height width"],
+        masks: PatchMasks,
+        texts: Sequence[Sequence[str]],
+    ) -> tuple[Tensor, tuple[Tensor, ...], Tensor, Tensor]:
+        """Image vectors, the vectors of each draw's texts, squared error, patches guessed."""
+        model = self.model
+        tokens = model.image_encoder(self._input(pictures), masks.kept)
+        target = patches_of(pictures, self._patch)
+        if self.settings.normalised_target:
+            target = normalised(target)
+        error, count = reconstruction_loss(
+            model.decoder(tokens, masks.restore), target, masks.removed
+        )
+        return model.pooled(tokens), self._read(texts), error, count
+
+    def _read(self, texts: Sequence[Sequence[str]]) -> tuple[Float[Tensor, "batch dim"], ...]:
+        """The vectors of each draw's texts; a text that occurs twice is read once."""
+        if not texts:
+            return ()
+        encoder = self.model.text_encoder
+        different = [*dict.fromkeys(text for draw in texts for text in draw)]
+        places = {text: place for place, text in enumerate(different)}
+        vectors = encoder(encoder.tokenize(different).to(encoder.pooler.weight.device))
+        return tuple(vectors[[places[text] for text in draw]] for draw in texts)
+
+    @property
+    def _patch(self) -> int:
+        """Side of a patch of the target, in its pixels."""
+        return self.model.config.image.vit.patch * self.model.config.decoder.resolution
+
+    def _input(
+        self, pictures: Float[Tensor, "batch channels height width"]
+    ) -> Float[Tensor, "batch channels size size"]:
+        """Pictures at the encoder's resolution."""
+        return lower_resolution(pictures, self.model.config.image.vit.size)
+
+    def _contrast(self, pairs: Embedded, first: int) -> Losses:
+        """Contrast over the global batch, in float32 whatever the precision around it."""
+        with torch.autocast(pairs.images.device.type, enabled=False):
+            wide = torch.promote_types(pairs.images.dtype, torch.float32)
+            scale = self.model.config.scale.of(self.model.scale)
+            found = self.settings.contrast.terms(
+                Embedded(
+                    images=pairs.images.to(wide),
+                    reports=tuple(report.to(wide) for report in pairs.reports),
+                    importance=pairs.importance.to(wide),
+                ),
+                first=first,
+                scale=scale.to(wide),
+            )
+        weight = self.settings.contrast_weight / max(1, len(found))
+        return {
+            name: Term(sum=total, count=count, weight=weight)
+            for name, (total, count) in found.items()
+        }
+
+
+def lower_resolution(
+    pictures: Float[Tensor, "batch channels height width"], size: int
+) -> Float[Tensor, "batch channels size size"]:
+    """Bicubic without antialiasing, as MaCo's published code halves pictures; same size stays."""
+    if pictures.shape[-1] == size:
+        return pictures
+    lower: Tensor = F.interpolate(pictures, (size, size), mode="bicubic", align_corners=False)
+    return lower

@@ -1,0 +1,102 @@
+"""MaCo as a stage of a recipe: what it needs of a run, made ready to train."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from tokenizers import Tokenizer
+
+from carina.encoders.report_encoder import ReportEncoder
+from carina.encoders.tokenizer import load_tokenizer, train_wordpiece
+from carina.errors import ConfigError
+from carina.files import write_text
+from carina.imaging.store import ImageStore
+from carina.pretraining.image_side import measured
+from carina.pretraining.image_source import FreshImage
+from carina.pretraining.maco import MaCoConfig, MaCoModel
+from carina.pretraining.maco_objective import MaCoLosses, MaCoObjective
+from carina.pretraining.maco_texts import FullStops, Sentences, Statements
+from carina.pretraining.pairs import Pairs, training_pairs
+from carina.pretraining.published_mae import PublishedMAE
+from carina.pretraining.report_targets import AnnotatedEntities, NoEntities, RuleEntities
+from carina.pretraining.stage import PreparedStage, StageInputs
+from carina.pretraining.text_source import TOKENIZER
+from carina.pretraining.weight_history import WeightHistory
+from carina.studies.batches import ImageBatches
+from carina.training.settings import TrainingSettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class MaCoStage:
+    """Masked reconstruction and contrast with reports, in one stage.
+
+    `pieces` is what a report is cut into, `entities` where its entities come from, for pieces
+    that are made of them. `tokenizer` names a file or folder; with None the vocabulary is learnt
+    from the reports, at most the text encoder's `vocabulary` pieces. `image_start` is what the
+    image encoder starts from. `store_size` is the short side of the stored pictures that are
+    augmented. With `measured_standardisation` mean and deviation are those of the store;
+    otherwise the model's preprocessing says.
+    """
+
+    name: str = "maco"
+    training: TrainingSettings = field(default_factory=lambda: TrainingSettings(batch_size=512))
+    model: MaCoConfig = field(default_factory=MaCoConfig)
+    losses: MaCoLosses = field(default_factory=MaCoLosses)
+    image_start: FreshImage | PublishedMAE = FreshImage()
+    tokenizer: str | None = None
+    pieces: FullStops | Sentences | Statements = FullStops()
+    entities: NoEntities | AnnotatedEntities | RuleEntities = NoEntities()
+    store_size: int = 448
+    measured_standardisation: bool = False
+
+    def __post_init__(self) -> None:
+        """Checks sizes."""
+        side = self.model.preprocessing.size * self.model.decoder.resolution
+        if self.store_size < side:
+            raise ConfigError(
+                f"store_size ({self.store_size}) must be at least what is reconstructed ({side} "
+                "pixels: the model's input size times the decoder's resolution)."
+            )
+
+    def prepare(self, inputs: StageInputs) -> PreparedStage:
+        """Builds texts, model, objective and batches."""
+        store = inputs.store(self.store_size)
+        pairs = training_pairs(inputs.manifest, store, self.entities)
+        pieces = cut(pairs, self.pieces)
+        config = self._config(store)
+        encoder = ReportEncoder(config.text, self._tokenizer(pieces, inputs))
+        model = MaCoModel(config, encoder)
+        self.image_start.start(model.image_encoder)
+        objective = MaCoObjective(model, pieces, self.losses)
+        batches = ImageBatches(
+            pairs.keys, pairs.names, store, self.training.batch_size, inputs.seed
+        )
+        history = WeightHistory.over(self.training.length(batches.steps_per_epoch), objective)
+        return PreparedStage(objective=history, batches=batches, trained=model, finish=history.draw)
+
+    def _config(self, store: ImageStore) -> MaCoConfig:
+        preprocessing = self.model.preprocessing
+        if self.measured_standardisation:
+            preprocessing = measured(preprocessing, store)
+        return replace(self.model, preprocessing=preprocessing)
+
+    def _tokenizer(self, pieces: Sequence[Sequence[str]], inputs: StageInputs) -> Tokenizer:
+        if self.tokenizer is not None:
+            return load_tokenizer(self.tokenizer)
+        # Kept in a file, so that a run that is resumed by another version has the very same.
+        kept: Path = inputs.folder / TOKENIZER
+        if not kept.exists():
+            texts = [piece for parts in pieces for piece in parts]
+            write_text(kept, train_wordpiece(texts, self.model.text.vocabulary).to_str())
+        return load_tokenizer(kept)
+
+
+def cut(pairs: Pairs, form: FullStops | Sentences | Statements) -> tuple[tuple[str, ...], ...]:
+    """The pieces of each image's report; a report of several images is cut once."""
+    made: dict[int, tuple[str, ...]] = {}
+    rows = []
+    for report, entities in zip(pairs.reports, pairs.entities, strict=True):
+        if id(report) not in made:
+            made[id(report)] = form.of(report, entities)
+        rows.append(made[id(report)])
+    return tuple(rows)

@@ -1,0 +1,218 @@
+"""MedKLIP's training as a stage of a recipe: what it needs of a run, made ready to train."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from carina.encoders.text import TextEncoder
+from carina.errors import ConfigError, KnowledgeError, ReportError
+from carina.files import progress
+from carina.imaging.store import ImageStore
+from carina.knowledge.descriptions import Descriptions
+from carina.pretraining.image_side import measured
+from carina.pretraining.image_source import FreshImage, ImageSource
+from carina.pretraining.kept_embeddings import kept_embeddings
+from carina.pretraining.label_counts import write_label_counts
+from carina.pretraining.medklip import (
+    BareName,
+    MedKLIPConfig,
+    MedKLIPModel,
+    TrainedFinding,
+)
+from carina.pretraining.medklip_objective import MedKLIPLosses, MedKLIPObjective
+from carina.pretraining.medklip_targets import (
+    FrequentTriplets,
+    PaperTriplets,
+    TripletTargets,
+    triplet_matrix,
+)
+from carina.pretraining.pairs import Pairs, training_pairs
+from carina.pretraining.report_targets import (
+    AnnotatedEntities,
+    Label,
+    LabelPolicy,
+    RuleEntities,
+    SentenceRuleEntities,
+    positive_weights,
+)
+from carina.pretraining.stage import PreparedStage, StageInputs
+from carina.pretraining.text_source import BertText, TextSource
+from carina.report.triplets import TripletVocabulary, triplets_of
+from carina.studies.batches import ImageBatches
+from carina.study import Triplet
+from carina.training.settings import TrainingSettings
+
+LOGGER = logging.getLogger(__name__)
+SENTENCE = "It is located at {}"  # MedKLIP's published code
+EMBEDDINGS = "embeddings.safetensors"
+SHOWN = 5  # names in a message
+
+
+@dataclass(frozen=True, kw_only=True)
+class MedKLIPStage:
+    """A decoder learns to say of described findings whether they are there, and where.
+
+    `store_size` is the short side of the stored pictures that are augmented. With
+    `measured_standardisation` mean and deviation are those of the store; otherwise the model's
+    preprocessing says. `descriptions` names a file of more descriptions (`Descriptions.read`),
+    which go before ours. `positive_weight_power` p weighs the present label of each finding by
+    (absent / present) ** p; 0 weighs nothing. `image_start` is what the image encoder starts
+    from, `text` where the text encoder, which is not trained, comes from.
+    """
+
+    name: str = "alignment"
+    training: TrainingSettings = field(default_factory=lambda: TrainingSettings(batch_size=32))
+    model: MedKLIPConfig = field(default_factory=MedKLIPConfig)
+    losses: MedKLIPLosses = field(default_factory=MedKLIPLosses)
+    image_start: ImageSource = FreshImage()
+    text: TextSource = BertText(paper_weights="emilyalsentzer/Bio_ClinicalBERT")
+    triplets: PaperTriplets | FrequentTriplets = PaperTriplets()
+    labels: LabelPolicy = LabelPolicy(uncertain=Label.IGNORED, unmentioned=Label.IGNORED)
+    entities: AnnotatedEntities | RuleEntities | SentenceRuleEntities = AnnotatedEntities()
+    descriptions: str | None = None
+    store_size: int = 256
+    measured_standardisation: bool = False
+    positive_weight_power: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Checks sizes and weights."""
+        if self.store_size < self.model.preprocessing.size:
+            raise ConfigError(
+                f"store_size ({self.store_size}) must be at least the model's input size "
+                f"({self.model.preprocessing.size})."
+            )
+        if not self.positive_weight_power >= 0:
+            raise ConfigError(
+                f"positive_weight_power must be >= 0, got {self.positive_weight_power}."
+            )
+
+    def prepare(self, inputs: StageInputs) -> PreparedStage:
+        """Builds targets, embeddings, model, objective and batches.
+
+        Raises:
+            ManifestError: there is no image with a report.
+            ReportError: no report gives a triplet.
+            KnowledgeError: a finding has no description, or the file of them cannot be read.
+        """
+        store = inputs.store(self.store_size)
+        pairs = training_pairs(inputs.manifest, store, self.entities)
+        vocabulary = self.triplets.vocabulary(pairs.entities)
+        findings = self._findings(vocabulary)
+        pairs, targets = taught(pairs, vocabulary, self.labels, self.triplets.left_out)
+        encoder = self.text.build(self.model.text, inputs).to(inputs.device)
+        sentences = [SENTENCE.format(position) for position in vocabulary.positions]
+        texts = [*(finding.text for finding in findings), *sentences]
+        embedded = kept_embeddings(inputs.folder / EMBEDDINGS, encoder, self.model.reading, texts)
+        features, positions = embedded.split([len(findings), len(sentences)])
+        model = MedKLIPModel(self._config(encoder, store, findings), encoder)
+        self.image_start.start(model.image_encoder)
+        model.query_norm.fit(features)
+        model.get_buffer("finding_features").copy_(features)
+        labels = targets.labels()
+        weights = positive_weights(labels, self.positive_weight_power)
+        objective = MedKLIPObjective(model, features, positions, targets, self.losses, weights)
+        batches = ImageBatches(
+            pairs.keys, pairs.names, store, self.training.batch_size, inputs.seed
+        )
+        return PreparedStage(
+            objective=objective,
+            batches=batches,
+            trained=model,
+            finish=partial(write_label_counts, vocabulary.entities, labels),
+        )
+
+    def _findings(self, vocabulary: TripletVocabulary) -> tuple[TrainedFinding, ...]:
+        """The findings and the texts that they are asked by."""
+        if isinstance(self.model.wording, BareName):
+            return tuple(TrainedFinding(name=name, text=name) for name in vocabulary.entities)
+        return described(vocabulary.entities, known_descriptions(self.descriptions))
+
+    def _config(
+        self, encoder: TextEncoder, store: ImageStore, findings: tuple[TrainedFinding, ...]
+    ) -> MedKLIPConfig:
+        preprocessing = self.model.preprocessing
+        if self.measured_standardisation:
+            preprocessing = measured(preprocessing, store)
+        return replace(
+            self.model, text=encoder.config, preprocessing=preprocessing, findings=findings
+        )
+
+
+def known_descriptions(path: str | None) -> Descriptions:
+    """Ours, behind those of a file where one is given."""
+    default = Descriptions.default()
+    return default if path is None else default.extended(Descriptions.read(Path(path)))
+
+
+def described(names: Sequence[str], descriptions: Descriptions) -> tuple[TrainedFinding, ...]:
+    """Findings with their descriptions.
+
+    Raises:
+        KnowledgeError: some have none.
+    """
+    without = [name for name in names if name not in descriptions]
+    if without:
+        shown = ", ".join(without[:SHOWN]) + (", ..." if len(without) > SHOWN else "")
+        raise KnowledgeError(
+            f"{len(without)} of {len(names)} findings have no description: {shown}. Write what "
+            "they look like into a file and give it with --set descriptions=FILE, or leave them "
+            "out with --set left_out=..."
+        )
+    return tuple(TrainedFinding(name=name, text=descriptions.of(name).text) for name in names)
+
+
+def taught(
+    pairs: Pairs, vocabulary: TripletVocabulary, policy: LabelPolicy, left_out: Sequence[str]
+) -> tuple[Pairs, TripletTargets]:
+    """The images whose report gives a triplet, and the targets; others train nothing.
+
+    Raises:
+        ReportError: there are none.
+    """
+    read, report_of = triplets_of_reports(pairs, vocabulary)
+    rows = [row for row, report in enumerate(report_of) if read[report]]
+    LOGGER.info(
+        "%d of %d images have a report without a triplet: they train nothing",
+        len(report_of) - len(rows),
+        len(report_of),
+    )
+    if not rows:
+        raise ReportError(
+            f"None of {len(read)} reports gives a triplet, expected some: a finding of "
+            f"{len(vocabulary.entities)}, and whether it is there. Check that the reports are in "
+            "English and annotated (carina annotate)."
+        )
+    matrix = triplet_matrix(read, vocabulary, policy)
+    columns = [vocabulary.entities.index(name) for name in left_out if name in vocabulary.entities]
+    matrix.labels[:, columns] = Label.IGNORED
+    return chosen(pairs, rows), TripletTargets(matrix, np.array([report_of[row] for row in rows]))
+
+
+def triplets_of_reports(
+    pairs: Pairs, vocabulary: TripletVocabulary
+) -> tuple[list[tuple[Triplet, ...]], list[int]]:
+    """The triplets of each different report, and which of these reports each image has."""
+    numbers: dict[int, int] = {}
+    read: list[tuple[Triplet, ...]] = []
+    report_of = []
+    rows = list(zip(pairs.reports, pairs.entities, strict=True))
+    for report, entities in progress(rows, "triplets", len(rows)):
+        if id(report) not in numbers:
+            numbers[id(report)] = len(read)
+            read.append(triplets_of(entities, report.text, vocabulary))
+        report_of.append(numbers[id(report)])
+    return read, report_of
+
+
+def chosen(pairs: Pairs, rows: Sequence[int]) -> Pairs:
+    """Some of the images."""
+    return Pairs(
+        keys=tuple(pairs.keys[row] for row in rows),
+        names=tuple(pairs.names[row] for row in rows),
+        reports=tuple(pairs.reports[row] for row in rows),
+        entities=tuple(pairs.entities[row] for row in rows),
+    )

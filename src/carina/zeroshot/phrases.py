@@ -1,0 +1,98 @@
+"""What of a phrase a model's text encoder can read, before it is embedded."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from tokenizers import Tokenizer
+
+from carina.errors import QueryError
+from carina.report.sentences import split_sentences
+from carina.zeroshot.queries import one_line
+
+UNKNOWN = "[UNK]"
+SHOWN = 80
+FRAME = 2  # [CLS] before a text and, in most encoders, [SEP] after it
+
+
+@runtime_checkable
+class TextReader(Protocol):
+    """A model that tells what its text encoder can read: pieces of words, and how many."""
+
+    tokenizer: Tokenizer
+    max_tokens: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Phrase:
+    """A phrase as it was given and as it is read; `note` says what was left out, if anything."""
+
+    given: str
+    read: str
+    note: str | None = None
+
+    @property
+    def short(self) -> str:
+        """As it is read, in one line of at most `SHOWN` letters."""
+        return self.read if len(self.read) <= SHOWN else self.read[: SHOWN - 1] + "…"
+
+
+def check_phrases(phrases: Sequence[str]) -> tuple[str, ...]:
+    """The phrases, each on one line, none of them blank or given twice.
+
+    Raises:
+        QueryError: there is none, or one is blank or given twice.
+    """
+    if isinstance(phrases, str):
+        raise QueryError(f"Phrases are one string, {phrases!r}; expected a list of phrases.")
+    lines = tuple(one_line(phrase) for phrase in phrases)
+    if not lines or not all(lines):
+        raise QueryError("A phrase is empty; expected words such as 'small left pleural effusion'.")
+    for place, line in enumerate(lines):
+        if line.casefold() in (before.casefold() for before in lines[:place]):
+            raise QueryError(f"The phrase {line!r} is given twice. Leave one out.")
+    return lines
+
+
+def readable_phrase(model: object, phrase: str) -> Phrase:
+    """The phrase as far as the model's text encoder reads it.
+
+    One that is too long ends with the last sentence that fits whole; if its first sentence is too
+    long, the encoder cuts that one. A model that does not tell what it reads gets the phrase.
+
+    Raises:
+        QueryError: the encoder knows no word of it.
+    """
+    if not isinstance(model, TextReader):
+        return Phrase(given=phrase, read=phrase)
+    if not known_pieces(model.tokenizer, phrase):
+        raise QueryError(
+            f"The phrase {phrase!r} has no word that this model's text encoder knows; expected "
+            "English words, as reports have them."
+        )
+    if length(model.tokenizer, phrase) <= model.max_tokens:
+        return Phrase(given=phrase, read=phrase)
+    longest = f"it is longer than the {model.max_tokens} pieces of words that the model reads"
+    sentences = split_sentences(phrase)
+    for last in reversed(sentences[:-1]):
+        start = phrase[: last.end]
+        if length(model.tokenizer, start) <= model.max_tokens:
+            kept = sentences.index(last) + 1
+            note = f"{longest}; read: the first {kept} of {len(sentences)} sentences"
+            return Phrase(given=phrase, read=start, note=note)
+    return Phrase(
+        given=phrase, read=phrase, note=f"{longest}; read: the beginning of its first sentence"
+    )
+
+
+def known_pieces(tokenizer: Tokenizer, text: str) -> int:
+    """How many pieces with a letter or a digit the vocabulary has for a text."""
+    encoding = tokenizer.encode(text, add_special_tokens=False)
+    return sum(
+        piece != UNKNOWN and any(letter.isalnum() for letter in piece) for piece in encoding.tokens
+    )
+
+
+def length(tokenizer: Tokenizer, text: str) -> int:
+    """How many pieces a text has, with those that stand before and after it."""
+    return len(tokenizer.encode(text, add_special_tokens=False).ids) + FRAME

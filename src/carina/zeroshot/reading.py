@@ -1,0 +1,107 @@
+"""Reading radiographs for a network: in threads, ahead of it, broken ones named."""
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from carina.errors import RadiographError
+from carina.imaging.preprocessing import Placement, Preprocessing, prepare
+from carina.zeroshot.images import Pixels, read_pixels
+
+READERS = min(4, os.cpu_count() or 1)  # threads; decoders and resizing let go of Python's lock
+SMALLEST_SIDE = 16  # pixels: one patch of a transformer, half of a network's coarsest cell
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unreadable:
+    """An image of a batch job that could not be answered, and why."""
+
+    index: int
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """One radiograph as the network wants it."""
+
+    index: int
+    pixels: Float[Tensor, "channels height width"]
+    placement: Placement
+
+
+def read_ahead(
+    images: Iterable[Path | Pixels], preprocessing: Preprocessing, batch_size: int
+) -> Iterator[list[Prepared | Unreadable]]:
+    """Reads batches of images in threads, one batch ahead of the caller."""
+    readers = ThreadPoolExecutor(READERS)
+    try:
+        waiting: list[Future[Prepared | Unreadable]] = []
+        numbered = iter(enumerate(images))
+        while batch := list(islice(numbered, batch_size)):
+            begun = [readers.submit(read_one, i, image, preprocessing) for i, image in batch]
+            if waiting:
+                yield [future.result() for future in waiting]
+            waiting = begun
+        if waiting:
+            yield [future.result() for future in waiting]
+    finally:
+        readers.shutdown(cancel_futures=True)
+
+
+def read_one(
+    index: int, image: Path | Pixels, preprocessing: Preprocessing
+) -> Prepared | Unreadable:
+    """Reads and prepares one image."""
+    try:
+        picture = read_pixels(image)
+        check_side(picture.shape[0], picture.shape[1], image, index)
+        pixels, placement = prepare(picture, preprocessing)
+    except RadiographError as error:
+        return Unreadable(index=index, message=str(error))
+    return Prepared(index=index, pixels=pixels, placement=placement)
+
+
+def check_side(height: int, width: int, image: Path | Pixels, index: int) -> None:
+    """Refuses a picture smaller than one patch: a network would answer about its blurred pixels.
+
+    Raises:
+        RadiographError: a side is below `SMALLEST_SIDE`.
+    """
+    if min(height, width) < SMALLEST_SIDE:
+        name = str(image) if isinstance(image, Path) else f"image {index + 1}"
+        raise RadiographError(
+            f"{name}: is {width} x {height} pixels, expected at least {SMALLEST_SIDE} on each "
+            "side: it is smaller than one patch of the network. Give the radiograph itself, not "
+            "a thumbnail."
+        )
+
+
+def none_readable(unreadable: Sequence[Unreadable]) -> RadiographError:
+    """The error of a call that got no answer at all: the one message, or the first of them."""
+    if len(unreadable) == 1:
+        return RadiographError(unreadable[0].message)
+    return RadiographError(
+        f"None of the {len(unreadable)} images can be read. The first: {unreadable[0].message}"
+    )
+
+
+@contextmanager
+def evaluating(model: object) -> Iterator[torch.device]:
+    """Turns dropout and gradients off for a while, and tells where the model's weights are."""
+    module = model if isinstance(model, nn.Module) else nn.Module()
+    was_training = module.training
+    weight = next(module.parameters(), torch.empty(0))
+    module.eval()
+    try:
+        with torch.no_grad():
+            yield weight.device
+    finally:
+        module.train(was_training)

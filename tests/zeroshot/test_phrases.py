@@ -1,0 +1,75 @@
+"""Phrases: what a text encoder can read of them."""
+
+import pytest
+from tokenizers import Tokenizer
+
+from carina.encoders.tokenizer import train_wordpiece
+from carina.errors import QueryError
+from carina.zeroshot.phrases import check_phrases, readable_phrase
+
+THREE = "there is a small left effusion. the heart is large. no mass is seen."
+
+
+class Reader:
+    """A model as far as texts go."""
+
+    def __init__(self, max_tokens: int) -> None:
+        self.tokenizer: Tokenizer = train_wordpiece([THREE] * 2, 200)
+        self.max_tokens = max_tokens
+
+
+def test_a_phrase_that_fits_is_read_as_it_is() -> None:
+    phrase = readable_phrase(Reader(100), THREE)
+    assert (phrase.given, phrase.read, phrase.note) == (THREE, THREE, None)
+
+
+@pytest.mark.parametrize(
+    ("pieces", "read", "sentences"),
+    [
+        # Words and full stops: 7 + 5 + 5, and one piece before and one after them.
+        (18, "there is a small left effusion. the heart is large.", "the first 2 of 3 sentences"),
+        (14, "there is a small left effusion. the heart is large.", "the first 2 of 3 sentences"),
+        (13, "there is a small left effusion.", "the first 1 of 3 sentences"),
+        (8, THREE, "the beginning of its first sentence"),
+    ],
+)
+def test_a_phrase_that_is_too_long_ends_with_a_whole_sentence(
+    pieces: int, read: str, sentences: str
+) -> None:
+    phrase = readable_phrase(Reader(pieces), THREE)
+    assert phrase.read == read
+    assert phrase.note is not None
+    assert f"longer than the {pieces} pieces" in phrase.note
+    assert sentences in phrase.note
+
+
+@pytest.mark.parametrize("phrase", ["気胸", "...", "[UNK]"])
+def test_a_phrase_without_a_known_word_is_refused(phrase: str) -> None:
+    with pytest.raises(QueryError, match="has no word that this model's text encoder knows"):
+        readable_phrase(Reader(100), phrase)
+
+
+def test_a_model_that_does_not_tell_what_it_reads_gets_the_phrase() -> None:
+    assert readable_phrase(object(), "気胸").read == "気胸"
+
+
+def test_a_long_phrase_is_shown_in_short() -> None:
+    assert readable_phrase(object(), "x" * 81).short == "x" * 79 + "…"
+    assert readable_phrase(object(), "x" * 80).short == "x" * 80
+
+
+@pytest.mark.parametrize(
+    ("phrases", "message"),
+    [
+        ([], "A phrase is empty"),
+        (["mass", " \n"], "A phrase is empty"),
+        (["a  Mass", "A mass"], "'A mass' is given twice"),
+        ("mass", "expected a list"),
+    ],
+)
+def test_lists_that_ask_nothing_or_one_thing_twice_are_refused(
+    phrases: list[str] | str, message: str
+) -> None:
+    with pytest.raises(QueryError, match=message):
+        check_phrases(phrases)
+    assert check_phrases([" a\n mass "]) == ("a mass",)
