@@ -2,8 +2,8 @@
 
     python benchmarks/finetuning.py --model runs/kad --manifest cohort.parquet --record
 
-Each row of finetuning.csv (of masks: finetuning_segmentation.csv) is one start and one fraction: the mean over findings and seeds on test
-patients, with its 95% interval over patients and seeds.
+Each row of finetuning.csv (of masks: finetuning_segmentation.csv) is one start and one fraction:
+the mean over findings and seeds on test patients, with its 95% interval over patients and seeds.
 """
 
 import argparse
