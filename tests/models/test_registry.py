@@ -13,6 +13,7 @@ from carina.encoders.resnet import Basic, ResNetConfig
 from carina.encoders.text import TextEncoderConfig
 from carina.encoders.tokenizer import train_wordpiece
 from carina.finetuning.classifier import ClassifierConfig
+from carina.finetuning.grader import GraderConfig, Grades
 from carina.finetuning.segmenter import SegmenterConfig
 from carina.imaging.preprocessing import Preprocessing, Squash
 from carina.models.folder import load_model, save_model
@@ -28,6 +29,9 @@ GREY = Preprocessing(size=32, resize=Squash(), mean=(0.5,), std=(0.25,))
 CONFIGS: dict[str, Any] = {
     "Classifier": ClassifierConfig(image=IMAGE, preprocessing=GREY, findings=("edema", "mass")),
     "ContrastModel": ContrastConfig(image=IMAGE, text=TEXT, preprocessing=GREY),
+    "Grader": GraderConfig(
+        image=IMAGE, preprocessing=GREY, names=("edema",), scale=Grades(highest=3)
+    ),
     "KADModel": KADConfig(
         image=IMAGE,
         text=TEXT,

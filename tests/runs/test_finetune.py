@@ -12,15 +12,18 @@ from PIL import Image
 
 import carina
 from carina.errors import CheckpointError, ConfigError, ManifestError, ModelError, QueryError
+from carina.evaluation.grading import evaluate_grading
 from carina.evaluation.segmentation import evaluate_segmentation
 from carina.finetuning.classification import ClassificationSettings
+from carina.finetuning.grader import Grader
+from carina.finetuning.grading import GradingSettings
 from carina.finetuning.linear_probe import ProbeSettings
 from carina.finetuning.segmentation import SegmentationSettings
 from carina.finetuning.segmenter import Segmenter
 from carina.runs.finetune import FinetuneRequest, Tuned, finetune
 from carina.runs.tuning import TaskSettings
 from carina.studies.manifest import Manifest, write_manifest
-from carina.study import Assertion, Finding, Mask, Radiograph, Study
+from carina.study import Assertion, Finding, Mask, Radiograph, Severity, Study
 from carina.training.optimiser import AdamW, EqualRates
 
 STUDIES = 60
@@ -48,6 +51,10 @@ def labelled(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
                         name="opacity",
                         value=Assertion.PRESENT if present else Assertion.ABSENT,
                     ),
+                ),
+                severity=(
+                    Severity(name="grade", value=3.0 * present),
+                    Severity(name="extent", value=2.5 + 4.0 * present),
                 ),
                 split="train" if number < 30 else "validate" if number < 45 else "test",
             )
@@ -97,6 +104,14 @@ def request(task: str, *, frozen: bool = False, **changed) -> FinetuneRequest:
         classification=replace(settings, training=training),
         probe=ProbeSettings(penalties=(0.01, 1.0)),
         segmentation=drawing,
+        grading=GradingSettings(
+            training=replace(
+                training,
+                steps=60,
+                checkpoint_every=20,
+                optimiser=AdamW(rate=3e-3, layers=EqualRates()),
+            )
+        ),
     )
     return FinetuneRequest(**{"task": task, "names": ("opacity",), "settings": tasks, **changed})
 
@@ -307,3 +322,19 @@ def test_the_record_tells_what_was_asked(
     assert record["findings"] == ["opacity"]
     assert record["data"] == labelled.digest
     assert set(record["starts"]) == {"run"}
+
+
+@pytest.mark.parametrize(
+    ("task", "name", "metric"),
+    [("grading", "grade", "kappa"), ("severity", "extent", "correlation")],
+)
+def test_severity_is_learnt(
+    tiny_run: Path, labelled: Manifest, tmp_path: Path, task: str, name: str, metric: str
+) -> None:
+    (tuned,) = tune(tiny_run, labelled, tmp_path / "out", task, names=(name,))
+    model = carina.load(tuned.folder).model
+    assert isinstance(model, Grader)
+    evaluation = evaluate_grading(model, labelled)
+    assert evaluation.task == task
+    assert evaluation.images == 15
+    assert evaluation.findings[name][metric].value > 0.8

@@ -22,7 +22,9 @@ EXAMPLES = (
 
 
 def finetune(
-    task: Annotated[str, typer.Argument(help="classification, linear-probe or segmentation.")],
+    task: Annotated[
+        str, typer.Argument(help="classification, linear-probe, segmentation, grading or severity.")
+    ],
     model: Annotated[Path, typer.Argument(help="Model folder, or the folder of a run.")],
     manifest: Annotated[Path, typer.Argument(help="Manifest with findings and splits.")],
     out: Annotated[Path, typer.Option(help="Folder of the run: models, table and page.")],
@@ -34,7 +36,7 @@ def finetune(
         list[str] | None, typer.Option(help="Another start: a model folder, or `random`.")
     ] = None,
     finding: Annotated[
-        list[str] | None, typer.Option(help="NAME; else every finding of the manifest.")
+        list[str] | None, typer.Option(help="NAME of a finding, structure or severity; else all.")
     ] = None,
     uncertain: Annotated[
         str, typer.Option(help="An uncertain label is: ignore, zeros or ones.")
@@ -64,16 +66,17 @@ def finetune(
     from carina.runs.finetune import FinetuneRequest
     from carina.runs.finetune import finetune as tune
     from carina.runs.starts import RANDOM
+    from carina.runs.tuning import TASKS
     from carina.studies.manifest import Manifest
-    from carina.studies.truth import listed_findings
 
     studies = Manifest.read(manifest, root)
     others = [name for name in beside or [] if name != RANDOM]
     if unmentioned not in UNMENTIONED:
         raise typer.BadParameter(f"--unmentioned is one of {', '.join(UNMENTIONED)}.")
+    known = TASKS[task].listed(studies.studies) if task in TASKS else ()
     request = FinetuneRequest(
         task=task,
-        names=tuple(finding or listed_findings(studies.studies)),
+        names=tuple(finding or known),
         fractions=tuple(sorted(set(fraction or [1.0]))),
         seeds=tuple(range(seeds)),
         stores=tuple(store or ()),
@@ -104,19 +107,23 @@ def task_settings(
     from dataclasses import replace
 
     from carina.finetuning.classification import ClassificationSettings
+    from carina.finetuning.grading import GradingSettings
     from carina.finetuning.segmentation import SegmentationSettings
     from carina.runs.tuning import TaskSettings
 
     classification = ClassificationSettings(frozen=frozen)
     segmentation = SegmentationSettings(frozen=frozen)
+    grading = GradingSettings(frozen=frozen)
     if steps is not None:
         classification = replace(classification, training=of_length(classification.training, steps))
         segmentation = replace(segmentation, training=of_length(segmentation.training, steps))
+        grading = replace(grading, training=of_length(grading.training, steps))
     return TaskSettings(
         uncertainty=uncertain,
         unmentioned=unmentioned,
         classification=classification,
         segmentation=segmentation,
+        grading=grading,
     )
 
 
@@ -147,15 +154,21 @@ def measured(tuned: "Tuned", studies: "Manifest", request: "FinetuneRequest") ->
 
 def scored_now(tuned: "Tuned", studies: "Manifest", request: "FinetuneRequest") -> "Evaluation":
     """Scores a fine-tuned model on the test part and writes the evaluation beside it."""
+    from carina.evaluation.grading import evaluate_grading
     from carina.evaluation.page import evaluation_page
     from carina.evaluation.segmentation import evaluate_segmentation
     from carina.evaluation.zero_shot import ZeroShotSettings, evaluate_zero_shot
+    from carina.finetuning.grader import Grader
     from carina.finetuning.segmenter import Segmenter
     from carina.models.load import load
     from carina.pages.report_page import render_report_page
 
     folder, name = tuned.folder / "evaluation", tuned.folder.as_posix()
     network = load(tuned.folder).model
+    if isinstance(network, Grader):
+        evaluation = evaluate_grading(network, studies, model_name=name, store=tuned.store)
+        evaluation.save(folder)
+        return evaluation
     if isinstance(network, Segmenter):
         evaluation = evaluate_segmentation(network, studies, model_name=name)
         evaluation.save(folder)

@@ -9,6 +9,7 @@ import polars as pl
 from jaxtyping import Float
 
 from carina.errors import EvaluationError
+from carina.evaluation.grading import severity_statistics
 from carina.evaluation.result import Evaluation, Score
 from carina.evaluation.rows import IMAGE, rows_of_evaluation
 from carina.evaluation.segmentation import mask_statistics
@@ -129,9 +130,22 @@ def segmentation_statistics(evaluation: Evaluation) -> list[Statistic]:
     return mask_statistics(evaluation.predictions, list(evaluation.positives))
 
 
+def graded_statistics(evaluation: Evaluation) -> list[Statistic]:
+    """Metrics of every severity of a grading."""
+    names = list(evaluation.positives)
+    return severity_statistics(evaluation.predictions, names, evaluation.settings)
+
+
 RANKING = Measures(metrics=("auc", "average_precision"), statistics=ranking_statistics)
 MASKS = Measures(metrics=MASK_METRICS, statistics=segmentation_statistics)
-MEASURES = {"zero-shot": RANKING, "segmentation": MASKS}
+GRADING = Measures(metrics=("kappa", "accuracy", "f1", "auc"), statistics=graded_statistics)
+SEVERITY = Measures(metrics=("correlation", "mae"), statistics=graded_statistics)
+MEASURES = {
+    "zero-shot": RANKING,
+    "segmentation": MASKS,
+    "grading": GRADING,
+    "severity": SEVERITY,
+}
 """The measures of an evaluation, by its task."""
 
 

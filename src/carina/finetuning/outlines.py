@@ -83,11 +83,11 @@ def outlined_images(part: Manifest, structures: Sequence[str], store: ImageStore
     ]
     rows = [row for row in rows if any(row[2].known)]
     if not rows:
-        labels = {canonical(mask.label) for study in part.studies for mask in study.masks}
+        labels = listed_structures(part.studies)
         raise ManifestError(
             f"{part.path}: no stored frontal radiograph has an outline of "
             f"{', '.join(structures)}; expected masks or boxes. The manifest's masks are of: "
-            f"{', '.join(sorted(labels)) or 'nothing'}."
+            f"{', '.join(labels) or 'nothing'}."
         )
     return OutlinedImages(
         keys=tuple(path for _, path, _ in rows),
@@ -95,6 +95,11 @@ def outlined_images(part: Manifest, structures: Sequence[str], store: ImageStore
         patients=tuple(study.patient_id for study, _, _ in rows),
         outlines=tuple(found for _, _, found in rows),
     )
+
+
+def listed_structures(studies: Sequence[Study]) -> tuple[str, ...]:
+    """Everything that has a mask, in canonical form and alphabetical order."""
+    return tuple(sorted({canonical(mask.label) for study in studies for mask in study.masks}))
 
 
 def outlines_of(study: Study, place: int, structures: Sequence[str]) -> Outlines:

@@ -33,6 +33,12 @@ MODELS = {
     "ContrastModel": ModelClass(
         module="carina.pretraining.contrast", model="ContrastModel", config="ContrastConfig"
     ),
+    "Grader": ModelClass(
+        module="carina.finetuning.grader",
+        model="Grader",
+        config="GraderConfig",
+        reads_text=False,
+    ),
     "KADModel": ModelClass(module="carina.pretraining.kad", model="KADModel", config="KADConfig"),
     "MaCoModel": ModelClass(
         module="carina.pretraining.maco", model="MaCoModel", config="MaCoConfig"

@@ -21,12 +21,23 @@ from carina.finetuning.classification import (
 )
 from carina.finetuning.classifier import Classifier, ClassifierConfig
 from carina.finetuning.features import frozen_features
+from carina.finetuning.grader import Grader, GraderConfig, Grades, Scale
+from carina.finetuning.grading import (
+    GradingObjective,
+    GradingSettings,
+    SeverityValidation,
+    graded_images,
+    grades_of,
+    listed_severities,
+    scale_of,
+)
 from carina.finetuning.labels import UNCERTAINTY, LabelledImages, check_examples, labelled_images
 from carina.finetuning.linear_probe import ProbeSettings, fit_probe
 from carina.finetuning.outlines import (
     OutlinedBatches,
     OutlinedImages,
     check_outlined,
+    listed_structures,
     outlined_images,
 )
 from carina.finetuning.segmentation import (
@@ -41,7 +52,12 @@ from carina.runs.starts import Start
 from carina.runs.stores import tell_unreadable
 from carina.studies.batches import ImageBatches
 from carina.studies.manifest import Manifest
-from carina.studies.truth import Unmentioned, absent_where_only_presence_is_listed
+from carina.studies.truth import (
+    Unmentioned,
+    absent_where_only_presence_is_listed,
+    listed_findings,
+)
+from carina.study import Study
 from carina.training.loop import Training, train
 from carina.training.objective import Batches
 from carina.training.settings import TrainingSettings
@@ -63,6 +79,7 @@ class TaskSettings:
     classification: ClassificationSettings = field(default_factory=ClassificationSettings)
     probe: ProbeSettings = field(default_factory=ProbeSettings)
     segmentation: SegmentationSettings = field(default_factory=SegmentationSettings)
+    grading: GradingSettings = field(default_factory=GradingSettings)
 
     def __post_init__(self) -> None:
         """Checks the name of the policy."""
@@ -91,7 +108,9 @@ class Job:
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """A task: how its truth is read, how a model is tuned, and which settings it takes."""
+    """A task: what it can be trained on, how truth is read, how a model is tuned, with what."""
+
+    listed: Callable[[Sequence[Study]], tuple[str, ...]]
 
     images: Callable[[Manifest, Manifest, Sequence[str], ImageStore, TaskSettings], KnownImages]
     check: Callable[[Any, Sequence[str], str], None]
@@ -126,6 +145,21 @@ def masks_of(
 ) -> KnownImages:
     """Outlines of structures."""
     return outlined_images(part, names, store)
+
+
+def severities_of(
+    part: Manifest,
+    everything: Manifest,
+    names: Sequence[str],
+    store: ImageStore,
+    settings: TaskSettings,
+) -> KnownImages:
+    """Grades or scores."""
+    return graded_images(part, names, store)
+
+
+def check_nothing(images: KnownImages, names: Sequence[str], where: str) -> None:
+    """What severities must be like, their scale says."""
 
 
 def classifier_of(job: Job) -> Classifier:
@@ -211,6 +245,39 @@ def segmentation(job: Job) -> nn.Module:
     return model
 
 
+def grading(job: Job) -> nn.Module:
+    """Trains a model that grades."""
+    return severity_of(job, grades_of(job.train.labels, f"{job.manifest.path}, split train"))
+
+
+def severity(job: Job) -> nn.Module:
+    """Trains a model that scores on a scale."""
+    return severity_of(job, scale_of(job.train.labels, f"{job.manifest.path}, split train"))
+
+
+def severity_of(job: Job, scale: Grades | Scale) -> nn.Module:
+    """Trains encoder and head, and keeps the best step by validation."""
+    settings = job.settings.grading
+    torch.manual_seed(job.seed)
+    config = GraderConfig(
+        image=job.start.image,
+        preprocessing=job.start.preprocessing,
+        names=job.names,
+        scale=scale,
+    )
+    model = Grader(config)
+    job.start.put_into(model)
+    model.scale.fit(features_of(job, job.train.keys))
+    batches = ImageBatches(
+        job.train.keys, job.train.studies, job.store, settings.training.batch_size, job.seed
+    )
+    validation = SeverityValidation(model, job.validate, job.store)
+    best = BestByValidation(model, validation.score, job.folder)
+    objective = GradingObjective(model, job.train.labels, settings)
+    train_job(job, objective, batches, settings.training, best)
+    return model
+
+
 def mask_store(job: Job) -> ImageStore | None:
     """The masks of training and validation images, packed once a run; None if there are none."""
     images: list[OutlinedImages] = [job.train, job.validate]
@@ -256,22 +323,39 @@ def device_of() -> torch.device:
 
 TASKS: dict[str, Task] = {
     "classification": Task(
+        listed=listed_findings,
         images=labels_of,
         check=check_examples,
         tune=classification,
         settings=lambda settings: settings.classification,
     ),
     "linear-probe": Task(
+        listed=listed_findings,
         images=labels_of,
         check=check_examples,
         tune=linear_probe,
         settings=lambda settings: settings.probe,
     ),
     "segmentation": Task(
+        listed=listed_structures,
         images=masks_of,
         check=check_outlined,
         tune=segmentation,
         settings=lambda settings: settings.segmentation,
+    ),
+    "grading": Task(
+        listed=listed_severities,
+        images=severities_of,
+        check=check_nothing,
+        tune=grading,
+        settings=lambda settings: settings.grading,
+    ),
+    "severity": Task(
+        listed=listed_severities,
+        images=severities_of,
+        check=check_nothing,
+        tune=severity,
+        settings=lambda settings: settings.grading,
     ),
 }
 """Every task by its name on the command line."""

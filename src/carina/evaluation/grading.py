@@ -1,0 +1,142 @@
+"""Grading: a fine-tuned model's grades or scores against those of readers."""
+
+from collections.abc import Mapping, Sequence
+from typing import cast
+
+import numpy as np
+import polars as pl
+
+from carina.errors import EvaluationError
+from carina.evaluation.result import Evaluation, Score
+from carina.evaluation.rows import IMAGE
+from carina.evaluation.scoring import answers_of, check_any, frontals_of, part_of
+from carina.finetuning.grader import Grader, Grades
+from carina.finetuning.grading import severities
+from carina.imaging.store import ImageStore
+from carina.metrics.classification import Statistic, ranking_statistic
+from carina.metrics.ordinal import grading_statistic, regression_statistic
+from carina.metrics.statistics import Resamples, bootstrap, together
+from carina.studies.manifest import Manifest
+from carina.zeroshot.ask import encode
+from carina.zeroshot.protocol import Query, ZeroShotModel
+from carina.zeroshot.reading import Unreadable
+
+GRADES = "grades"
+REGRESSION = "regression"
+
+
+def evaluate_grading(
+    model: Grader,
+    manifest: Manifest,
+    *,
+    split: str | None = "test",
+    model_name: str = "",
+    store: ImageStore | None = None,
+    replicates: int = 1000,
+    seed: int = 0,
+) -> Evaluation:
+    """Measures every severity that the model tells on the radiographs of which it is known.
+
+    Raises:
+        EvaluationError: none is known.
+    """
+    part = part_of(manifest, split)
+    names = model.config.names
+    frontals = [one for one in frontals_of(part) if np.isfinite(severities(one.study, names)).any()]
+    if not frontals:
+        raise EvaluationError(
+            f"{manifest.path}: no radiograph of the split {split!r} has a severity "
+            f"{', '.join(names)}; expected some to measure against."
+        )
+    asked = cast(ZeroShotModel, model)
+    queries = encode(asked, tuple(Query(name) for name in names))
+    records: list[dict[str, object]] = []
+    unreadable: list[tuple[str, str]] = []
+    answers = answers_of(
+        asked, part, frontals, queries, batch_size=16, store=store, title="Grading"
+    )
+    for frontal, answer in answers:
+        if isinstance(answer, Unreadable):
+            unreadable.append((frontal.path, answer.message))
+            continue
+        for place, (name, truth) in enumerate(
+            zip(names, severities(frontal.study, names), strict=True)
+        ):
+            records.append(
+                {
+                    "study": frontal.study.study_id,
+                    "image": frontal.path,
+                    "query": name,
+                    "score": float(answer.scores[place]),
+                    "truth": truth,
+                    "patient": frontal.study.patient_id,
+                }
+            )
+    check_any(records, unreadable)
+    frame = pl.DataFrame(records)
+    kind = GRADES if isinstance(model.config.scale, Grades) else REGRESSION
+    settings = {
+        "kind": kind,
+        "highest": model.config.scale.highest,
+        "readers": "averaged",
+        "replicates": replicates,
+        "resampled": "whole patients",
+        "seed": seed,
+        "aggregation": "image",
+        "sources": sorted({study.source for study in part.studies}),
+        "unreadable": [{"image": path, "message": text} for path, text in unreadable],
+    }
+    images = frame.unique(IMAGE, keep="first", maintain_order=True)
+    resamples = Resamples(len(images), replicates, seed, images["patient"].to_list())
+    result = bootstrap(severity_statistics(frame, names, settings), resamples)
+    undefined = "too few grades or scores that differ"
+    return Evaluation(
+        task="grading" if kind == GRADES else "severity",
+        model=model_name,
+        data=f"{manifest.path.name} sha256:{manifest.digest}",
+        split=split or "all",
+        studies=frame["study"].n_unique(),
+        images=len(images),
+        positives={name: known_above_zero(frame, name) for name in names},
+        findings={
+            name: {m: Score.of(result.interval(m, i), undefined) for m in result.values}
+            for i, name in enumerate(names)
+        },
+        mean={m: Score.of(result.mean_interval(m), undefined) for m in result.values},
+        thresholds={},
+        settings=settings,
+        predictions=frame,
+    )
+
+
+def known_above_zero(frame: pl.DataFrame, name: str) -> int:
+    """Images whose severity is known and above 0."""
+    truth = frame.filter(pl.col("query") == name)["truth"].to_numpy()
+    return int((truth > 0).sum())
+
+
+def severity_statistics(
+    frame: pl.DataFrame, names: Sequence[str], settings: Mapping[str, object]
+) -> list[Statistic]:
+    """The metrics of every severity, remade from predictions."""
+    highest = float(str(settings["highest"]))
+    statistics = []
+    for name in names:
+        rows = frame.filter(pl.col("query") == name)
+        predicted = rows["score"].to_numpy() * highest
+        truth = rows["truth"].to_numpy().astype(np.float64)
+        if settings["kind"] == GRADES:
+            statistics.append(grades_statistic(predicted, truth, int(highest)))
+        else:
+            statistics.append(regression_statistic(predicted, truth))
+    return statistics
+
+
+def grades_statistic(predicted: np.ndarray, truth: np.ndarray, highest: int) -> Statistic:
+    """Kappa, accuracy and F1 of the nearest grade, and the AUC of "any" against none."""
+    nearest = np.rint(predicted).astype(np.int64).clip(0, highest)
+    capped = np.where(np.isfinite(truth), np.clip(np.rint(truth), 0, highest), np.nan)
+    presence = np.where(np.isfinite(truth), (truth > 0).astype(np.float64), np.nan)
+    return together(
+        grading_statistic(nearest, capped, highest + 1), ranking_statistic(predicted, presence)
+    )

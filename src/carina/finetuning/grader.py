@@ -1,0 +1,154 @@
+"""An image encoder that tells how severe: grades, or scores on a scale."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from carina.encoders.features import ImageFeatures
+from carina.encoders.modes import evaluating
+from carina.encoders.resnet import ResNetConfig
+from carina.encoders.vit import ViTConfig
+from carina.errors import ConfigError, QueryError
+from carina.finetuning.classifier import HEAD_DEVIATION, Standardise
+from carina.imaging.preprocessing import Preprocessing
+from carina.studies.truth import canonical
+from carina.zeroshot.protocol import Answers, EncodedQueries, Query
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grades:
+    """Grades 0 to `highest`, such as pulmonary edema from 0 (none) to 3 (alveolar)."""
+
+    highest: int = 3
+
+    def __post_init__(self) -> None:
+        """Checks the number."""
+        if self.highest < 1:
+            raise ConfigError(f"highest must be at least 1, got {self.highest}.")
+
+    @property
+    def outputs(self) -> int:
+        """One question a step: at least 1, at least 2, ..."""
+        return self.highest
+
+    def expected(
+        self, outputs: Float[Tensor, "batch scales outputs"]
+    ) -> Float[Tensor, "batch scales"]:
+        """The expected grade: the probabilities of being at least 1, 2, ... added up."""
+        grades: Tensor = outputs.sigmoid().sum(2)
+        return grades
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scale:
+    """Scores with the given mean and deviation in training, such as Brixia's 0 to 18."""
+
+    mean: float = 0.0
+    deviation: float = 1.0
+    highest: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Checks the numbers."""
+        if not self.deviation > 0 or not self.highest > 0:
+            raise ConfigError(
+                f"deviation and highest must be > 0, got {self.deviation} and {self.highest}."
+            )
+
+    @property
+    def outputs(self) -> int:
+        """One number."""
+        return 1
+
+    def expected(
+        self, outputs: Float[Tensor, "batch scales outputs"]
+    ) -> Float[Tensor, "batch scales"]:
+        """The score on its own scale."""
+        scores: Tensor = outputs[..., 0] * self.deviation + self.mean
+        return scores
+
+
+@dataclass(frozen=True, kw_only=True)
+class GraderConfig:
+    """Settings of a grader: `names` are its severities, in canonical form, all on one `scale`."""
+
+    image: ResNetConfig | ViTConfig
+    preprocessing: Preprocessing
+    names: tuple[str, ...]
+    scale: Grades | Scale
+
+    def __post_init__(self) -> None:
+        """Checks the names."""
+        if not self.names or len(set(self.names)) != len(self.names):
+            raise ConfigError(f"names must be different, got {self.names}.")
+
+
+class Grader(nn.Module):
+    """Mean of the encoder's grid, standardised, then linear outputs.
+
+    Fulfils `ZeroShotModel`, for its own severities: a score is the expected grade or score as a
+    share of the highest one.
+    """
+
+    def __init__(self, config: GraderConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.image_encoder: nn.Module = config.image.build()
+        self.scale = Standardise(config.image.dim)
+        self.head = nn.Linear(config.image.dim, len(config.names) * config.scale.outputs)
+        nn.init.trunc_normal_(self.head.weight, std=HEAD_DEVIATION)
+        nn.init.zeros_(self.head.bias)
+
+    @classmethod
+    def from_config(cls, config: GraderConfig) -> "Grader":
+        """A grader with fresh weights."""
+        return cls(config)
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """What the image encoder takes."""
+        return self.config.preprocessing
+
+    def forward(
+        self, radiographs: Float[Tensor, "batch channels height width"]
+    ) -> Float[Tensor, "batch names outputs"]:
+        """Raw outputs of every severity, for training."""
+        features: ImageFeatures = self.image_encoder(radiographs)
+        flat: Tensor = self.head(self.scale(features.grid.mean((1, 2))))
+        outputs: Tensor = flat.unflatten(1, (len(self.config.names), self.config.scale.outputs))
+        return outputs
+
+    def expected(
+        self, radiographs: Float[Tensor, "batch channels height width"]
+    ) -> Float[Tensor, "batch names"]:
+        """Expected grades or scores, in their own unit."""
+        values: Tensor = self.config.scale.expected(self(radiographs).float())
+        return values
+
+    def encode_queries(self, queries: Sequence[Query]) -> EncodedQueries:
+        """Finds the output of each query.
+
+        Raises:
+            QueryError: a severity that this grader was not trained on.
+        """
+        outputs = {name: place for place, name in enumerate(self.config.names)}
+        unknown = [query.name for query in queries if canonical(query.name) not in outputs]
+        if unknown:
+            raise QueryError(
+                f"This grader was trained on {', '.join(outputs)}; it cannot be asked about "
+                f"{', '.join(unknown)}."
+            )
+        columns = torch.tensor([outputs[canonical(query.name)] for query in queries])
+        return EncodedQueries(queries=tuple(queries), features={"columns": columns})
+
+    @torch.no_grad()
+    def answer(
+        self, radiographs: Float[Tensor, "batch channels height width"], queries: EncodedQueries
+    ) -> Answers:
+        """Each severity as a share of the highest, in [0, 1]; no maps."""
+        columns = queries.features["columns"].to(radiographs.device)
+        with evaluating(self):
+            share = self.expected(radiographs)[:, columns] / self.config.scale.highest
+        return Answers(scores=share.clamp(0, 1), grids=None)

@@ -1,0 +1,202 @@
+"""Fine-tuning for severity: grades (ordinal) and scores (regression)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from carina.encoders.modes import evaluating
+from carina.errors import ManifestError
+from carina.finetuning.grader import Grader, Grades, Scale
+from carina.finetuning.labels import LabelledImages
+from carina.imaging.augmentation import BatchShare, NoAugmentation, WarpAugmentation
+from carina.imaging.preprocessing import standardise
+from carina.imaging.store import ImageStore
+from carina.losses.contrast import Summed
+from carina.losses.ordinal import absolute_loss, cumulative_loss
+from carina.studies.batches import ImageBatch, ImageBatches
+from carina.studies.manifest import Manifest
+from carina.studies.truth import canonical
+from carina.studies.views import frontal_images
+from carina.study import Study
+from carina.training.objective import Losses, Place, Term
+from carina.training.optimiser import AdamW, LayerwiseDecay
+from carina.training.schedule import WarmupCosine
+from carina.training.settings import TrainingSettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class GradingSettings:
+    """How a grader is fine-tuned: the same for every start. With `frozen` only the head is."""
+
+    training: TrainingSettings = field(
+        default_factory=lambda: TrainingSettings(
+            batch_size=16,
+            steps=300,
+            optimiser=AdamW(rate=1e-3, weight_decay=0.05, layers=LayerwiseDecay(factor=0.75)),
+            schedule=WarmupCosine(warmup_share=0.1),
+            checkpoint_every=30,
+        )
+    )
+    augmentation: NoAugmentation | WarpAugmentation = WarpAugmentation(
+        scale=(0.8, 1.0),
+        aspect=(0.95, 1.05),
+        rotation_degrees=5.0,
+        brightness=0.15,
+        contrast=0.15,
+    )
+    frozen: bool = False
+
+
+def graded_images(part: Manifest, names: Sequence[str], store: ImageStore) -> LabelledImages:
+    """The stored frontal radiographs of which a severity is known; readers are averaged.
+
+    Raises:
+        ManifestError: there is none.
+    """
+    images = [
+        (part.studies[study], part.studies[study].radiographs[place].path)
+        for study, place in frontal_images(part)
+        if part.studies[study].radiographs[place].path in store
+    ]
+    values = np.array([severities(study, names) for study, _ in images]).reshape(-1, len(names))
+    rows = np.flatnonzero(np.isfinite(values).any(axis=1))
+    if not len(rows):
+        listed = listed_severities(part.studies)
+        raise ManifestError(
+            f"{part.path}: none of {len(images)} stored frontal radiographs has a severity "
+            f"{', '.join(names)}; expected some. The manifest lists: "
+            f"{', '.join(listed) or 'none'}."
+        )
+    return LabelledImages(
+        keys=tuple(images[row][1] for row in rows),
+        studies=tuple(images[row][0].study_id for row in rows),
+        patients=tuple(images[row][0].patient_id for row in rows),
+        labels=values[rows],
+    )
+
+
+def severities(study: Study, names: Sequence[str]) -> list[float]:
+    """The mean over readers of each severity; nan where nobody gave one."""
+    return [
+        float(np.mean(given)) if given else float("nan")
+        for given in (
+            [s.value for s in study.severity if canonical(s.name) == canonical(name)]
+            for name in names
+        )
+    ]
+
+
+def listed_severities(studies: Sequence[Study]) -> tuple[str, ...]:
+    """Every severity that the studies list, in canonical form and alphabetical order."""
+    return tuple(sorted({canonical(s.name) for study in studies for s in study.severity}))
+
+
+def grades_of(labels: Float[np.ndarray, "images names"], where: str) -> Grades:
+    """The grades that occur in training.
+
+    Raises:
+        ManifestError: a value is no whole number from 0, or all are 0.
+    """
+    known = labels[np.isfinite(labels)]
+    odd = known[(known < 0) | (known != np.round(known))]
+    if len(odd) or known.max() < 1:
+        found = f"{odd[0]:g}" if len(odd) else "0 alone"
+        raise ManifestError(
+            f"{where}: a grade is {found}; expected whole numbers from 0 upwards, and more than "
+            "one of them. For scores on a scale use the task severity."
+        )
+    return Grades(highest=int(known.max()))
+
+
+def scale_of(labels: Float[np.ndarray, "images names"], where: str) -> Scale:
+    """Mean, deviation and highest score in training.
+
+    Raises:
+        ManifestError: all scores are equal, or none is above 0.
+    """
+    known = labels[np.isfinite(labels)]
+    if known.std() == 0 or known.max() <= 0:
+        raise ManifestError(
+            f"{where}: every score is {known[0]:g}; expected scores that differ and reach above "
+            "0. Take a larger fraction."
+        )
+    return Scale(mean=float(known.mean()), deviation=float(known.std()), highest=float(known.max()))
+
+
+class GradingObjective(nn.Module):
+    """The loss of a grader; an `Objective`."""
+
+    labels: Tensor
+
+    def __init__(
+        self, model: Grader, labels: Float[np.ndarray, "images names"], settings: GradingSettings
+    ) -> None:
+        super().__init__()
+        self.model = model
+        self.settings = settings
+        self.register_buffer("labels", torch.from_numpy(labels).float(), persistent=False)
+        model.image_encoder.requires_grad_(not settings.frozen)
+
+    def train(self, mode: bool = True) -> "GradingObjective":
+        """Training mode, in which a frozen encoder keeps its statistics."""
+        super().train(mode)
+        if self.settings.frozen:
+            self.model.image_encoder.eval()
+        return self
+
+    def losses(self, batch: ImageBatch) -> Losses:
+        """The loss of all known severities of this process's share of the batch."""
+        share = BatchShare(
+            seed=batch.seed, step=batch.step, rows=batch.places, batch_size=batch.batch_size
+        )
+        preprocessing = self.model.preprocessing
+        pictures = self.settings.augmentation(batch.pixels, batch.sizes, preprocessing.size, share)
+        outputs = self.model(standardise(pictures, preprocessing)).float()
+        total, count = severity_loss(self.model.config.scale, outputs, self.labels[batch.rows])
+        return {"severity": Term(sum=total, count=count)}
+
+
+def severity_loss(
+    scale: Grades | Scale,
+    outputs: Float[Tensor, "batch names outputs"],
+    labels: Float[Tensor, "batch names"],
+) -> Summed:
+    """Cumulative cross entropy of grades, absolute error of scores."""
+    match scale:
+        case Grades():
+            return cumulative_loss(outputs, labels)
+        case Scale():
+            return absolute_loss(outputs[..., 0], (labels - scale.mean) / scale.deviation)
+
+
+class SeverityValidation:
+    """The validation part, scored by minus the mean absolute error in units of the deviation."""
+
+    def __init__(self, model: Grader, images: LabelledImages, store: ImageStore) -> None:
+        self.model = model
+        self.labels = images.labels
+        self.batches = ImageBatches(images.keys, images.studies, store, 16, seed=0)
+
+    def score(self) -> float:
+        """The higher the better; 0 is perfect."""
+        return -float(np.nanmean(np.abs(self.predicted() - self.labels)))
+
+    @torch.no_grad()
+    def predicted(self) -> Float[np.ndarray, "images names"]:
+        """Expected grades or scores of every image, in the order of the images."""
+        device = next(self.model.parameters()).device
+        preprocessing = self.model.preprocessing
+        plain = NoAugmentation(resize=preprocessing.resize)
+        values = np.full(self.labels.shape, np.nan)
+        with evaluating(self.model):
+            for step in range(self.batches.steps_per_epoch):
+                batch = self.batches.batch(step, Place()).to(device)
+                share = BatchShare(seed=0, step=step, rows=batch.places, batch_size=16)
+                pictures = plain(batch.pixels, batch.sizes, preprocessing.size, share)
+                expected = self.model.expected(standardise(pictures, preprocessing))
+                values[batch.rows.cpu().numpy()] = expected.double().cpu().numpy()
+        return values

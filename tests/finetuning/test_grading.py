@@ -1,0 +1,105 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from carina.encoders.resnet import ResNetConfig
+from carina.errors import ConfigError, ManifestError, QueryError
+from carina.finetuning.grader import Grader, GraderConfig, Grades, Scale
+from carina.finetuning.grading import graded_images, grades_of, scale_of, severity_loss
+from carina.imaging.building import build_store
+from carina.imaging.preprocessing import Preprocessing, Squash
+from carina.imaging.store import ImageStore
+from carina.studies.manifest import Manifest, write_manifest
+from carina.study import Radiograph, Severity, Study
+from carina.zeroshot.protocol import Query, ZeroShotModel
+
+IMAGE = ResNetConfig(depths=(1,), widths=(4,), stem_width=4, channels=1, dim=6)
+GREY = Preprocessing(size=32, resize=Squash(), mean=(0.5,), std=(0.25,))
+
+
+def grader(scale: Grades | Scale) -> Grader:
+    torch.manual_seed(0)
+    config = GraderConfig(image=IMAGE, preprocessing=GREY, names=("edema", "extent"), scale=scale)
+    model = Grader(config).eval()
+    torch.nn.init.normal_(model.head.weight)
+    return model
+
+
+@pytest.mark.parametrize("scale", [Grades(highest=3), Scale(mean=5.0, deviation=2.0, highest=18.0)])
+def test_a_score_is_a_share_of_the_highest(scale: Grades | Scale) -> None:
+    model = grader(scale)
+    assert isinstance(model, ZeroShotModel)
+    pictures = torch.randn(3, 1, 32, 32)
+    answers = model.answer(pictures, model.encode_queries([Query("Extent")]))
+    expected = (model.expected(pictures)[:, 1:] / scale.highest).clamp(0, 1).detach()
+    torch.testing.assert_close(answers.scores, expected)
+    assert answers.grids is None
+    with pytest.raises(QueryError, match=r"trained on edema, extent.*asked about mass"):
+        model.encode_queries([Query("mass")])
+
+
+def test_an_expected_grade_adds_up_the_steps() -> None:
+    logits = torch.logit(torch.tensor([[[0.9, 0.5, 0.1]]]))
+    assert float(Grades(highest=3).expected(logits)) == pytest.approx(1.5)
+
+
+def test_scores_are_learnt_in_units_of_their_deviation() -> None:
+    scale = Scale(mean=5.0, deviation=2.0, highest=18.0)
+    total, count = severity_loss(scale, torch.zeros(1, 1, 1), torch.tensor([[11.0]]))
+    assert (float(total), float(count)) == (2.5, 1.0)  # three deviations away
+
+
+def test_readers_are_averaged_and_images_without_a_score_left_out(tmp_path: Path) -> None:
+    given = [
+        (("Edema_Grade", 1.0, "a"), ("Edema_Grade", 2.0, "b")),
+        (),
+        (("Edema_Grade", 3.0, None),),
+    ]
+    studies = []
+    for number, scores in enumerate(given):
+        Image.fromarray(np.full((20, 20), 50, np.uint8)).save(tmp_path / f"{number}.png")
+        studies.append(
+            Study(
+                study_id=f"s{number}",
+                patient_id=f"p{number}",
+                source="test",
+                radiographs=(Radiograph(path=f"{number}.png", view="PA"),),
+                severity=tuple(Severity(name=n, value=v, reader=r) for n, v, r in scores),
+            )
+        )
+    write_manifest(studies, tmp_path / "m.parquet", tmp_path)
+    items = [(f"{number}.png", tmp_path / f"{number}.png") for number in range(3)]
+    build_store(items, tmp_path / "store", 16, processes=1)
+    manifest, store = Manifest.read(tmp_path / "m.parquet"), ImageStore.open(tmp_path / "store")
+    images = graded_images(manifest, ["edema grade"], store)
+    assert images.keys == ("0.png", "2.png")
+    np.testing.assert_array_equal(images.labels, [[1.5], [3.0]])
+    with pytest.raises(ManifestError, match=r"severity brixia.*lists: edema grade"):
+        graded_images(manifest, ["brixia"], store)
+
+
+@pytest.mark.parametrize("values", [[0.0, 1.5], [-1.0, 2.0], [0.0, 0.0]])
+def test_what_is_no_grade_is_refused(values: list[float]) -> None:
+    with pytest.raises(ManifestError, match="whole numbers from 0"):
+        grades_of(np.array(values)[:, None], "m.parquet")
+
+
+def test_scores_that_do_not_differ_are_refused() -> None:
+    with pytest.raises(ManifestError, match="every score is 4"):
+        scale_of(np.full((3, 1), 4.0), "m.parquet")
+    assert grades_of(np.array([[0.0], [np.nan], [3.0]]), "m").highest == 3
+    assert scale_of(np.array([[2.0], [6.0], [np.nan]]), "m") == Scale(
+        mean=4.0, deviation=2.0, highest=6.0
+    )
+
+
+def test_settings_that_cannot_work_are_refused() -> None:
+    with pytest.raises(ConfigError, match="highest"):
+        Grades(highest=0)
+    with pytest.raises(ConfigError, match="deviation"):
+        Scale(deviation=0.0)
+    with pytest.raises(ConfigError, match="names must be different"):
+        GraderConfig(image=IMAGE, preprocessing=GREY, names=(), scale=Grades())
