@@ -56,7 +56,7 @@ def folder(tmp_path: Path) -> Path:
                 source="test",
                 radiographs=(Radiograph(path=f"{number}.png", view="PA", width=60, height=40),),
                 masks=(Mask(radiograph=0, label="Lung", path=f"lung{number}.png"),),
-                boxes=(Box(radiograph=0, label="nodule", x1=6, y1=4, x2=18, y2=12),)
+                boxes=(Box(radiograph=0, label="nodule", x1=6.0, y1=4.0, x2=18.0, y2=12.0),)
                 if number == 0
                 else (),
                 findings=(Finding(name="nodule", value=Assertion.ABSENT),) if number == 1 else (),
@@ -114,11 +114,11 @@ def test_image_and_mask_move_together(
     settings = SegmentationSettings(
         augmentation=WarpAugmentation(
             scale=(0.5, 1.0),
-            rotation_degrees=30,
+            rotation_degrees=30.0,
             shear=0.2,
             flip=0.5,
-            brightness=0,
-            contrast=0,
+            brightness=0.0,
+            contrast=0.0,
         )
     )
     seen = []

@@ -10,8 +10,13 @@ from torch import Tensor, nn
 from carina.encoders.modes import evaluating
 from carina.finetuning.classifier import Classifier
 from carina.finetuning.labels import LabelledImages
-from carina.imaging.augmentation import BatchShare, NoAugmentation, WarpAugmentation
-from carina.imaging.preprocessing import standardise
+from carina.finetuning.pictures import (
+    device_of,
+    hold_frozen,
+    pictures_of,
+    plain_pictures_of,
+)
+from carina.imaging.augmentation import NoAugmentation, WarpAugmentation
 from carina.imaging.store import ImageStore
 from carina.losses.multilabel import multilabel_loss
 from carina.metrics.classification import auc
@@ -75,18 +80,13 @@ class ClassificationObjective(nn.Module):
     def train(self, mode: bool = True) -> "ClassificationObjective":
         """Training mode, in which a frozen encoder keeps its statistics."""
         super().train(mode)
-        if self.settings.frozen:
-            self.model.image_encoder.eval()
+        hold_frozen(self.model.image_encoder)
         return self
 
     def losses(self, batch: ImageBatch) -> Losses:
         """The cross entropy of all known labels of this process's share of the batch."""
-        share = BatchShare(
-            seed=batch.seed, step=batch.step, rows=batch.places, batch_size=batch.batch_size
-        )
-        preprocessing = self.model.preprocessing
-        pictures = self.settings.augmentation(batch.pixels, batch.sizes, preprocessing.size, share)
-        logits = self.model(standardise(pictures, preprocessing))
+        pictures = pictures_of(batch, self.settings.augmentation, self.model.preprocessing)
+        logits = self.model(pictures)
         total, count = multilabel_loss(logits, self.labels[batch.rows], self.weights)
         return {"classification": Term(sum=total, count=count)}
 
@@ -116,16 +116,10 @@ class LabelValidation:
     @torch.no_grad()
     def scores(self) -> Float[np.ndarray, "images findings"]:
         """Logits of every validation image, in the order of the images."""
-        device = next(self.model.parameters()).device
-        preprocessing = self.model.preprocessing
-        plain = NoAugmentation(resize=preprocessing.resize)
         logits = np.full(self.images.labels.shape, np.nan)
         with evaluating(self.model):
             for step in range(self.batches.steps_per_epoch):
-                batch = self.batches.batch(step, Place()).to(device)
-                share = BatchShare(seed=0, step=step, rows=batch.places, batch_size=32)
-                pictures = plain(batch.pixels, batch.sizes, preprocessing.size, share)
-                logits[batch.rows.cpu().numpy()] = (
-                    self.model(standardise(pictures, preprocessing)).double().cpu().numpy()
-                )
+                batch = self.batches.batch(step, Place()).to(device_of(self.model))
+                pictures = plain_pictures_of(batch, self.model.preprocessing)
+                logits[batch.rows.cpu().numpy()] = self.model(pictures).double().cpu().numpy()
         return logits

@@ -13,9 +13,9 @@ from carina.encoders.fusion import Fused
 from carina.encoders.modes import evaluating
 from carina.encoders.resnet import ResNetConfig
 from carina.encoders.vit import ViTConfig
-from carina.errors import ConfigError, QueryError
+from carina.errors import ConfigError
+from carina.finetuning.outputs import columns_of, encoded_by_output
 from carina.imaging.preprocessing import Preprocessing
-from carina.studies.truth import canonical
 from carina.zeroshot.protocol import Answers, EncodedQueries, Query
 
 HEAD_DEVIATION = 2e-5
@@ -114,22 +114,14 @@ class Classifier(nn.Module):
         Raises:
             QueryError: a finding that this classifier was not trained on.
         """
-        outputs = {name: place for place, name in enumerate(self.config.findings)}
-        unknown = [query.name for query in queries if canonical(query.name) not in outputs]
-        if unknown:
-            raise QueryError(
-                f"This classifier was trained on {', '.join(outputs)}; it cannot be asked about "
-                f"{', '.join(unknown)}. Ask a zero-shot model, or train one with these labels."
-            )
-        columns = torch.tensor([outputs[canonical(query.name)] for query in queries])
-        return EncodedQueries(queries=tuple(queries), features={"columns": columns})
+        return encoded_by_output(queries, self.config.findings)
 
     @torch.no_grad()
     def answer(
         self, radiographs: Float[Tensor, "batch channels height width"], queries: EncodedQueries
     ) -> Answers:
         """Probability of each finding, and the share of each place in its logit."""
-        columns = queries.features["columns"].to(radiographs.device)
+        columns = columns_of(queries, radiographs.device)
         with evaluating(self):
             features = self._fused.of(self.image_encoder)(radiographs)
         places = self.head(self.scale(features.grid.float()))[..., columns]

@@ -11,10 +11,10 @@ from carina.encoders.features import ImageFeatures
 from carina.encoders.modes import evaluating
 from carina.encoders.resnet import ResNetConfig
 from carina.encoders.vit import ViTConfig
-from carina.errors import ConfigError, QueryError
+from carina.errors import ConfigError
 from carina.finetuning.classifier import HEAD_DEVIATION, Standardise
+from carina.finetuning.outputs import columns_of, encoded_by_output
 from carina.imaging.preprocessing import Preprocessing
-from carina.studies.truth import canonical
 from carina.zeroshot.protocol import Answers, EncodedQueries, Query
 
 
@@ -133,22 +133,14 @@ class Grader(nn.Module):
         Raises:
             QueryError: a severity that this grader was not trained on.
         """
-        outputs = {name: place for place, name in enumerate(self.config.names)}
-        unknown = [query.name for query in queries if canonical(query.name) not in outputs]
-        if unknown:
-            raise QueryError(
-                f"This grader was trained on {', '.join(outputs)}; it cannot be asked about "
-                f"{', '.join(unknown)}."
-            )
-        columns = torch.tensor([outputs[canonical(query.name)] for query in queries])
-        return EncodedQueries(queries=tuple(queries), features={"columns": columns})
+        return encoded_by_output(queries, self.config.names)
 
     @torch.no_grad()
     def answer(
         self, radiographs: Float[Tensor, "batch channels height width"], queries: EncodedQueries
     ) -> Answers:
         """Each severity as a share of the highest, in [0, 1]; no maps."""
-        columns = queries.features["columns"].to(radiographs.device)
+        columns = columns_of(queries, radiographs.device)
         with evaluating(self):
             share = self.expected(radiographs)[:, columns] / self.config.scale.highest
         return Answers(scores=share.clamp(0, 1), grids=None)

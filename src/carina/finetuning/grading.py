@@ -12,8 +12,13 @@ from carina.encoders.modes import evaluating
 from carina.errors import ManifestError
 from carina.finetuning.grader import Grader, Grades, Scale
 from carina.finetuning.labels import LabelledImages
-from carina.imaging.augmentation import BatchShare, NoAugmentation, WarpAugmentation
-from carina.imaging.preprocessing import standardise
+from carina.finetuning.pictures import (
+    device_of,
+    hold_frozen,
+    pictures_of,
+    plain_pictures_of,
+)
+from carina.imaging.augmentation import NoAugmentation, WarpAugmentation
 from carina.imaging.store import ImageStore
 from carina.losses.contrast import Summed
 from carina.losses.ordinal import absolute_loss, cumulative_loss
@@ -144,18 +149,13 @@ class GradingObjective(nn.Module):
     def train(self, mode: bool = True) -> "GradingObjective":
         """Training mode, in which a frozen encoder keeps its statistics."""
         super().train(mode)
-        if self.settings.frozen:
-            self.model.image_encoder.eval()
+        hold_frozen(self.model.image_encoder)
         return self
 
     def losses(self, batch: ImageBatch) -> Losses:
         """The loss of all known severities of this process's share of the batch."""
-        share = BatchShare(
-            seed=batch.seed, step=batch.step, rows=batch.places, batch_size=batch.batch_size
-        )
-        preprocessing = self.model.preprocessing
-        pictures = self.settings.augmentation(batch.pixels, batch.sizes, preprocessing.size, share)
-        outputs = self.model(standardise(pictures, preprocessing)).float()
+        pictures = pictures_of(batch, self.settings.augmentation, self.model.preprocessing)
+        outputs = self.model(pictures).float()
         total, count = severity_loss(self.model.config.scale, outputs, self.labels[batch.rows])
         return {"severity": Term(sum=total, count=count)}
 
@@ -188,15 +188,10 @@ class SeverityValidation:
     @torch.no_grad()
     def predicted(self) -> Float[np.ndarray, "images names"]:
         """Expected grades or scores of every image, in the order of the images."""
-        device = next(self.model.parameters()).device
-        preprocessing = self.model.preprocessing
-        plain = NoAugmentation(resize=preprocessing.resize)
         values = np.full(self.labels.shape, np.nan)
         with evaluating(self.model):
             for step in range(self.batches.steps_per_epoch):
-                batch = self.batches.batch(step, Place()).to(device)
-                share = BatchShare(seed=0, step=step, rows=batch.places, batch_size=16)
-                pictures = plain(batch.pixels, batch.sizes, preprocessing.size, share)
-                expected = self.model.expected(standardise(pictures, preprocessing))
+                batch = self.batches.batch(step, Place()).to(device_of(self.model))
+                expected = self.model.expected(plain_pictures_of(batch, self.model.preprocessing))
                 values[batch.rows.cpu().numpy()] = expected.double().cpu().numpy()
         return values

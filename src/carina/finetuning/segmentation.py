@@ -10,10 +10,17 @@ from torch import Tensor, nn
 from carina.encoders.modes import evaluating
 from carina.errors import ConfigError
 from carina.finetuning.outlines import OutlinedBatch, OutlinedBatches, OutlinedImages
+from carina.finetuning.pictures import (
+    device_of,
+    hold_frozen,
+    pictures_of,
+    plain_pictures_of,
+    share_of,
+)
 from carina.finetuning.segmenter import Segmenter
-from carina.imaging.augmentation import BatchShare, NoAugmentation, WarpAugmentation
+from carina.imaging.augmentation import NoAugmentation, WarpAugmentation
 from carina.imaging.geometry import warp
-from carina.imaging.preprocessing import standardise
+from carina.imaging.preprocessing import Preprocessing
 from carina.imaging.store import ImageStore
 from carina.losses.segmentation import mask_entropy, soft_dice
 from carina.training.objective import Losses, Place, Term
@@ -70,23 +77,16 @@ class SegmentationObjective(nn.Module):
     def train(self, mode: bool = True) -> "SegmentationObjective":
         """Training mode, in which a frozen encoder keeps its statistics."""
         super().train(mode)
-        if self.settings.frozen:
-            self.model.image_encoder.eval()
+        hold_frozen(self.model.image_encoder)
         return self
 
     def losses(self, batch: OutlinedBatch) -> Losses:
         """Both terms over the known masks of this process's share of the batch."""
-        images = batch.images
-        share = BatchShare(
-            seed=images.seed, step=images.step, rows=images.places, batch_size=images.batch_size
-        )
-        preprocessing = self.model.preprocessing
-        size = preprocessing.size
-        augmentation = self.settings.augmentation
-        pictures = augmentation(images.pixels, images.sizes, size, share)
-        warps = augmentation.warps(images.sizes, size, share)
+        images, augmentation = batch.images, self.settings.augmentation
+        size = self.model.preprocessing.size
+        logits = self.model(pictures_of(images, augmentation, self.model.preprocessing)).float()
+        warps = augmentation.warps(images.sizes, size, share_of(images))
         masks = (warp(batch.masks.float() / 255, warps, (size, size)) > 0.5).float()
-        logits = self.model(standardise(pictures, preprocessing)).float()
         entropy, count = mask_entropy(logits, masks, batch.known)
         dice, _ = soft_dice(logits, masks, batch.known)
         return {
@@ -126,21 +126,15 @@ class MaskValidation:
     @torch.no_grad()
     def dice(self) -> Float[np.ndarray, "structures thresholds"]:
         """Mean Dice at each of `THRESHOLDS`; an empty mask scores 1 if nothing is predicted."""
-        device = next(self.model.parameters()).device
-        preprocessing = self.model.preprocessing
-        plain = NoAugmentation(resize=preprocessing.resize)
         total = np.zeros((len(self.model.config.structures), len(THRESHOLDS)))
         count = np.zeros(len(total))
         seen: set[int] = set()
         with evaluating(self.model):
             for step in range(self.batches.steps_per_epoch):
-                batch = self.batches.batch(step, Place()).to(device)
-                images = batch.images
-                share = BatchShare(seed=0, step=step, rows=images.places, batch_size=16)
-                size = preprocessing.size
-                pictures = plain(images.pixels, images.sizes, size, share)
-                masks = plain_masks(batch, plain, size, share)
-                maps = self.model(standardise(pictures, preprocessing)).float().sigmoid()
+                batch = self.batches.batch(step, Place()).to(device_of(self.model))
+                images, preprocessing = batch.images, self.model.preprocessing
+                masks = plain_masks(batch, preprocessing)
+                maps = self.model(plain_pictures_of(images, preprocessing)).float().sigmoid()
                 for row, image in enumerate(images.rows.tolist()):
                     if image not in seen:  # the last batch goes on with the first images
                         seen.add(image)
@@ -152,14 +146,15 @@ class MaskValidation:
 
 
 def plain_masks(
-    batch: OutlinedBatch, plain: NoAugmentation, size: int, share: BatchShare
+    batch: OutlinedBatch, preprocessing: Preprocessing
 ) -> Bool[Tensor, "batch structures size size"]:
     """The masks of a batch, resized as its pictures are."""
+    plain, images = NoAugmentation(resize=preprocessing.resize), batch.images
     parts = [
-        plain(batch.masks[:, place : place + 1], batch.images.sizes, size, share) > 0.5
+        plain(batch.masks[:, place : place + 1], images.sizes, preprocessing.size, share_of(images))
         for place in range(batch.masks.shape[1])
     ]
-    return torch.cat(parts, 1)
+    return torch.cat(parts, 1) > 0.5
 
 
 def dice_curves(

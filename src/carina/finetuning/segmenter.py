@@ -12,9 +12,9 @@ from carina.encoders.modes import evaluating
 from carina.encoders.resnet import ResNetConfig
 from carina.encoders.unet import UNetDecoder
 from carina.encoders.vit import ViTConfig
-from carina.errors import ConfigError, QueryError
+from carina.errors import ConfigError
+from carina.finetuning.outputs import columns_of, encoded_by_output
 from carina.imaging.preprocessing import Preprocessing
-from carina.studies.truth import canonical
 from carina.zeroshot.protocol import Answers, EncodedQueries, Query
 
 
@@ -80,22 +80,14 @@ class Segmenter(nn.Module):
         Raises:
             QueryError: a structure that this segmenter was not trained on.
         """
-        outputs = {name: place for place, name in enumerate(self.config.structures)}
-        unknown = [query.name for query in queries if canonical(query.name) not in outputs]
-        if unknown:
-            raise QueryError(
-                f"This segmenter was trained on {', '.join(outputs)}; it cannot be asked about "
-                f"{', '.join(unknown)}. Train one with masks of these."
-            )
-        columns = torch.tensor([outputs[canonical(query.name)] for query in queries])
-        return EncodedQueries(queries=tuple(queries), features={"columns": columns})
+        return encoded_by_output(queries, self.config.structures)
 
     @torch.no_grad()
     def answer(
         self, radiographs: Float[Tensor, "batch channels height width"], queries: EncodedQueries
     ) -> Answers:
         """The greatest probability of each structure, and the probabilities."""
-        columns = queries.features["columns"].to(radiographs.device)
+        columns = columns_of(queries, radiographs.device)
         with evaluating(self):
             maps = self(radiographs)[:, columns].float().sigmoid()
         return Answers(scores=maps.amax((2, 3)), grids=maps)
