@@ -13,6 +13,7 @@ from carina.finetuning.outlines import (
     OutlinedBatches,
     OutlinedImages,
     check_outlined,
+    masks_else_boxes,
     outlined_images,
 )
 from carina.finetuning.segmentation import (
@@ -29,6 +30,7 @@ from carina.imaging.preprocessing import Preprocessing, Squash
 from carina.imaging.store import ImageStore
 from carina.metrics.segmentation import mask_metrics
 from carina.studies.manifest import Manifest, write_manifest
+from carina.studies.truth import absent_where_only_presence_is_listed
 from carina.study import Assertion, Box, Finding, Mask, Radiograph, Study
 from carina.training.objective import Place
 from carina.zeroshot.protocol import Query, ZeroShotModel
@@ -83,7 +85,19 @@ def masks(folder: Path) -> ImageStore:
 
 @pytest.fixture
 def images(folder: Path, pictures: ImageStore) -> OutlinedImages:
-    return outlined_images(Manifest.read(folder / "m.parquet"), ["lung", "nodule"], pictures)
+    return read_outlines(folder, ["lung", "nodule"], pictures)
+
+
+def read_outlines(folder: Path, names: list[str], pictures: ImageStore) -> OutlinedImages:
+    manifest = Manifest.read(folder / "m.parquet")
+    return outlined_images(
+        manifest,
+        manifest,
+        names,
+        pictures,
+        reader=masks_else_boxes,
+        unmentioned=absent_where_only_presence_is_listed,
+    )
 
 
 def test_what_is_not_outlined_is_known_only_where_it_is_absent(images: OutlinedImages) -> None:
@@ -160,7 +174,7 @@ def test_structures_without_an_outline_are_refused(
     with pytest.raises(ManifestError, match="none of 1 images outlines nodule"):
         check_outlined(images.of_patients(frozenset({"p2"})), ["lung", "nodule"], "m")
     with pytest.raises(ManifestError, match=r"outline of heart.*masks are of: lung"):
-        outlined_images(Manifest.read(folder / "m.parquet"), ["heart"], pictures)
+        read_outlines(folder, ["heart"], pictures)
 
 
 def test_dice_at_thresholds_is_that_of_the_metric() -> None:

@@ -13,6 +13,7 @@ from carina.encoders.resnet import Basic, ResNetConfig
 from carina.encoders.text import TextEncoderConfig
 from carina.encoders.tokenizer import train_wordpiece
 from carina.finetuning.classifier import ClassifierConfig
+from carina.finetuning.detector import DetectorConfig
 from carina.finetuning.grader import GraderConfig, Grades
 from carina.finetuning.segmenter import SegmenterConfig
 from carina.imaging.preprocessing import Preprocessing, Squash
@@ -29,6 +30,7 @@ GREY = Preprocessing(size=32, resize=Squash(), mean=(0.5,), std=(0.25,))
 CONFIGS: dict[str, Any] = {
     "Classifier": ClassifierConfig(image=IMAGE, preprocessing=GREY, findings=("edema", "mass")),
     "ContrastModel": ContrastConfig(image=IMAGE, text=TEXT, preprocessing=GREY),
+    "Detector": DetectorConfig(image=IMAGE, preprocessing=GREY, findings=("mass",), width=8),
     "Grader": GraderConfig(
         image=IMAGE, preprocessing=GREY, names=("edema",), scale=Grades(highest=3)
     ),

@@ -12,9 +12,12 @@ from PIL import Image
 
 import carina
 from carina.errors import CheckpointError, ConfigError, ManifestError, ModelError, QueryError
+from carina.evaluation.detection import evaluate_detection
 from carina.evaluation.grading import evaluate_grading
 from carina.evaluation.segmentation import evaluate_segmentation
 from carina.finetuning.classification import ClassificationSettings
+from carina.finetuning.detection import DetectionSettings
+from carina.finetuning.detector import Detector
 from carina.finetuning.grader import Grader
 from carina.finetuning.grading import GradingSettings
 from carina.finetuning.linear_probe import ProbeSettings
@@ -23,7 +26,7 @@ from carina.finetuning.segmenter import Segmenter
 from carina.runs.finetune import FinetuneRequest, Tuned, finetune
 from carina.runs.tuning import TaskSettings
 from carina.studies.manifest import Manifest, write_manifest
-from carina.study import Assertion, Finding, Mask, Radiograph, Severity, Study
+from carina.study import Assertion, Box, Finding, Mask, Radiograph, Severity, Study
 from carina.training.optimiser import AdamW, EqualRates
 
 STUDIES = 60
@@ -83,6 +86,9 @@ def outlined(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
                 source="test",
                 radiographs=(Radiograph(path=f"{number}.png", view="PA", width=80, height=60),),
                 masks=(Mask(radiograph=0, label="lung", path=f"m{number}.png"),),
+                boxes=(
+                    Box(radiograph=0, label="lung", x1=x - 18, y1=y - 14, x2=x + 18, y2=y + 14),
+                ),
                 split="train" if number < 15 else "validate" if number < 20 else "test",
             )
         )
@@ -104,6 +110,7 @@ def request(task: str, *, frozen: bool = False, **changed) -> FinetuneRequest:
         classification=replace(settings, training=training),
         probe=ProbeSettings(penalties=(0.01, 1.0)),
         segmentation=drawing,
+        detection=DetectionSettings(training=replace(training, steps=60, checkpoint_every=20)),
         grading=GradingSettings(
             training=replace(
                 training,
@@ -285,7 +292,10 @@ def test_a_store_that_is_too_small_is_refused(
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"task": "regression"}, "expected one of classification, linear-probe, segmentation"),
+        (
+            {"task": "regression"},
+            "expected one of classification, linear-probe, segmentation, detection",
+        ),
         ({"names": ()}, "expected different names"),
         ({"names": ("effusion", "pleural effusion")}, "expected different names"),
         ({"fractions": (0.0,)}, "Fractions must be"),
@@ -338,3 +348,15 @@ def test_severity_is_learnt(
     assert evaluation.task == task
     assert evaluation.images == 15
     assert evaluation.findings[name][metric].value > 0.8
+
+
+def test_boxes_are_learnt_and_drawn_on_the_original_pixels(
+    tiny_run: Path, outlined: Manifest, tmp_path: Path
+) -> None:
+    (tuned,) = tune(tiny_run, outlined, tmp_path / "out", "detection", names=("lung",))
+    model = carina.load(tuned.folder).model
+    assert isinstance(model, Detector)
+    evaluation = evaluate_detection(model, outlined, replicates=50)
+    assert evaluation.images == 5
+    assert evaluation.findings["lung"]["ap50"].value > 0.8
+    assert evaluation.findings["lung"]["map"].value > 0.5

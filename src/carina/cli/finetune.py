@@ -107,22 +107,26 @@ def task_settings(
     from dataclasses import replace
 
     from carina.finetuning.classification import ClassificationSettings
+    from carina.finetuning.detection import DetectionSettings
     from carina.finetuning.grading import GradingSettings
     from carina.finetuning.segmentation import SegmentationSettings
     from carina.runs.tuning import TaskSettings
 
     classification = ClassificationSettings(frozen=frozen)
     segmentation = SegmentationSettings(frozen=frozen)
+    detection = DetectionSettings(frozen=frozen)
     grading = GradingSettings(frozen=frozen)
     if steps is not None:
         classification = replace(classification, training=of_length(classification.training, steps))
         segmentation = replace(segmentation, training=of_length(segmentation.training, steps))
+        detection = replace(detection, training=of_length(detection.training, steps))
         grading = replace(grading, training=of_length(grading.training, steps))
     return TaskSettings(
         uncertainty=uncertain,
         unmentioned=unmentioned,
         classification=classification,
         segmentation=segmentation,
+        detection=detection,
         grading=grading,
     )
 
@@ -154,10 +158,12 @@ def measured(tuned: "Tuned", studies: "Manifest", request: "FinetuneRequest") ->
 
 def scored_now(tuned: "Tuned", studies: "Manifest", request: "FinetuneRequest") -> "Evaluation":
     """Scores a fine-tuned model on the test part and writes the evaluation beside it."""
+    from carina.evaluation.detection import evaluate_detection
     from carina.evaluation.grading import evaluate_grading
     from carina.evaluation.page import evaluation_page
     from carina.evaluation.segmentation import evaluate_segmentation
     from carina.evaluation.zero_shot import ZeroShotSettings, evaluate_zero_shot
+    from carina.finetuning.detector import Detector
     from carina.finetuning.grader import Grader
     from carina.finetuning.segmenter import Segmenter
     from carina.models.load import load
@@ -165,6 +171,12 @@ def scored_now(tuned: "Tuned", studies: "Manifest", request: "FinetuneRequest") 
 
     folder, name = tuned.folder / "evaluation", tuned.folder.as_posix()
     network = load(tuned.folder).model
+    if isinstance(network, Detector):
+        evaluation = evaluate_detection(
+            network, studies, unmentioned=request.settings.unmentioned, model_name=name
+        )
+        evaluation.save(folder)
+        return evaluation
     if isinstance(network, Grader):
         evaluation = evaluate_grading(network, studies, model_name=name, store=tuned.store)
         evaluation.save(folder)

@@ -9,6 +9,7 @@ import polars as pl
 from jaxtyping import Float
 
 from carina.errors import EvaluationError
+from carina.evaluation.detection import box_statistics
 from carina.evaluation.grading import severity_statistics
 from carina.evaluation.result import Evaluation, Score
 from carina.evaluation.rows import IMAGE, rows_of_evaluation
@@ -136,8 +137,14 @@ def graded_statistics(evaluation: Evaluation) -> list[Statistic]:
     return severity_statistics(evaluation.predictions, names, evaluation.settings)
 
 
+def detection_statistics(evaluation: Evaluation) -> list[Statistic]:
+    """Average precision of every finding of a detection."""
+    return box_statistics(evaluation.predictions, list(evaluation.positives))
+
+
 RANKING = Measures(metrics=("auc", "average_precision"), statistics=ranking_statistics)
 MASKS = Measures(metrics=MASK_METRICS, statistics=segmentation_statistics)
+BOXES = Measures(metrics=("map", "map_coco", "ap50"), statistics=detection_statistics)
 GRADING = Measures(metrics=("kappa", "accuracy", "f1", "auc"), statistics=graded_statistics)
 SEVERITY = Measures(metrics=("correlation", "mae"), statistics=graded_statistics)
 MEASURES = {
@@ -145,6 +152,7 @@ MEASURES = {
     "segmentation": MASKS,
     "grading": GRADING,
     "severity": SEVERITY,
+    "detection": BOXES,
 }
 """The measures of an evaluation, by its task."""
 

@@ -1,6 +1,6 @@
 """Masks of images for segmentation, stored at the size of the stored pictures."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,10 +14,15 @@ from carina.imaging.store import ImageStore
 from carina.metrics.grounding import box_mask
 from carina.studies.batches import ImageBatch, ImageBatches
 from carina.studies.manifest import Manifest
-from carina.studies.truth import canonical
+from carina.studies.truth import Unmentioned, canonical, truth_of
 from carina.studies.views import frontal_images
-from carina.study import Assertion, Box, Study
+from carina.study import Box, Study
 from carina.training.objective import Place
+
+MaskPaths = tuple[str, ...]
+"""Mask files of one structure on one radiograph."""
+Boxes = tuple[Box, ...]
+"""Boxes of one finding on one radiograph."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,8 +33,8 @@ class Outlines:
     neither outlined nor said to be absent is not `known`.
     """
 
-    masks: tuple[tuple[str, ...], ...]
-    boxes: tuple[tuple[Box, ...], ...]
+    masks: tuple[MaskPaths, ...]
+    boxes: tuple[Boxes, ...]
     known: tuple[bool, ...]
     width: int | None
     height: int | None
@@ -67,62 +72,121 @@ class OutlinedImages:
         )
 
 
-def outlined_images(part: Manifest, structures: Sequence[str], store: ImageStore) -> OutlinedImages:
+OutlineReader = Callable[[Study, int, Sequence[str]], tuple[list[MaskPaths], list[Boxes]]]
+"""Takes a study, the place of a radiograph and names; gives masks and boxes of each name."""
+
+
+def masks_else_boxes(
+    study: Study, place: int, names: Sequence[str]
+) -> tuple[list[MaskPaths], list[Boxes]]:
+    """For segmentation: where a structure has masks its boxes, which enclose them, are not used."""
+    masks = [masks_of(study, place, name) for name in names]
+    boxes = [
+        () if found else boxes_of(study, place, name)
+        for name, found in zip(names, masks, strict=True)
+    ]
+    return masks, boxes
+
+
+def boxes_alone(
+    study: Study, place: int, names: Sequence[str]
+) -> tuple[list[MaskPaths], list[Boxes]]:
+    """For detection."""
+    return [() for _ in names], [boxes_of(study, place, name) for name in names]
+
+
+def outlined_images(
+    part: Manifest,
+    everything: Manifest,
+    names: Sequence[str],
+    store: ImageStore,
+    *,
+    reader: OutlineReader,
+    unmentioned: Unmentioned,
+) -> OutlinedImages:
     """The stored frontal radiographs of which at least one structure is known.
 
-    A structure is known where it has a mask or a box, and, with an empty outline, where the
-    study lists it as absent.
+    A structure is known where it is outlined, and, as nothing at all, where it is absent: listed
+    as such, or not listed in a manifest that lists it elsewhere and only where it is present.
+    Where it is present but not outlined it is unknown.
 
     Raises:
-        ManifestError: there is none.
+        ManifestError: nothing is outlined.
     """
+    images = [
+        (part.studies[row], place)
+        for row, place in frontal_images(part)
+        if part.studies[row].radiographs[place].path in store
+    ]
+    truth = truth_of([study for study, _ in images], names, everything.studies, unmentioned)
+    listed = np.array([bool(sources) for sources in truth.sources])
     rows = [
-        (study, study.radiographs[place].path, outlines_of(study, place, structures))
-        for study, place in ((part.studies[row], place) for row, place in frontal_images(part))
-        if study.radiographs[place].path in store
+        (study, place, outlines_of(study, place, names, reader, listed & (values == 0)))
+        for (study, place), values in zip(images, truth.values, strict=True)
     ]
     rows = [row for row in rows if any(row[2].known)]
-    if not rows:
-        labels = listed_structures(part.studies)
+    if not any(any(one.masks) or any(one.boxes) for _, _, one in rows):
         raise ManifestError(
-            f"{part.path}: no stored frontal radiograph has an outline of "
-            f"{', '.join(structures)}; expected masks or boxes. The manifest's masks are of: "
-            f"{', '.join(labels) or 'nothing'}."
+            f"{part.path}: no stored frontal radiograph has an outline of {', '.join(names)}; "
+            "expected masks or boxes. The manifest's masks are of: "
+            f"{', '.join(listed_structures(part.studies)) or 'nothing'}; its boxes of: "
+            f"{', '.join(listed_boxes(part.studies)) or 'nothing'}."
         )
     return OutlinedImages(
-        keys=tuple(path for _, path, _ in rows),
+        keys=tuple(study.radiographs[place].path for study, place, _ in rows),
         studies=tuple(study.study_id for study, _, _ in rows),
         patients=tuple(study.patient_id for study, _, _ in rows),
         outlines=tuple(found for _, _, found in rows),
     )
 
 
-def listed_structures(studies: Sequence[Study]) -> tuple[str, ...]:
-    """Everything that has a mask, in canonical form and alphabetical order."""
-    return tuple(sorted({canonical(mask.label) for study in studies for mask in study.masks}))
-
-
-def outlines_of(study: Study, place: int, structures: Sequence[str]) -> Outlines:
-    """The outlines of one radiograph; where a structure has masks its boxes are not used."""
-    absent = {canonical(f.name) for f in study.findings if f.value is Assertion.ABSENT}
-    masks = [
-        tuple(m.path for m in study.masks if m.radiograph == place and canonical(m.label) == name)
-        for name in map(canonical, structures)
-    ]
-    boxes = [
-        tuple(b for b in study.boxes if b.radiograph == place and canonical(b.label) == name)
-        for name in map(canonical, structures)
-    ]
+def outlines_of(
+    study: Study,
+    place: int,
+    names: Sequence[str],
+    reader: OutlineReader,
+    absent: Bool[np.ndarray, " names"],
+) -> Outlines:
+    """The outlines of one radiograph; of what is absent, that nothing is there."""
+    masks, boxes = reader(study, place, names)
     return Outlines(
         masks=tuple(masks),
-        boxes=tuple(() if mask else box for mask, box in zip(masks, boxes, strict=True)),
+        boxes=tuple(boxes),
         known=tuple(
-            bool(mask or box or canonical(name) in absent)
-            for name, mask, box in zip(structures, masks, boxes, strict=True)
+            bool(mask or box or gone)
+            for mask, box, gone in zip(masks, boxes, absent.tolist(), strict=True)
         ),
         width=study.radiographs[place].width,
         height=study.radiographs[place].height,
     )
+
+
+def masks_of(study: Study, place: int, name: str) -> MaskPaths:
+    """The mask files of one structure on one radiograph."""
+    return tuple(
+        mask.path
+        for mask in study.masks
+        if mask.radiograph == place and canonical(mask.label) == canonical(name)
+    )
+
+
+def boxes_of(study: Study, place: int, name: str) -> Boxes:
+    """The boxes of one finding on one radiograph."""
+    return tuple(
+        box
+        for box in study.boxes
+        if box.radiograph == place and canonical(box.label) == canonical(name)
+    )
+
+
+def listed_boxes(studies: Sequence[Study]) -> tuple[str, ...]:
+    """Everything that has a box, in canonical form and alphabetical order."""
+    return tuple(sorted({canonical(box.label) for study in studies for box in study.boxes}))
+
+
+def listed_structures(studies: Sequence[Study]) -> tuple[str, ...]:
+    """Everything that has a mask, in canonical form and alphabetical order."""
+    return tuple(sorted({canonical(mask.label) for study in studies for mask in study.masks}))
 
 
 @dataclass(frozen=True, kw_only=True)

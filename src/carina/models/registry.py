@@ -33,6 +33,12 @@ MODELS = {
     "ContrastModel": ModelClass(
         module="carina.pretraining.contrast", model="ContrastModel", config="ContrastConfig"
     ),
+    "Detector": ModelClass(
+        module="carina.finetuning.detector",
+        model="Detector",
+        config="DetectorConfig",
+        reads_text=False,
+    ),
     "Grader": ModelClass(
         module="carina.finetuning.grader",
         model="Grader",

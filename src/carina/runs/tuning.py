@@ -20,6 +20,8 @@ from carina.finetuning.classification import (
     LabelValidation,
 )
 from carina.finetuning.classifier import Classifier, ClassifierConfig
+from carina.finetuning.detection import BoxValidation, DetectionObjective, DetectionSettings
+from carina.finetuning.detector import Detector, DetectorConfig
 from carina.finetuning.features import frozen_features
 from carina.finetuning.grader import Grader, GraderConfig, Grades, Scale
 from carina.finetuning.grading import (
@@ -36,8 +38,11 @@ from carina.finetuning.linear_probe import ProbeSettings, fit_probe
 from carina.finetuning.outlines import (
     OutlinedBatches,
     OutlinedImages,
+    boxes_alone,
     check_outlined,
+    listed_boxes,
     listed_structures,
+    masks_else_boxes,
     outlined_images,
 )
 from carina.finetuning.segmentation import (
@@ -79,6 +84,7 @@ class TaskSettings:
     classification: ClassificationSettings = field(default_factory=ClassificationSettings)
     probe: ProbeSettings = field(default_factory=ProbeSettings)
     segmentation: SegmentationSettings = field(default_factory=SegmentationSettings)
+    detection: DetectionSettings = field(default_factory=DetectionSettings)
     grading: GradingSettings = field(default_factory=GradingSettings)
 
     def __post_init__(self) -> None:
@@ -143,8 +149,28 @@ def masks_of(
     store: ImageStore,
     settings: TaskSettings,
 ) -> KnownImages:
-    """Outlines of structures."""
-    return outlined_images(part, names, store)
+    """Masks of structures, and boxes of those that have none."""
+    return outlined_images(
+        part,
+        everything,
+        names,
+        store,
+        reader=masks_else_boxes,
+        unmentioned=settings.unmentioned,
+    )
+
+
+def boxes_of(
+    part: Manifest,
+    everything: Manifest,
+    names: Sequence[str],
+    store: ImageStore,
+    settings: TaskSettings,
+) -> KnownImages:
+    """Boxes of findings; images without any are part of it."""
+    return outlined_images(
+        part, everything, names, store, reader=boxes_alone, unmentioned=settings.unmentioned
+    )
 
 
 def severities_of(
@@ -245,6 +271,25 @@ def segmentation(job: Job) -> nn.Module:
     return model
 
 
+def detection(job: Job) -> nn.Module:
+    """Trains encoder, pyramid and head, and keeps the best step by validation."""
+    settings = job.settings.detection
+    torch.manual_seed(job.seed)
+    config = DetectorConfig(
+        image=job.start.image, preprocessing=job.start.preprocessing, findings=job.names
+    )
+    model = Detector(config)
+    job.start.put_into(model)
+    batches = ImageBatches(
+        job.train.keys, job.train.studies, job.store, settings.training.batch_size, job.seed
+    )
+    validation = BoxValidation(model, job.validate, job.store)
+    best = BestByValidation(model, validation.score, job.folder)
+    objective = DetectionObjective(model, job.train.outlines, settings)
+    train_job(job, objective, batches, settings.training, best)
+    return model
+
+
 def grading(job: Job) -> nn.Module:
     """Trains a model that grades."""
     return severity_of(job, grades_of(job.train.labels, f"{job.manifest.path}, split train"))
@@ -342,6 +387,13 @@ TASKS: dict[str, Task] = {
         check=check_outlined,
         tune=segmentation,
         settings=lambda settings: settings.segmentation,
+    ),
+    "detection": Task(
+        listed=listed_boxes,
+        images=boxes_of,
+        check=check_outlined,
+        tune=detection,
+        settings=lambda settings: settings.detection,
     ),
     "grading": Task(
         listed=listed_severities,

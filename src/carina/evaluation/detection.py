@@ -1,0 +1,184 @@
+"""Detection: a fine-tuned model's boxes against those of readers, on the original pixels."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+import torch
+
+from carina.errors import EvaluationError
+from carina.evaluation.result import Evaluation, Score
+from carina.evaluation.rows import IMAGE
+from carina.evaluation.scoring import Frontal, check_any, frontals_of, part_of
+from carina.files import progress
+from carina.finetuning.detector import Detector, FoundBoxes
+from carina.finetuning.outlines import boxes_of
+from carina.imaging.preprocessing import Placement
+from carina.metrics.classification import Statistic
+from carina.metrics.detection import COCO, PAPERS, Detections, detection_statistic
+from carina.metrics.statistics import Resamples, bootstrap
+from carina.studies.manifest import Manifest
+from carina.studies.truth import Unmentioned, absent_where_only_presence_is_listed, truth_of
+from carina.zeroshot.reading import Prepared, Unreadable, read_ahead
+
+SETS = {"map": PAPERS, "map_coco": COCO, "ap50": np.array([0.5])}
+"""Average precision at IoU 0.4 to 0.75 (the papers), at 0.5 to 0.95 (COCO), and at 0.5."""
+BATCH = 16
+
+
+def evaluate_detection(
+    model: Detector,
+    manifest: Manifest,
+    *,
+    split: str | None = "test",
+    unmentioned: Unmentioned = absent_where_only_presence_is_listed,
+    model_name: str = "",
+    replicates: int = 1000,
+    seed: int = 0,
+) -> Evaluation:
+    """Draws boxes on every radiograph of which the truth is known, those without a box included.
+
+    A finding that is present but has no box on any radiograph of the study is not measured there.
+
+    Raises:
+        EvaluationError: nothing has a box.
+    """
+    part = part_of(manifest, split)
+    names = model.config.findings
+    frontals = frontals_of(part)
+    truth = truth_of([f.study for f in frontals], names, manifest.studies, unmentioned)
+    listed = np.array([bool(sources) for sources in truth.sources])
+    absent = (truth.values == 0) & listed
+    records: list[dict[str, object]] = []
+    unreadable: list[tuple[str, str]] = []
+    for number, found in detected(model, manifest, frontals):
+        if isinstance(found, Unreadable):
+            unreadable.append((frontals[number].path, found.message))
+        else:
+            records += box_records(frontals[number], found, names, absent[number])
+    check_any(records, unreadable)
+    frame = pl.DataFrame(records)
+    if not frame["truth"].sum():
+        raise EvaluationError(
+            f"{manifest.path}: no radiograph of the split {split!r} has a box of "
+            f"{', '.join(names)}; expected some to measure against."
+        )
+    settings = {
+        "pixels": "of the original radiograph",
+        "boxes": "scores of 100 boxes at most an image and finding; images without boxes count",
+        "map": "IoU 0.4 : 0.05 : 0.75",
+        "map_coco": "IoU 0.5 : 0.05 : 0.95",
+        "unmentioned": unmentioned.__name__,
+        "replicates": replicates,
+        "resampled": "whole patients",
+        "seed": seed,
+        "aggregation": "image",
+        "sources": sorted({study.source for study in part.studies}),
+        "unreadable": [{"image": path, "message": text} for path, text in unreadable],
+    }
+    images = frame.unique(IMAGE, keep="first", maintain_order=True)
+    resamples = Resamples(len(images), replicates, seed, images["patient"].to_list())
+    result = bootstrap(box_statistics(frame, names), resamples)
+    return Evaluation(
+        task="detection",
+        model=model_name,
+        data=f"{manifest.path.name} sha256:{manifest.digest}",
+        split=split or "all",
+        studies=frame["study"].n_unique(),
+        images=len(images),
+        positives={
+            name: int(frame.filter(pl.col("query") == name)["truth"].sum()) for name in names
+        },
+        findings={
+            name: {m: Score.of(result.interval(m, i), "no true box") for m in SETS}
+            for i, name in enumerate(names)
+        },
+        mean={m: Score.of(result.mean_interval(m), "no true box") for m in SETS},
+        thresholds={},
+        settings=settings,
+        predictions=frame,
+    )
+
+
+def detected(
+    model: Detector, manifest: Manifest, frontals: Sequence[Frontal]
+) -> Iterator[tuple[int, list[np.ndarray] | Unreadable]]:
+    """For each radiograph the boxes of every finding, [boxes, 5] with the score last."""
+    device = next(model.parameters()).device
+    paths = [manifest.absolute(frontal.path) for frontal in frontals]
+    batches = read_ahead(paths, model.preprocessing, BATCH)
+    for batch in progress(batches, "Detecting", -(-len(paths) // BATCH)):
+        readable = [one for one in batch if isinstance(one, Prepared)]
+        found: Iterator[list[FoundBoxes]] = iter(())
+        if readable:
+            found = iter(model.detect(torch.stack([one.pixels for one in readable]).to(device)))
+        for one in batch:
+            if isinstance(one, Prepared):
+                yield one.index, [original(boxes, one.placement) for boxes in next(found)]
+            else:
+                yield one.index, one
+
+
+def original(found: FoundBoxes, placement: Placement) -> np.ndarray:
+    """Boxes of the input on the radiograph's own pixels, the score in the last column."""
+    scale = np.array(
+        [
+            placement.width / placement.scaled_width,
+            placement.height / placement.scaled_height,
+        ]
+        * 2
+    )
+    shift = np.array([placement.left, placement.top] * 2)
+    boxes = (found.boxes.double().cpu().numpy() - shift) * scale
+    limits = np.array([placement.width, placement.height] * 2)
+    return np.column_stack([np.clip(boxes, 0, limits), found.scores.double().cpu().numpy()])
+
+
+def box_records(
+    frontal: Frontal, found: Sequence[np.ndarray], names: Sequence[str], absent: np.ndarray
+) -> list[dict[str, object]]:
+    """One row for each finding of which the truth is known: boxes as JSON, so that it is kept."""
+    records: list[dict[str, object]] = []
+    for place, name in enumerate(names):
+        true = boxes_of(frontal.study, frontal.radiograph, name)
+        if not true and not absent[place]:
+            continue
+        records.append(
+            {
+                "study": frontal.study.study_id,
+                "image": frontal.path,
+                "query": name,
+                "score": float(found[place][:, 4].max(initial=0.0)),
+                "truth": int(bool(true)),
+                "patient": frontal.study.patient_id,
+                "boxes": json.dumps(np.round(found[place], 4).tolist()),
+                "true_boxes": json.dumps([[box.x1, box.y1, box.x2, box.y2] for box in true]),
+            }
+        )
+    return records
+
+
+def box_statistics(frame: pl.DataFrame, names: Sequence[str]) -> list[Statistic]:
+    """Average precision of every finding, remade from predictions."""
+    images = frame.unique(IMAGE, keep="first", maintain_order=True)
+    row = {key: place for place, key in enumerate(images.select(IMAGE).iter_rows())}
+    statistics = []
+    for name in names:
+        cases: list[Detections] = [NOTHING] * len(images)
+        for record in frame.filter(pl.col("query") == name).iter_rows(named=True):
+            cases[row[record["study"], record["image"]]] = detections_of(record)
+        statistics.append(detection_statistic(cases, SETS))
+    return statistics
+
+
+def detections_of(record: Mapping[str, Any]) -> Detections:
+    """The boxes of one row."""
+    boxes = np.array(json.loads(record["boxes"]), dtype=np.float64).reshape(-1, 5)
+    truth = np.array(json.loads(record["true_boxes"]), dtype=np.float64).reshape(-1, 4)
+    return Detections(boxes=boxes[:, :4], scores=boxes[:, 4], truth=truth)
+
+
+NOTHING = Detections(boxes=np.zeros((0, 4)), scores=np.zeros(0), truth=np.zeros((0, 4)))
+"""An image of which the truth is not known: no box on it counts."""
