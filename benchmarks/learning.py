@@ -50,6 +50,7 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[], dest="settings")
     parser.add_argument("--split", default="test", help="validate while tuning")
     parser.add_argument("--work", type=Path, default=Path("build/learning"))
+    parser.add_argument("--store", type=Path, nargs="*", default=[], help="if packed before")
     parser.add_argument("--run", type=Path, help="a finished run of this recipe and cohort")
     parser.add_argument("--record", action="store_true")
     arguments = parser.parse_args()
@@ -58,7 +59,8 @@ def main() -> None:
     run = arguments.work / words.replace("=", "").replace("/", "")
     recipe = with_settings(find_recipe(arguments.recipe), arguments.settings)
     if arguments.run is None:
-        pretrain(recipe, manifest, run, RunOptions(seed=arguments.seed, resume=True))
+        options = RunOptions(seed=arguments.seed, resume=True, stores=tuple(arguments.store))
+        pretrain(recipe, manifest, run, options)
     else:
         run = arguments.run
     row = {
