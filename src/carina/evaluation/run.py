@@ -7,7 +7,9 @@ from pathlib import Path
 from carina.errors import ConfigError
 from carina.evaluation.grounding import evaluate_grounding
 from carina.evaluation.grounding_settings import GroundingSettings
+from carina.evaluation.phrase_grounding import PhraseGroundingSettings, evaluate_phrase_grounding
 from carina.evaluation.result import Evaluation
+from carina.evaluation.retrieval import RetrievalSettings, evaluate_retrieval
 from carina.evaluation.scoring import AGGREGATIONS, Aggregation
 from carina.evaluation.truth import (
     Unmentioned,
@@ -36,7 +38,8 @@ UNMENTIONED: dict[str, Unmentioned] = {
 class EvaluationRequest:
     """Everything that a task may be told, in plain values; tasks take what concerns them.
 
-    See `ZeroShotSettings` and `GroundingSettings` for what each means. With `descriptions` every
+    See `ZeroShotSettings`, `GroundingSettings`, `PhraseGroundingSettings` and
+    `RetrievalSettings` for what each means. With `descriptions` every
     query is asked with its description, unless it brings its own.
 
     Raises:
@@ -55,6 +58,9 @@ class EvaluationRequest:
     seed: int = 0
     store: Path | None = None
     descriptions: Descriptions | None = None
+    phrase_template: str | None = None
+    smoothing: float = 0.0
+    weight_temperatures: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         """Checks the names before any image is read."""
@@ -118,9 +124,43 @@ def grounding_task(
     return evaluate_grounding(model, manifest, queries, settings, model_name=model_name)
 
 
+def phrase_grounding_task(
+    model: ZeroShotModel, manifest: Manifest, request: EvaluationRequest, model_name: str
+) -> Evaluation:
+    """Grounding of phrases that readers drew boxes for."""
+    settings = PhraseGroundingSettings(
+        split=request.split,
+        template=request.phrase_template,
+        smoothing=request.smoothing,
+        weight_temperatures=request.weight_temperatures,
+        replicates=request.replicates,
+        whole_patients=request.whole_patients,
+        seed=request.seed,
+    )
+    return evaluate_phrase_grounding(model, manifest, settings, model_name=model_name)
+
+
+def retrieval_task(
+    model: ZeroShotModel, manifest: Manifest, request: EvaluationRequest, model_name: str
+) -> Evaluation:
+    """Reports for radiographs, and radiographs for reports."""
+    settings = RetrievalSettings(
+        split=request.split,
+        replicates=request.replicates,
+        whole_patients=request.whole_patients,
+        seed=request.seed,
+    )
+    return evaluate_retrieval(model, manifest, settings, model_name=model_name)
+
+
 Task = Callable[[ZeroShotModel, Manifest, EvaluationRequest, str], Evaluation]
 
-TASKS: dict[str, Task] = {"zero-shot": zero_shot_task, "grounding": grounding_task}
+TASKS: dict[str, Task] = {
+    "zero-shot": zero_shot_task,
+    "grounding": grounding_task,
+    "phrase-grounding": phrase_grounding_task,
+    "retrieval": retrieval_task,
+}
 """Every task by its name on the command line."""
 
 
