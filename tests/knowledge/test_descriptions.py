@@ -15,7 +15,9 @@ from carina.knowledge.descriptions import (
 )
 from carina.knowledge.graph import Concept, ConceptGraph, ConceptKind, Origin
 from carina.phantom.findings import FINDINGS
+from carina.report.lexicon import Lexicon
 from carina.report.triplets import PAPER_ENTITIES
+from carina.study import EntityKind
 
 DEFAULT = Descriptions.default()
 
@@ -56,6 +58,12 @@ def test_each_of_the_75_entities_has_a_text_of_its_own() -> None:
 def test_what_one_may_well_ask_is_described(name: str) -> None:
     assert name in DEFAULT
     assert DEFAULT.of(name).text
+
+
+def test_every_observation_that_reports_are_read_for_is_described() -> None:
+    terms = Lexicon.default().terms.values()
+    observed = [term.name for term in terms if term.kind is EntityKind.OBSERVATION]
+    assert [name for name in observed if name not in DEFAULT] == []
 
 
 def test_there_are_many_more_than_the_75() -> None:
