@@ -138,11 +138,11 @@ def measures_change(tokens: Sequence[Token], roles: list[Role], j: int) -> bool:
 
 
 def is_amount(tokens: Sequence[Token], roles: list[Role], j: int) -> bool:
-    """Whether token `j` is the "of" of "bilateral patchy areas of" or "small amount of"."""
+    """Whether token `j` is the "of" of "bibasilar patchy areas of" or "small amount of"."""
     return (
         j > 0
         and tokens[j].meaning.word == "of"
-        and (roles[j - 1] is speech.SIDE or roles[j - 1] is speech.SEVERITY)
+        and (roles[j - 1] in PLACE_ROLES or roles[j - 1] is speech.SEVERITY)
         and tokens[j].start - tokens[j - 1].end > 1
     )
 
@@ -239,7 +239,8 @@ def places_behind(
                 break
             opened = opened or roles[j + 1 : j + 2] == [speech.SIDE]
         elif role in PLACE_ROLES:
-            opened = opened or (not verb and names_place(roles, j))
+            said = not verb or roles[j - 1] is speech.VERB or roles[j - 1] is speech.ARTICLE
+            opened = opened or (said and names_place(roles, j))
             if not opened and role is not speech.SIDE:
                 break
             if verb and not opened:

@@ -12,6 +12,7 @@ from carina.report.lexicon import Lexicon, Meaning, Role, canonical, packaged
 
 LEFT, RIGHT, BOTH = "left", "right", "bilateral"
 ONE_SIDE = (LEFT, RIGHT)
+MIDDLE = frozenset({"heart", "mediastinum"})
 WHERE = frozenset({Role.SIDE, Role.ZONE, Role.ANATOMY})
 LONGEST_PHRASE = 8
 REMEMBERED_WORDS = 65_536
@@ -128,6 +129,20 @@ class PositionTree:
         """The large part of the body that a place belongs to: lung, pleural, heart, bone ..."""
         outer = [self._bare[place] for place in self.around(name) if self._bare[place] != "chest"]
         return outer[-1] if outer else "chest"
+
+    def places(self, words: str) -> tuple[str, ...]:
+        """The places that words name, those on both sides each for itself.
+
+        What a line from the right reaches in the middle is on no side, so that "right superior
+        vena cava" is the vein and the right side of the chest.
+        """
+        place = self.named(words)
+        if place is None:
+            return ()
+        side = words.removesuffix(f" {place}")
+        if side in ONE_SIDE and self.region_of(place) in MIDDLE:
+            return (place, f"{side} chest")
+        return self.halves(place)
 
     def home_of(self, observation: str) -> str | None:
         """The place that an observation cannot leave: an effusion is pleural, said or not."""

@@ -181,8 +181,9 @@ def describe(
         assert term is not None
         assert term.region is not None
         place = owner_place(j, tokens, roles)
-        if i + 1 < len(roles) and roles[i + 1] is speech.SIDE:
-            place.side = place.side or tokens[i + 1].meaning.side  # "clear bilaterally"
+        last = max(i, j) + 1
+        if last < len(roles) and roles[last] is speech.SIDE:
+            place.side = place.side or tokens[last].meaning.side  # "clear bilaterally"
         severity = None if state in WHOLE else severity_before(i, tokens)
         for observation in states[term.region, state]:
             statements.append(

@@ -13,9 +13,29 @@ from carina.study import Assertion, Change, EntityKind
 OBSERVED = EntityKind.OBSERVATION
 PARTS = frozenset({speech.DENY, speech.DENIED, speech.WITH, speech.PAST})
 WHERE = PLACE_ROLES | {speech.PREPOSITION, speech.ARTICLE}
+# "left opacity consistent with scarring", "right effusion with adjacent atelectasis"
 EXPLAINS = frozenset(
-    {"consistent with", "compatible with", "representing", "in keeping with", "characteristic of"}
+    {
+        "consistent with",
+        "compatible with",
+        "representing",
+        "represents",
+        "represent",
+        "reflects",
+        "reflecting",
+        "relates to",
+        "in keeping with",
+        "characteristic of",
+        "most typical for",
+        "typical for",
+        "typical of",
+        "with adjacent",
+        "with associated",
+        "associated with",
+        "accompanied by",
+    }
 )
+EXPLAINING = frozenset({speech.NEUTRAL, speech.STOP})
 SIDE_BY_SIDE = 3  # characters: "atelectasis/scarring", "atelectasis / scarring"
 
 
@@ -71,7 +91,7 @@ def shares(
     if not between:  # "atelectasis/scarring"
         return tokens[later.index].start - tokens[earlier.index].end <= SIDE_BY_SIDE
     explained = any(
-        role is speech.NEUTRAL and tokens[j].meaning.word in EXPLAINS
+        role in EXPLAINING and tokens[j].meaning.word in EXPLAINS
         for j, role in enumerate(between, earlier.index + 1)
     )
     told = set(between) - WHERE

@@ -284,8 +284,7 @@ def places_named(name: str, place: str | None) -> tuple[str, ...]:
     tree = position_tree()
     if place is None:
         return (tree.home_of(name) or UNSPECIFIED,)
-    known = tree.named(place)
-    return tree.halves(known) if known else (OTHER,)
+    return tree.places(place) or (OTHER,)
 
 
 def terms_written(words: Iterable[str]) -> set[str]:
