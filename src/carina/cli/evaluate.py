@@ -41,6 +41,10 @@ def evaluate(
     margin: Annotated[
         float, typer.Option(help="Tolerance of the pointing game, share of the shorter side.")
     ] = 0.0,
+    outline: Annotated[
+        list[str] | None,
+        typer.Option(help="NAME=LABEL,LABEL: labels whose boxes and masks outline NAME too."),
+    ] = None,
     replicates: Annotated[int, typer.Option(help="Bootstrap resamples.")] = 1000,
     by_image: Annotated[
         bool, typer.Option("--by-image", help="Resample images, not whole patients.")
@@ -74,6 +78,7 @@ def evaluate(
 
     import carina
     from carina.evaluation.both_ways import both_ways_page, both_ways_table, evaluate_both_ways
+    from carina.evaluation.outlines import parse_outlines
     from carina.evaluation.result import check_replaceable
     from carina.evaluation.run import EvaluationRequest, evaluate
     from carina.evaluation.table import evaluation_table, remarks
@@ -92,6 +97,7 @@ def evaluate(
         per=per,
         unmentioned=unmentioned,
         margin=margin,
+        outlines=parse_outlines(outline or ()),
         replicates=replicates,
         whole_patients=not by_image,
         seed=seed,

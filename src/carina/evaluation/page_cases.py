@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from carina.evaluation.outlines import boxes_of, outline_or_nothing
+from carina.evaluation.outlines import boxes_of, outline_or_nothing, with_outlines
 from carina.evaluation.result import DIRECT, Evaluation
 from carina.evaluation.scoring import Frontal, frontals_of
 from carina.imaging.reader import read_radiograph
@@ -47,6 +47,7 @@ def drawn(
     model: ZeroShotModel, manifest: Manifest, evaluation: Evaluation, choices: Sequence[Choice]
 ) -> tuple[Case, ...]:
     """Asks the model about the chosen cases once more and lays map and outline on each."""
+    manifest = with_outlines(manifest, evaluation.settings.get("outlines", {}))
     place = {frontal.path: frontal for frontal in frontals_of(manifest)}
     encoded = encode(model, queries_again(evaluation))
     names = list(evaluation.findings)

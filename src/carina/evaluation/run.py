@@ -1,7 +1,7 @@
 """An evaluation as it is asked for by name: what the command line and the demo call."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from carina.errors import ConfigError
@@ -53,6 +53,7 @@ class EvaluationRequest:
     per: str = "image"
     unmentioned: str = "auto"
     margin: float = 0.0
+    outlines: Mapping[str, Sequence[str]] = field(default_factory=dict)
     replicates: int = 1000
     whole_patients: bool = True
     seed: int = 0
@@ -116,6 +117,7 @@ def grounding_task(
         split=request.split,
         threshold_split=request.threshold_split,
         margin=request.margin,
+        outlines=request.outlines,
         replicates=request.replicates,
         whole_patients=request.whole_patients,
         seed=request.seed,
