@@ -51,8 +51,7 @@ class Doubt:
         kind: what may be wrong.
         reason: what was measured, in words.
         share: in (0, 1], how much of the filter's answer goes to this; None where a measure
-            crossed its limit. It is no certainty: of 1,011 films that lay right, all that were
-            suspected had 0.95 or more.
+            crossed its limit. It is no certainty: right films, too, reach 0.99 (docs/check.md).
     """
 
     kind: DoubtKind
