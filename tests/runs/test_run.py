@@ -176,8 +176,8 @@ def test_patients_of_other_data_are_left_out_counted_and_recorded(
         }
     ]
     assert "left out of training: 1 patients" in caplog.text
+    again = RunOptions(start=start, resume=True)
     with pytest.raises(CheckpointError, match="studies"):
-        again = RunOptions(start=start, resume=True)
         pretrain(recipe, manifest, tmp_path / "run", again)
 
 
