@@ -136,6 +136,8 @@ def test_a_name_without_description_says_what_is_like_it_and_what_to_do() -> Non
     assert "sarcoidisis" not in DEFAULT
     with pytest.raises(KnowledgeError, match=r"'sarcoidisis' \(names like it: sarcoidosis.*Write"):
         DEFAULT.of("sarcoidisis")
+    with pytest.raises(KnowledgeError, match=r"'covid-91' \(names like it: covid[ -]19\)\. Write"):
+        DEFAULT.of("covid-91")
     with pytest.raises(KnowledgeError, match=r"no description of 'xyzzy'\. Write"):
         DEFAULT.texts(["edema", "xyzzy"])
 

@@ -196,8 +196,8 @@ class Descriptions:
                 f"{name!r} may mean {' or '.join(repr(entry.name) for entry in fitting)}, "
                 "expected one finding. Use one of these names."
             )
-        near = difflib.get_close_matches(plain(name), self._all_names, SUGGESTIONS)
-        like = f" (names like it: {', '.join(near)})" if near else ""
+        near = difflib.get_close_matches(plain(name), self._written, SUGGESTIONS)
+        like = f" (names like it: {', '.join(self._written[n] for n in near)})" if near else ""
         raise KnowledgeError(
             f"there is no description of {name!r}{like}. Write what it looks like, in a file of "
             "descriptions or as NAME=DESCRIPTION."
@@ -260,8 +260,10 @@ class Descriptions:
         return Linker(ConceptGraph(concepts=tuple(_as_concepts(self.entries))))
 
     @functools.cached_property
-    def _all_names(self) -> list[str]:
-        return [plain(name) for entry in self for name in (entry.name, *entry.synonyms)]
+    def _written(self) -> dict[str, str]:
+        """Every name as it is compared, and as it is written."""
+        names = [name for entry in self for name in (entry.name, *entry.synonyms)]
+        return {plain(name): name for name in names}
 
 
 def _as_concepts(entries: Iterable[Description]) -> Iterator[Concept]:
