@@ -174,6 +174,16 @@ def test_an_equal_name_takes_the_place_and_a_mere_synonym_stands_alone() -> None
     assert texts == {"line": "A stripe.", "catheter": "A tube.", "wire": "A stripe."}
 
 
+def test_a_name_that_an_own_description_claims_is_not_inherited_by_another() -> None:
+    ours = Descriptions(entries=(entry("pleural effusion", "A veil.", "effusion", "hydrothorax"),))
+    own = Descriptions(
+        entries=(entry("effusion", "Fluid."), entry("fluid", "Any.", "pleural effusion"))
+    )
+    both = ours.extended(own)
+    assert both.of("pleural effusion").text == "Any."
+    assert both.of("hydrothorax").text == both.of("effusion").text == "Fluid."
+
+
 def test_a_name_that_fits_several_is_refused() -> None:
     some = Descriptions(
         entries=(entry("pleural effusion", "Fluid.", "PE"), entry("embolism", "Dark.", "PE"))
@@ -261,7 +271,7 @@ def test_a_missing_json_file_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(KnowledgeError, match=r"ends in '\.txt', expected"):
+    with pytest.raises(KnowledgeError, match=r"ends in '\.txt', expected \.json, \.toml"):
         Descriptions.read(written(tmp_path, "mass", "own.txt"))
 
 
