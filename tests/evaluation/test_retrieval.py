@@ -11,6 +11,7 @@ from spoken_cohort import QuarterModel, write_spoken
 import carina
 from carina.cli.main import main
 from carina.errors import ConfigError, EvaluationError
+from carina.evaluation.compare import compare
 from carina.evaluation.retrieval import RetrievalSettings, evaluate_retrieval, report_text
 from carina.evaluation.task_page import task_page
 from carina.pages.report_page import render_report_page
@@ -112,3 +113,9 @@ def test_it_is_a_task_of_the_command_with_a_page(
     assert "image to report" in capsys.readouterr().out
     page = task_page(evaluate_retrieval(model, spoken, FEW), model, spoken)
     assert "by chance 1.000" in render_report_page(page)  # at 5, of three texts
+
+
+def test_two_of_them_cannot_be_compared_yet(spoken: Manifest) -> None:
+    evaluation = evaluate_retrieval(QuarterModel(), spoken, FEW)
+    with pytest.raises(EvaluationError, match="of the task retrieval cannot be compared yet"):
+        compare(evaluation, evaluation)
