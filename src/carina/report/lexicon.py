@@ -24,6 +24,7 @@ WHOLE = frozenset({"normal", "clear"})
 # Parts of the body that an observation's phrase can name without its term always being there.
 NAMED_PLACES = frozenset(
     {"apex", "base", "perihilar region", "retrocardiac region", "hilum", "mediastinum", "aorta"}
+    | {"clavicle", "shoulder", "sternum"}
 )
 KEYS = {"synonyms", "is_a", "site", "kind", "region", "side"}
 

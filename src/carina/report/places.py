@@ -340,7 +340,8 @@ def place_words(place: Place, site: str | None) -> str | None:
             name = f"{place.zone} {name}"
         elif place.zone and place.zone not in name:
             name = f"{place.zone} {name.split()[-1]}"
-        return f"{side} {name}" if side and own is None else name
+        fixed = own is not None and name == place.term.name  # "right upper and left lower lobes"
+        return f"{side} {name}" if side and not fixed else name
     if place.zone and site in {None, "lung"}:
         return f"{side} {place.zone} lung" if side else f"{place.zone} lung"
     if side is None:

@@ -65,6 +65,8 @@ class PositionTree:
             return words
         side = zone = part = None
         for meaning in self._meanings(canonical(words).split()):
+            if meaning is None:
+                continue
             side = side or meaning.side
             if meaning.role is Role.ZONE:
                 zone = meaning.word
@@ -74,8 +76,13 @@ class PositionTree:
             return None
         return self._placed(side, zone_of(zone, part or "chest") if zone else part or "chest")
 
-    def _meanings(self, words: list[str]) -> Iterator[Meaning]:
-        """The places and sides among words, the longest phrase first."""
+    def spelled(self, words: str) -> str | None:
+        """As `named`, but None where any of the words is no part of a place."""
+        unknown = any(meaning is None for meaning in self._meanings(canonical(words).split()))
+        return words if words in self._parents else None if unknown else self.named(words)
+
+    def _meanings(self, words: list[str]) -> Iterator[Meaning | None]:
+        """The places and sides among words, the longest phrase first; None for another word."""
         begin = 0
         while begin < len(words):
             for end in range(min(len(words), begin + LONGEST_PHRASE), begin, -1):
@@ -85,6 +92,7 @@ class PositionTree:
                     begin = end
                     break
             else:
+                yield None
                 begin += 1
 
     def _placed(self, side: str | None, name: str) -> str | None:
