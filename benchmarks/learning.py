@@ -105,7 +105,8 @@ def scores(run: Path, manifest: Manifest, split: str) -> dict[str, object]:
     unseen = UNSEEN if split == "test" else ()
     tuned_on = "validate" if split == "test" else None
     how = ZeroShotSettings(split=split, threshold_split=tuned_on)
-    named = evaluate_zero_shot(model, manifest, [*SEEN, *unseen], how)
+    by_name = [carina.Query(name, name) for name in unseen]  # even where a model describes
+    named = evaluate_zero_shot(model, manifest, [*SEEN, *by_name], how)
     row: dict[str, object] = {"seen_auc": shown(mean_over(named, SEEN)["auc"])}
     described = [carina.Query(name, definition_of(name)) for name in unseen]
     if described:

@@ -22,10 +22,11 @@ from carina.imaging.preprocessing import Preprocessing, Squash
 from carina.imaging.store import ImageStore
 from carina.knowledge.chest import chest_graph
 from carina.models.folder import load_model, save_model
+from carina.pretraining.finding_texts import KnownDescriptions, known_descriptions
 from carina.pretraining.kept_embeddings import kept_embeddings
 from carina.pretraining.medklip import BareName, MedKLIPConfig, MedKLIPModel, TrainedFinding
 from carina.pretraining.medklip_objective import MedKLIPLosses
-from carina.pretraining.medklip_stage import KnownDescriptions, MedKLIPStage, known_descriptions
+from carina.pretraining.medklip_stage import MedKLIPStage
 from carina.pretraining.medklip_targets import FrequentTriplets, PaperTriplets
 from carina.pretraining.stage import StageInputs
 from carina.pretraining.text_source import BertText
@@ -169,6 +170,17 @@ def test_no_triplet_at_all_is_one_clear_message(tmp_path: Path) -> None:
 def test_findings_that_need_a_description_and_have_none_are_named() -> None:
     with pytest.raises(KnowledgeError, match="1 of 2 findings have no description: wobble"):
         KnownDescriptions(known_descriptions(None)).findings(["nodule", "wobble"])
+
+
+def test_a_finding_on_a_side_is_asked_by_its_side_and_its_description() -> None:
+    nodule = known_descriptions(None).of("nodule").text
+    texts = KnownDescriptions(known_descriptions(None))
+    assert texts.text("left nodule") == f"On the left: {nodule}"
+    assert KnownDescriptions(known_descriptions(None), {"nodule": "A ball."}).findings(
+        ["right nodule"]
+    ) == (TrainedFinding(name="right nodule", text="On the right: A ball."),)
+    with pytest.raises(KnowledgeError, match="no description of 'left wobble'"):
+        texts.text("left wobble")
 
 
 def test_descriptions_of_the_users_own_go_first(inputs: StageInputs, tmp_path: Path) -> None:

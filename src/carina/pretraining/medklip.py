@@ -54,9 +54,9 @@ class Described:
         if folded(query.name) in known:
             return known[folded(query.name)]
         # Imported here because it takes a while, and findings of the training do without.
-        from carina.knowledge.descriptions import Descriptions
+        from carina.pretraining.finding_texts import KnownDescriptions, known_descriptions
 
-        return Descriptions.default().of(query.name).text
+        return KnownDescriptions(known_descriptions(None), known).text(query.name)
 
 
 @dataclass(frozen=True, kw_only=True)

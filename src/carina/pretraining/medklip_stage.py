@@ -4,15 +4,14 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 
 from carina.encoders.text import TextEncoder
-from carina.errors import ConfigError, KnowledgeError, ReportError
+from carina.errors import ConfigError, ReportError
 from carina.files import progress
 from carina.imaging.store import ImageStore
-from carina.knowledge.descriptions import Descriptions
+from carina.pretraining.finding_texts import BareNames, KnownDescriptions, known_descriptions
 from carina.pretraining.image_side import measured
 from carina.pretraining.image_source import FreshImage, ImageSource
 from carina.pretraining.kept_embeddings import kept_embeddings
@@ -35,7 +34,6 @@ from carina.pretraining.medklip_targets import (
 from carina.pretraining.pairs import Pairs, training_pairs
 from carina.pretraining.report_targets import (
     AnnotatedEntities,
-    KnownQuery,
     Label,
     RuleEntities,
     SentenceRuleEntities,
@@ -51,7 +49,6 @@ from carina.training.settings import TrainingSettings
 LOGGER = logging.getLogger(__name__)
 SENTENCE = "It is located at {}"  # MedKLIP's published code
 EMBEDDINGS = "embeddings.safetensors"
-SHOWN = 5  # names in a message
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,7 +138,7 @@ class MedKLIPStage:
         chosen_reports = np.array([report_of[row] for row in rows])
         return chosen(pairs, rows), TripletTargets(matrix, chosen_reports)
 
-    def _wording(self) -> "BareNames | KnownDescriptions":
+    def _wording(self) -> BareNames | KnownDescriptions:
         if isinstance(self.model.wording, BareName):
             return BareNames()
         return KnownDescriptions(known_descriptions(self.descriptions))
@@ -155,62 +152,6 @@ class MedKLIPStage:
         return replace(
             self.model, text=encoder.config, preprocessing=preprocessing, findings=findings
         )
-
-
-def known_descriptions(path: str | None) -> Descriptions:
-    """Ours, behind those of a file where one is given."""
-    default = Descriptions.default()
-    return default if path is None else default.extended(Descriptions.read(Path(path)))
-
-
-class BareNames:
-    """Findings are asked by their names."""
-
-    def knows(self, name: str) -> bool:
-        """Every name is its own text."""
-        return True
-
-    def findings(self, names: Sequence[str]) -> tuple[TrainedFinding, ...]:
-        """Findings with their texts."""
-        return tuple(TrainedFinding(name=name, text=name) for name in names)
-
-
-class KnownDescriptions:
-    """Findings are asked by what they look like."""
-
-    def __init__(self, descriptions: Descriptions) -> None:
-        self._descriptions = descriptions
-
-    def knows(self, name: str) -> bool:
-        """Whether there is a description, of the finding itself where a side is named."""
-        return name in self._descriptions or self._sided(name) is not None
-
-    def findings(self, names: Sequence[str]) -> tuple[TrainedFinding, ...]:
-        """Findings with their texts.
-
-        Raises:
-            KnowledgeError: some have none.
-        """
-        without = [name for name in names if not self.knows(name)]
-        if without:
-            shown = ", ".join(without[:SHOWN]) + (", ..." if len(without) > SHOWN else "")
-            raise KnowledgeError(
-                f"{len(without)} of {len(names)} findings have no description: {shown}. Write "
-                "what they look like into a file, and --set descriptions=FILE."
-            )
-        return tuple(TrainedFinding(name=name, text=self._text(name)) for name in names)
-
-    def _text(self, name: str) -> str:
-        if name in self._descriptions:
-            return self._descriptions.of(name).text
-        sided = self._sided(name)
-        assert sided is not None
-        return f"On the {sided.side}: {self._descriptions.of(sided.standard).text}"
-
-    def _sided(self, name: str) -> KnownQuery | None:
-        """A name with a side whose finding is described."""
-        query = KnownQuery.read(name)
-        return query if query.side and query.standard in self._descriptions else None
 
 
 def with_triplets(read: Sequence[Sequence[Triplet]], report_of: Sequence[int]) -> list[int]:
