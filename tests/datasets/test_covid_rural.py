@@ -74,6 +74,19 @@ def test_masks_of_zeros_and_ones_are_drawn_so_that_they_are_seen(tmp_path: Path)
     assert (study.masks[0].label, study.patient_id) == ("Lung Opacity", "COVID-19-AR-16406490")
 
 
+@pytest.mark.parametrize("mode", ["P", "RGB", "1"])
+def test_masks_of_other_modes_are_read_by_what_is_not_zero(tmp_path: Path, mode: str) -> None:
+    root = release(tmp_path / "rural", ONE)
+    mask = Image.new("L", (40, 32))
+    mask.paste(1 if mode == "P" else 255, (0, 0, 20, 32))
+    if mode == "P":
+        mask = Image.fromarray(np.asarray(mask), "P")
+        mask.putpalette([0, 0, 0, 128, 0, 0])
+    mask.convert(mode).save(root / "pngs_masks" / f"{ONE}.png")
+    (study,) = index(root, tmp_path / "m.parquet")
+    assert read_mask(root / study.masks[0].path, 32, 40).sum() == 20 * 32
+
+
 def test_the_table_of_patients_tells_age_sex_and_the_test(tmp_path: Path) -> None:
     root = release(tmp_path, ONE, TWO)
     patients(root, "COVID-19-AR-16406490,38,F,WHITE,1,PCR")

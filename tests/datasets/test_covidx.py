@@ -51,15 +51,15 @@ def test_the_first_line_of_four_columns_is_an_image_and_no_header(tmp_path: Path
     )
     studies = studies_in(root)
     assert {name: study.split for name, study in studies.items()} == {
-        "a": "train",
-        "b": "validate",
-        "c": "test",
+        "a.png": "train",
+        "b.png": "validate",
+        "c.png": "test",
     }
-    assert said(studies["a"]) == {"COVID-19": PRESENT}
-    assert said(studies["b"]) == {"COVID-19": ABSENT}
+    assert said(studies["a.png"]) == {"COVID-19": PRESENT}
+    assert said(studies["b.png"]) == {"COVID-19": ABSENT}
     # Patient 3 of one collection is not patient 3 of another.
     assert [study.patient_id for study in studies.values()] == ["cohen-117", "sirm-3", "rsna-3"]
-    assert studies["a"].radiographs[0].path == "train/a.png"
+    assert studies["a.png"].radiographs[0].path == "train/a.png"
 
 
 def test_three_columns_and_three_classes(tmp_path: Path) -> None:
@@ -67,16 +67,20 @@ def test_three_columns_and_three_classes(tmp_path: Path) -> None:
     names = ("SARS-10.1148-p2.png", "n.png", "p.png", "t.png")
     root = release(tmp_path, put(*names), train=lines, test="9 t.png normal\n")
     studies = studies_in(root)
-    assert said(studies["SARS-10.1148-p2"]) == {"COVID-19": PRESENT}
-    assert said(studies["n"]) == {"COVID-19": ABSENT, "Pneumonia": ABSENT, "No Finding": PRESENT}
-    assert said(studies["p"]) == {"COVID-19": ABSENT, "Pneumonia": PRESENT}
-    assert studies["p"].patient_id == "5"
+    assert said(studies["SARS-10.1148-p2.png"]) == {"COVID-19": PRESENT}
+    assert said(studies["n.png"]) == {
+        "COVID-19": ABSENT,
+        "Pneumonia": ABSENT,
+        "No Finding": PRESENT,
+    }
+    assert said(studies["p.png"]) == {"COVID-19": ABSENT, "Pneumonia": PRESENT}
+    assert studies["p.png"].patient_id == "5"
 
 
 def test_two_columns_tell_no_patient(tmp_path: Path) -> None:
     root = release(tmp_path, put("data/train/a.png"), train="a.png normal\n", test="b.png normal\n")
     (study,) = studies_in(root).values()
-    assert (study.study_id, study.patient_id) == ("a", "a.png")
+    assert (study.study_id, study.patient_id) == ("a.png", "a.png")
     assert study.radiographs[0].path == "data/train/a.png"
 
 
@@ -84,7 +88,7 @@ def test_names_with_blanks_are_taken_apart_from_the_right(tmp_path: Path) -> Non
     lines = "ANON193 CR.1.2 84 x.png negative actmed\n"
     root = release(tmp_path, put("train/CR.1.2 84 x.png"), train=lines)
     (study,) = studies_in(root).values()
-    assert (study.study_id, study.patient_id) == ("CR.1.2 84 x", "actmed-ANON193")
+    assert (study.study_id, study.patient_id) == ("CR.1.2 84 x.png", "actmed-ANON193")
 
 
 def test_an_eighth_of_the_training_patients_validates_without_a_list(tmp_path: Path) -> None:
@@ -92,7 +96,7 @@ def test_an_eighth_of_the_training_patients_validates_without_a_list(tmp_path: P
     names = put(*(f"train/{number}.png" for number in range(400)))
     studies = studies_in(release(tmp_path, names, train=lines))
     splits = {study.study_id: study.split for study in studies.values()}
-    assert all(splits[str(n)] == splits[str(n + 1)] for n in range(0, 400, 2))
+    assert all(splits[f"{n}.png"] == splits[f"{n + 1}.png"] for n in range(0, 400, 2))
     assert 2 * 11 < list(splits.values()).count("validate") < 2 * 39  # 25 of 200, three deviations
 
 
@@ -103,7 +107,7 @@ def test_lists_of_a_version_are_found_and_versions_are_not_mixed(tmp_path: Path)
     with pytest.raises(DatasetError, match=r"found train_COVIDx9A\.txt, test\.txt, which are of d"):
         studies_in(root)
     (root / "test.txt").rename(root / "test_COVIDx9A.txt")
-    assert list(studies_in(root)) == ["a"]
+    assert list(studies_in(root)) == ["a.png"]
     (root / "train_COVIDx9B.txt").write_text("1 a.png negative cohen\n")
     with pytest.raises(DatasetError, match=r"found train_COVIDx9A\.txt, train_COVIDx9B\.txt, exp"):
         studies_in(root)
@@ -120,7 +124,8 @@ def test_lists_of_a_version_are_found_and_versions_are_not_mixed(tmp_path: Path)
             "1 a.png negative rsna\n2 b.png normal\n",
             "line 2: has 3 columns, but the lines before h",
         ),
-        ("1 a.png negative rsna\n1 a.png negative rsna\n", r"line 2: a\.png is listed a second"),
+        ("1 a.png negative rsna\n1 a.png positive rsna\n", r"line 2: a\.png is listed a second"),
+        ("9 test.png negative rsna\n", r"test\.txt, line 1: test\.png is listed a second time, wi"),
         ("negative\n", "line 1: found 'negative', expected the name of an image before the class"),
         (
             "a.png negative rsna\n",
@@ -136,6 +141,15 @@ def test_lists_of_a_version_are_found_and_versions_are_not_mixed(tmp_path: Path)
 def test_a_line_that_cannot_be_right_is_refused(tmp_path: Path, lines: str, message: str) -> None:
     with pytest.raises(DatasetError, match=message):
         studies_in(release(tmp_path, put("train/a.png", "train/b.png"), train=lines))
+
+
+def test_a_line_that_stands_twice_is_counted(tmp_path: Path) -> None:
+    tally, line = Tally(), "1 a.png negative rsna\n"
+    studies = studies_in(
+        release(tmp_path, put("train/a.png", "test/test.png"), train=2 * line), tally
+    )
+    assert list(studies) == ["a.png", "test.png"]
+    assert tally.counts == {"lines that repeat an image, left out": 1}
 
 
 def test_images_that_are_not_there_are_counted(tmp_path: Path) -> None:
