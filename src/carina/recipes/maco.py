@@ -162,7 +162,7 @@ def maco_small() -> Recipe:
         measured_standardisation=True,
         training=TrainingSettings(
             batch_size=64,
-            steps=1500,
+            steps=800,
             optimiser=AdamW(rate=2e-3, weight_decay=0.05, betas=(0.9, 0.95)),
             schedule=WarmupCosine(warmup_share=0.05),
             clip_norm=1.0,
