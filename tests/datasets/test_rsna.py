@@ -108,6 +108,16 @@ def test_dicom_files_tell_view_sex_and_age_and_are_read(
         studies_in(root)
 
 
+@pytest.mark.parametrize("content", [b"x", b"\0" * 128 + b"DICM" + b"\x02\0\0\0ULxx" * 9, b""])
+def test_a_damaged_file_stays_in_the_manifest_and_tells_nothing(
+    tmp_path: Path, content: bytes
+) -> None:
+    root = release(tmp_path, HEALTHY)
+    (root / "stage_2_train_images" / f"{ONE}.dcm").write_bytes(content)
+    (study,) = studies_in(root)
+    assert (study.sex, study.age_years, study.radiographs[0].width) == (None, None, None)
+
+
 def test_what_is_listed_and_not_there_or_there_and_not_listed_is_counted(tmp_path: Path) -> None:
     root = release(tmp_path, HEALTHY, f"{TWO},,,,,0", classes=[f"{ONE},Normal", f"{THREE},Normal"])
     (root / "stage_2_train_images" / f"{TWO}.dcm").unlink()
