@@ -12,8 +12,9 @@ from spoken_cohort import QuarterModel, write_spoken
 
 import carina
 from carina.cli.main import main
+from carina.encoders.tokenizer import train_wordpiece
 from carina.errors import ConfigError, EvaluationError
-from carina.evaluation.phrase_cases import label_cases, phrase_cases
+from carina.evaluation.phrase_cases import LeftOut, label_cases, phrase_cases, read_phrase
 from carina.evaluation.phrase_grounding import (
     PhraseGroundingSettings,
     evaluate_phrase_grounding,
@@ -139,6 +140,17 @@ def test_what_cannot_be_used_is_named(spoken: Manifest) -> None:
     assert evaluation.images == 1
     assert "gone.png" in evaluation.settings["unreadable"][0]["image"]
     assert "is empty" in evaluation.settings["unusable_outlines"][0]["message"]
+
+
+def test_phrases_that_cannot_be_read_are_asked_all_the_same_and_named() -> None:
+    tokenizer = train_wordpiece(["opacity at the left base. nothing else."] * 2, 100)
+    model = SimpleNamespace(tokenizer=tokenizer, max_tokens=9)
+    left_out = LeftOut()
+    assert read_phrase(model, "气胸", left_out) == "气胸"
+    long = "opacity at the left base. nothing else."
+    assert read_phrase(model, long, left_out) == "opacity at the left base."
+    assert left_out.notes["气胸"] == "no word of it is known to the model"
+    assert "the first 1 of 2 sentences" in left_out.notes["opacity at the left base."]
 
 
 def test_nothing_to_score_is_refused(spoken: Manifest) -> None:

@@ -100,16 +100,11 @@ def label_cases(manifest: Manifest, template: str) -> list[PhraseCase]:
 
 
 def boxes_truth(frontal: Frontal, boxes: Sequence[tuple[float, float, float, float]]) -> Truth:
-    """The union of boxes, given in pixels of the radiograph as the manifest has it.
-
-    A radiograph whose size the manifest does not tell has the boxes' own pixels.
-    """
-    radiograph = frontal.study.radiographs[frontal.radiograph]
+    """The union of boxes, given in pixels of the radiograph as the manifest has it."""
 
     def truth(height: int, width: int) -> Bool[np.ndarray, "height width"]:
-        if radiograph.width is None or radiograph.height is None:
-            raise EvaluationError("the manifest lacks the size of the radiograph; index it again")
-        across, down = width / radiograph.width, height / radiograph.height
+        whole_height, whole_width = size_of(frontal)
+        across, down = width / whole_width, height / whole_height
         scaled = [(x1 * across, y1 * down, x2 * across, y2 * down) for x1, y1, x2, y2 in boxes]
         return box_mask(scaled, height, width)
 
@@ -118,17 +113,27 @@ def boxes_truth(frontal: Frontal, boxes: Sequence[tuple[float, float, float, flo
 
 def outline_truth(manifest: Manifest, frontal: Frontal, label: str) -> Truth:
     """The masks, or else the boxes, of a label."""
-    radiograph = frontal.study.radiographs[frontal.radiograph]
 
     def truth(height: int, width: int) -> Bool[np.ndarray, "height width"]:
-        if radiograph.width is None or radiograph.height is None:
-            raise EvaluationError("the manifest lacks the size of the radiograph; index it again")
-        whole = outline_of(manifest, frontal, label, radiograph.height, radiograph.width)
-        rows = ((np.arange(height) + 0.5) * radiograph.height / height).astype(np.int64)
-        columns = ((np.arange(width) + 0.5) * radiograph.width / width).astype(np.int64)
+        whole_height, whole_width = size_of(frontal)
+        whole = outline_of(manifest, frontal, label, whole_height, whole_width)
+        rows = ((np.arange(height) + 0.5) * whole_height / height).astype(np.int64)
+        columns = ((np.arange(width) + 0.5) * whole_width / width).astype(np.int64)
         return whole[np.ix_(rows, columns)]
 
     return truth
+
+
+def size_of(frontal: Frontal) -> tuple[int, int]:
+    """Height and width of a radiograph, as the manifest has them.
+
+    Raises:
+        EvaluationError: it does not tell them, so boxes cannot be placed.
+    """
+    radiograph = frontal.study.radiographs[frontal.radiograph]
+    if radiograph.width is None or radiograph.height is None:
+        raise EvaluationError("the manifest lacks the size of the radiograph; index it again")
+    return radiograph.height, radiograph.width
 
 
 def mapped_cases(
