@@ -389,6 +389,17 @@ def test_a_vocabulary_must_say_where_what_has_no_position_goes(missing: str) -> 
         TripletVocabulary(entities=("mass",), positions=("left lung", *others))
 
 
+def test_two_words_for_one_place_are_refused() -> None:
+    with pytest.raises(ConfigError, match="'right base' and 'right basilar' are the same place"):
+        TripletVocabulary(entities=("mass",), positions=("right base", "right basilar", *NO_PLACE))
+
+
+def test_a_position_on_both_sides_takes_either() -> None:
+    both = TripletVocabulary(entities=("opacity",), positions=("both bases", *NO_PLACE))
+    assert read("Left base opacity.", both) == {"opacity @ both bases"}
+    assert read("Basilar opacity.", both) == {"opacity @ other"}
+
+
 def test_names_twice_and_empty_lists_are_refused() -> None:
     with pytest.raises(ConfigError, match="entities of a vocabulary hold 'mass' more than once"):
         TripletVocabulary(entities=("mass", "mass"), positions=NO_PLACE)

@@ -90,9 +90,17 @@ class TripletVocabulary:
                 f"the positions of a vocabulary lack {missing[0]!r}; add it: it is where entities "
                 "without a place, or at a place that is not listed, are put."
             )
+        met: dict[str, str] = {}
         for word in self.positions:
-            if word not in NO_PLACE and places_of(word) is None:
+            places = () if word in NO_PLACE else places_of(word)
+            if places is None:
                 raise ConfigError(unknown_position(word))
+            for place in places:
+                if met.setdefault(place, word) != word:
+                    raise ConfigError(
+                        f"the positions {met[place]!r} and {word!r} are the same place, {place}: "
+                        "keep one of them."
+                    )
 
 
 def unknown_position(word: str) -> str:
@@ -116,7 +124,7 @@ def places_of(position: str) -> tuple[str, ...] | None:
     if position in paper_words()["positions"]:
         return tuple(paper_words()["positions"][position])
     place = position_tree().spelled(position)
-    return None if place is None else (place,)
+    return None if place is None else position_tree().halves(place)
 
 
 @functools.cache
@@ -370,5 +378,5 @@ def positions_by_place(positions: Iterable[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for position in positions:
         for place in () if position in NO_PLACE else places_of(position) or ():
-            found.setdefault(place, position)
+            found[place] = position
     return found
