@@ -8,7 +8,9 @@ from torch import Tensor
 from carina.encoders.masked_decoder import MaskedDecoder, MaskedDecoderConfig
 from carina.encoders.masked_vit import MaskedViT, MaskedViTConfig
 from carina.encoders.masking import PatchMasks, draw_masks
+from carina.encoders.patch_embedding import ConvolvedPatches
 from carina.encoders.positions import MAEPositions, OfficialPositions, position_table
+from carina.encoders.resnet import Basic, ResNetConfig
 from carina.encoders.vit import ViTConfig
 from carina.errors import ConfigError, ModelError
 from carina.pretraining.published_mae import PublishedMAE, load_mae
@@ -163,3 +165,18 @@ def test_weights_of_another_network_are_refused(tmp_path) -> None:
 def test_fresh_weights_in_place_of_published_ones_are_said(caplog) -> None:
     PublishedMAE().start(encoder_of())
     assert "starts from fresh weights; the paper's starts from MAE's ViT-B/16" in caplog.text
+
+
+def test_a_small_network_can_embed_the_patches() -> None:
+    network = ResNetConfig(block=Basic(), depths=(1, 1), widths=(4, 8), stem_width=4, channels=1)
+    embedding = ConvolvedPatches(network=replace(network, dim=16))
+    encoder = encoder_of(MaskedViTConfig(vit=VIT, embedding=embedding))
+    grid = encoder.patch_embed(pictures())
+    assert grid.shape == (2, 16, 16)
+    kept = torch.tensor([[3, 7], [1, 2]])
+    assert encoder(pictures(), kept).shape == (2, 3, 16)
+
+
+def test_a_network_whose_features_are_no_patches_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"stride, channels and dim \(16, 3, 768\); expected"):
+        MaskedViTConfig(vit=VIT, embedding=ConvolvedPatches())
