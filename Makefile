@@ -37,6 +37,7 @@ test-all: setup
 
 docs: setup
 	$(BIN)/python docs/build.py
+	$(BIN)/python docs/described.py
 
 clean:
 	rm -rf build demo .venv

@@ -1,6 +1,8 @@
-"""The ablations of KAD's paper on the synthetic cohort: kad_small against each, several seeds.
+"""The ablations of the papers on the synthetic cohort: a small recipe against each.
 
-    python benchmarks/ablations.py --steps 600 --record      # hours on a slow core; continues
+    python benchmarks/ablations.py --steps 600 --record      # KAD; hours on a slow core
+    python benchmarks/ablations.py --recipes medklip_small medklip_small_no_descriptions \
+        medklip_small_no_position --steps 500 --record
 
 Every training has the same images, batches and number of steps, shorter than kad_small's own. Each
 row of ablations.csv is one training; intervals are over test patients. What is printed at the
@@ -40,6 +42,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=600)
     parser.add_argument("--studies", type=int, default=PhantomConfig().studies)
     parser.add_argument("--work", type=Path, default=Path("build/learning"))
+    parser.add_argument("--store", type=Path, nargs="*", default=[], help="if packed before")
     parser.add_argument("--record", action="store_true")
     arguments = parser.parse_args()
     manifest = cohort(arguments.work / f"cohort{arguments.studies}", arguments.studies)
@@ -47,7 +50,7 @@ def main() -> None:
     for seed in arguments.seeds:
         for name in arguments.recipes:
             known = found(name, seed, arguments.steps)
-            row = known or measured(name, seed, arguments.steps, manifest, arguments.work)
+            row = known or measured(name, seed, arguments.steps, manifest, arguments)
             if arguments.record and not known:
                 record("ablations", row)
             rows.append(row)
@@ -66,11 +69,14 @@ def found(recipe: str, seed: int, steps: int) -> dict[str, object] | None:
     return None
 
 
-def measured(name: str, seed: int, steps: int, manifest: Manifest, work: Path) -> dict[str, object]:
+def measured(
+    name: str, seed: int, steps: int, manifest: Manifest, arguments: argparse.Namespace
+) -> dict[str, object]:
     """Trains one recipe with one seed, or what is left of it, and measures it."""
     recipe = with_settings(find_recipe(name), [f"alignment.training.steps={steps}"])
-    run = work / f"ablation_{name}_{seed}_{steps}"
-    pretrain(recipe, manifest, run, RunOptions(seed=seed, resume=True))
+    run = arguments.work / f"ablation_{name}_{seed}_{steps}"
+    options = RunOptions(seed=seed, resume=True, stores=tuple(arguments.store))
+    pretrain(recipe, manifest, run, options)
     return {
         "recipe": name,
         "seed": seed,

@@ -50,6 +50,7 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[], dest="settings")
     parser.add_argument("--split", default="test", help="validate while tuning")
     parser.add_argument("--work", type=Path, default=Path("build/learning"))
+    parser.add_argument("--store", type=Path, nargs="*", default=[], help="if packed before")
     parser.add_argument("--run", type=Path, help="a finished run of this recipe and cohort")
     parser.add_argument("--record", action="store_true")
     arguments = parser.parse_args()
@@ -58,7 +59,8 @@ def main() -> None:
     run = arguments.work / words.replace("=", "").replace("/", "")
     recipe = with_settings(find_recipe(arguments.recipe), arguments.settings)
     if arguments.run is None:
-        pretrain(recipe, manifest, run, RunOptions(seed=arguments.seed, resume=True))
+        options = RunOptions(seed=arguments.seed, resume=True, stores=tuple(arguments.store))
+        pretrain(recipe, manifest, run, options)
     else:
         run = arguments.run
     row = {
@@ -103,7 +105,8 @@ def scores(run: Path, manifest: Manifest, split: str) -> dict[str, object]:
     unseen = UNSEEN if split == "test" else ()
     tuned_on = "validate" if split == "test" else None
     how = ZeroShotSettings(split=split, threshold_split=tuned_on)
-    named = evaluate_zero_shot(model, manifest, [*SEEN, *unseen], how)
+    by_name = [carina.Query(name, name) for name in unseen]  # even where a model describes
+    named = evaluate_zero_shot(model, manifest, [*SEEN, *by_name], how)
     row: dict[str, object] = {"seen_auc": shown(mean_over(named, SEEN)["auc"])}
     described = [carina.Query(name, definition_of(name)) for name in unseen]
     if described:

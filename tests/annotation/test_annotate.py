@@ -1,17 +1,25 @@
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
 from carina.annotation.annotate import (
+    BY_RULES,
     ObservationCount,
     annotate_manifest,
     annotated_report,
     summarise,
 )
+from carina.annotation.places import placed
 from carina.annotation.rules import Rules
+from carina.annotation.source import Reading
 from carina.errors import ConfigError, ReportError
+from carina.report.entities import RuleExtractor
+from carina.report.lexicon import Lexicon
 from carina.studies.manifest import Manifest, write_manifest
-from carina.study import Assertion, Finding, Radiograph, Report, Study, Triplet
+from carina.study import Assertion, Entity, EntityKind, Finding, Radiograph, Report, Study, Triplet
 
 TEXTS = ("No effusion. Mass.", "", "Nothing of note.", "Effusion.")
 
@@ -55,6 +63,48 @@ def test_every_read_report_gets_triplets(manifest: Manifest) -> None:
         (),
         (Triplet(entity="pleural effusion", position="pleural", exists=Assertion.PRESENT),),
     ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class NamesOnly:
+    """A source that finds the word "opacity" and says nothing of places."""
+
+    def read(self, studies: Sequence[Study]) -> Reading:
+        return Reading(entities=tuple(map(self.entities, studies)))
+
+    def entities(self, study: Study) -> tuple[Entity, ...]:
+        return tuple(
+            Entity(
+                name="opacity",
+                text=found.group(),
+                kind=EntityKind.OBSERVATION,
+                assertion=Assertion.PRESENT,
+                start=found.start(),
+                end=found.end(),
+            )
+            for found in re.finditer("opacity", study.report.text)
+        )
+
+
+def test_a_source_without_places_gets_those_of_the_rules(
+    manifest: Manifest, tmp_path: Path
+) -> None:
+    text = "Right base opacity. An opacity. Opacity and opacity in both apices."
+    studies = tuple(replace(s, report=Report(text=text)) for s in manifest.studies)
+    write_manifest(studies, tmp_path / "places.parquet", tmp_path)
+    done = annotate_manifest(Manifest.read(tmp_path / "places.parquet"), NamesOnly())
+    entities = done.studies[0].report.entities or ()
+    assert [e.place for e in entities] == ["right base", None, "bilateral apex"]
+    places = [t.position for t in done.studies[0].report.triplets or ()]
+    assert places == ["right base", "left apex", "right apex"]
+    assert done.remarks == (BY_RULES,)
+
+
+def test_an_entity_over_two_of_the_rules_is_at_both_places() -> None:
+    text = "Moderate right and small left effusions."
+    read = RuleExtractor(Lexicon.default()).extract(text)
+    whole = replace(read[-1], place=None, start=0, end=len(text))
+    assert [e.place for e in placed([whole], read)] == ["right pleural", "left pleural"]
 
 
 def test_a_report_that_was_not_read_has_no_triplets_rather_than_none_found() -> None:

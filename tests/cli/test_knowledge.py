@@ -64,6 +64,17 @@ def test_a_part_of_a_release_becomes_a_graph_a_page_and_numbers(
     assert "What Pneumonia is." in page.read_text(encoding="utf-8")
 
 
+def test_the_chest_part_of_a_release_is_a_graph(
+    release: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "chest.parquet"
+    assert run("knowledge", release, "--chest", "--out", out) == 0
+    # Lung diseases, the lung, and what is a kind of the one or lies in the other: no hand.
+    names = {concept.name for concept in ConceptGraph.read(out).concepts}
+    assert names == {"Lung Diseases", "Lung", "Pneumonia", "Pleural effusion"}
+    assert "not in the sources: lung disease, pleural disease" in capsys.readouterr().out
+
+
 def test_reach_without_a_start_is_refused(
     release: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

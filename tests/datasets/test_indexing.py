@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from carina.datasets.declaration import Dataset, Release, read_studies
-from carina.datasets.indexing import index_release
+from carina.datasets.indexing import compared_with_whole, index_release, masks_beside
 from carina.datasets.plain_csv import CSV
 from carina.datasets.registry import DATASETS, dataset_named
 from carina.datasets.tally import Tally
@@ -165,3 +165,21 @@ def test_real_sets_are_healthy_but_for_the_picture_that_is_known_to_be_twice(
     assert [[place.study_id for place in shared.places] for shared in report.pictures] == [
         ["00002658_001", "00002658_002"]
     ]
+
+
+def test_labels_of_another_version_are_told_once_all_studies_are_there(folder: Folder) -> None:
+    boxes = '"[{""label"": ""mass"", ""box"": [1, 2, 3, 4]}]"'
+    root = folder(f"image,findings,split,boxes\na.png,mass,test,{boxes}\nb.png,mass;edema,,\n")
+    declared = replace(
+        CSV,
+        counts={"studies": 2},
+        labels={"studies with mass": 2, "studies with edema": 4, "boxes of mass in test": 1},
+    )
+    manifest = index_release(declared, Release(root=root), root / "m.parquet")
+    assert compared_with_whole(declared, manifest) == {"studies with edema": (1, 4)}
+    larger = replace(declared, counts={"studies": 3})
+    assert compared_with_whole(larger, manifest) == {"studies": (2, 3)}
+
+
+def test_masks_lie_beside_the_manifest_under_its_name(tmp_path: Path) -> None:
+    assert masks_beside(tmp_path / "siim.parquet") == tmp_path / "siim_masks"

@@ -26,6 +26,8 @@ def read_nothing(release: Release, tally: Tally) -> Iterator[Study]:
 
 
 def write_names(cohort: DrawnCohort, out: Path) -> None:
+    for study in cohort.studies:  # of any split: releases outline what they train on too
+        assert {box.label for box in study.boxes} == {mask.label for mask in study.masks}
     names = [f"{study.study_id} {picture.size[0]}" for study, picture in cohort.pictures()]
     save_text("\n".join(names), out / "list" / "names.txt")
 

@@ -1,6 +1,7 @@
 """MIMIC-CXR: a tiny fake in the release's layout, one test for each trap of the real files."""
 
 import gzip
+import re
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -517,4 +518,54 @@ def test_a_report_that_cannot_be_opened_is_told(fake: Fake) -> None:
     path.unlink()
     path.mkdir()
     with pytest.raises(DatasetError, match=r"s53189527\.txt: cannot be read .* Check the disk"):
+        fake.read()
+
+
+def test_findings_stand_where_the_users_list_of_exceptions_says(fake: Fake) -> None:
+    fake.reports[f"p10/p{ONE}/s{A}.txt"] = b" FINAL REPORT\n TECHNIQUE: Large heart.\n"
+    fake.reports[f"p10/p{ONE}/s{B}.txt"] = b" Chest film.\r\n Clear lungs. Signed.\n"
+    fake.write()
+    rows = f"study_id,section,start,end\ns{A},technique,,\n{B},,14,26\n{C},,0,0\n"
+    (fake.texts / "section-exceptions.csv").write_text(rows)
+    studies, tally = fake.read()
+    assert [study.report.text for study in studies] == [
+        " FINAL REPORT\nFINDINGS: Large heart.\n",
+        "FINDINGS: Clear lungs.",
+        "",
+    ]
+    assert tally.counts["reports whose findings are where section-exceptions.csv says"] == 3
+    # An archive has the list beside it.
+    zipped = fake.zipped(fake.folder / "zip" / "mimic-cxr-reports.zip")
+    (zipped.parent / "section-exceptions.csv").write_text(rows)
+    assert fake.read(zipped)[0] == studies
+
+
+def test_exceptions_that_do_not_fit_their_report_are_counted(fake: Fake) -> None:
+    fake.write()
+    rows = f"study_id,section,start,end\n{A},technique,,\n{B},,10,9999\n"
+    (fake.texts / "section-exceptions.csv").write_text(rows)
+    studies, tally = fake.read()
+    assert studies[1].report.text == " FINDINGS: Clear.\n"
+    name = "reports that do not fit their row of section-exceptions.csv, left as they are"
+    assert (tally.counts[name], tally.first[name]) == (2, A)
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("5.04e+07,technique,,", "study_id: found '5.04e+07'"),
+        (",technique,,", "study_id: found None"),
+        (f"{A},,,", "expected the name of a section alone, or start and end"),
+        (f"{A},technique,1,2", "expected the name of a section alone"),
+        (f"{A},,1,", "found section None, start '1', end None"),
+        (f"{A},,a,b", "start 'a'"),
+        (f"{A},technique,,\n{A},,1,2", f"study {A} stands in two rows"),
+    ],
+)
+def test_an_exception_that_cannot_be_understood_is_refused(
+    fake: Fake, row: str, message: str
+) -> None:
+    fake.write()
+    (fake.texts / "section-exceptions.csv").write_text(f"study_id,section,start,end\n{row}\n")
+    with pytest.raises(DatasetError, match=re.escape(message)):
         fake.read()

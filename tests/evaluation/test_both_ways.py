@@ -16,7 +16,7 @@ import carina
 from carina.cli.main import main
 from carina.errors import ConfigError, EvaluationError, KnowledgeError
 from carina.evaluation.both_ways import BothWays, both_ways_page, both_ways_rows, evaluate_both_ways
-from carina.evaluation.page import queries_again
+from carina.evaluation.page_cases import queries_again
 from carina.evaluation.result import Evaluation
 from carina.evaluation.run import EvaluationRequest, evaluate
 from carina.knowledge.descriptions import Description, Descriptions

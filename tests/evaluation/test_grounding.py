@@ -12,7 +12,14 @@ from carina.errors import ConfigError, EvaluationError
 from carina.evaluation.grounding import evaluate_grounding
 from carina.evaluation.grounding_scores import undefined_cases
 from carina.evaluation.grounding_settings import GroundingSettings
-from carina.evaluation.outlines import outline_of, read_mask, separate_boxes
+from carina.evaluation.outlines import (
+    outline_of,
+    parse_outlines,
+    read_mask,
+    separate_boxes,
+    with_outlines,
+)
+from carina.evaluation.page import evaluation_page
 from carina.evaluation.result import Evaluation
 from carina.evaluation.scoring import frontals_of
 from carina.evaluation.table import remarks
@@ -394,3 +401,45 @@ def test_remarks_say_which_findings_beat_the_usual_place(
     sure = [name for name, s in found.findings.items() if s["pointing_over_position"].low > 0]
     assert f"in {len(sure)} of 2 findings" in told
     assert all(name in told for name in sure)
+
+
+def test_wider_word_takes_the_outlines_of_the_labels_it_covers(
+    model: BrightnessModel, cohort: Manifest
+) -> None:
+    covered = {"opacity": ("Effusion", "nodule")}
+    found = evaluate_grounding(model, cohort, ["opacity"], replace(FEW, outlines=covered))
+    apart = evaluate_grounding(model, cohort, settings=FEW)
+    images = set(apart.predictions["image"])
+    assert found.positives["opacity"] == len(images)
+    assert found.settings["outlines"] == {"opacity": ["Effusion", "nodule"]}
+    assert found.data == apart.data  # the data themselves are as they were
+    page = evaluation_page(found, model, cohort)
+    shown = [case for group in page.pointed for case in group.cases]
+    assert shown
+    assert all(case.mask is not None or case.boxes for case in shown)
+
+
+def test_wider_word_leaves_the_labels_themselves_and_joins_masks_of_one_image(
+    cohort: Manifest,
+) -> None:
+    both = next(s for s in cohort.studies if s.masks and s.boxes)
+    wide = with_outlines(cohort.with_studies([both]), {"opacity": ("nodule",), "x": ("effusion",)})
+    (study,) = wide.studies
+    assert [mask.label for mask in study.masks] == ["nodule", "opacity"]
+    assert [box.label for box in study.boxes] == ["Effusion", "x"]
+    assert with_outlines(cohort, {}) is cohort
+
+
+def test_wider_word_of_a_label_that_is_nowhere_is_refused(cohort: Manifest) -> None:
+    with pytest.raises(
+        EvaluationError, match=r"labelled 'mass', which is to outline 'opacity'; .*Effusion, nodule"
+    ):
+        with_outlines(cohort, {"opacity": ("nodule", "mass")})
+
+
+def test_outline_words_are_read_or_refused() -> None:
+    read = parse_outlines(["lung opacity=ground glass opacities, consolidation", "a=b"])
+    assert read == {"lung opacity": ("ground glass opacities", "consolidation"), "a": ("b",)}
+    for text in ("lung opacity", "=b", "a=", "a= , "):
+        with pytest.raises(ConfigError, match="expected NAME=LABEL or NAME=LABEL,LABEL"):
+            parse_outlines([text])

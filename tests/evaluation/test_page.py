@@ -2,6 +2,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 from bright_cohort import BrightnessModel
 from rich.console import Console
@@ -9,7 +10,14 @@ from rich.console import Console
 from carina.errors import ConfigError
 from carina.evaluation.compare import compare, mean_over
 from carina.evaluation.grounding import GroundingSettings, evaluate_grounding
-from carina.evaluation.page import evaluation_page, thinned, unseen_rows, write_evaluation_page
+from carina.evaluation.grounding_page import picked
+from carina.evaluation.page import (
+    evaluation_page,
+    pointing_headlines,
+    thinned,
+    unseen_rows,
+    write_evaluation_page,
+)
 from carina.evaluation.result import Evaluation
 from carina.evaluation.run import EvaluationRequest, evaluate
 from carina.evaluation.table import (
@@ -19,6 +27,7 @@ from carina.evaluation.table import (
     shown_metrics,
 )
 from carina.evaluation.zero_shot import ZeroShotSettings, evaluate_zero_shot
+from carina.pages.report_page import render_report_page
 from carina.studies.manifest import Manifest
 
 FEW = ZeroShotSettings(replicates=30)
@@ -99,7 +108,7 @@ def test_pages_of_both_tasks_are_written(
     )
     write_evaluation_page(grounding, BrightnessModel(), cohort, tmp_path / "b.html")
     assert "no positive image" in (tmp_path / "a.html").read_text()
-    assert "Contrast-to-noise ratio" in (tmp_path / "b.html").read_text()
+    assert "contrast-to-noise" in (tmp_path / "b.html").read_text()
 
 
 def test_model_without_maps_still_gets_a_page(evaluated: Evaluation, cohort: Manifest) -> None:
@@ -189,3 +198,54 @@ def test_unseen_findings_stand_beside_themselves_described_and_without_threshold
     alone = unseen_rows(evaluated, ["hernia"], described)
     assert "mcc" not in alone[0].values
     assert alone[0].values["auc"].value is None
+
+
+def test_grounding_page_shows_hits_near_misses_and_misses_with_their_peaks(
+    cohort: Manifest,
+) -> None:
+    class Shifted(BrightnessModel):
+        """Right about some, beside others: the map of every second study is moved right."""
+
+        def answer(self, radiographs, queries):
+            answers = super().answer(radiographs, queries)
+            grids = answers.grids.clone()
+            grids[1::2] = grids[1::2].roll(4, dims=-1)
+            return replace(answers, grids=grids)
+
+    found = evaluate_grounding(Shifted(), cohort, settings=GroundingSettings(replicates=20))
+    page = evaluation_page(found, BrightnessModel(), cohort)
+    assert page.best == page.worst == ()
+    hits, near, misses, _ = page.pointed
+    inside = (found.predictions["pointing_game"] >= 0.5).sum()
+    assert hits.heading == f"Hits: {inside} of {len(found.predictions)} cases"
+    assert near.cases == ()
+    assert misses.heading.startswith(f"Misses: {len(found.predictions) - inside} of")
+    assert {case.finding for case in hits.cases} == {"nodule", "pleural effusion"}
+    assert all(case.caption.startswith("Peak inside the outline; Dice") for case in hits.cases)
+    assert all("of the shorter side away from" in case.caption for case in misses.cases)
+    for case in hits.cases:
+        row, column = case.peak
+        assert case.heatmap[row, column] == case.heatmap.max()
+    text = render_report_page(page)
+    assert "Best on the test set, as the papers do; flatters" in text
+    assert "usual place, image unseen" in text
+    assert "Near misses" not in text  # there are none to show
+
+
+def test_headline_is_of_all_findings_where_few_are_focal(
+    evaluated: Evaluation, cohort: Manifest
+) -> None:
+    found = evaluate_grounding(BrightnessModel(), cohort, settings=GroundingSettings(replicates=20))
+    assert pointing_headlines(found)[0].label == "Pointing game, 2 focal findings"
+    wide = replace(found, settings={**found.settings, "focal": ["nodule"]})
+    assert pointing_headlines(wide)[0].label == "Pointing game, 2 findings"
+
+
+def test_one_finding_fills_a_group_with_several_images() -> None:
+    row = {"score": 0.5, "pointing_game": 1.0, "peak_distance": 0.0, "dice": None, "cnr": None}
+    names = ["a", "a", "a", "b", "a", "a"]
+    frame = pl.DataFrame([{**row, "image": f"{i}.png", "query": q} for i, q in enumerate(names)])
+    taken = picked(frame.head(1), ())
+    chosen = [(choice.image, choice.finding) for choice in picked(frame, taken)]
+    # One of each finding first, none of an image that is taken.
+    assert chosen == [("1.png", "a"), ("3.png", "b"), ("2.png", "a"), ("4.png", "a")]

@@ -48,8 +48,8 @@ def test_turned_films_are_told_with_their_turn(turned: np.ndarray, words: str) -
     (doubt,) = doubts(turned)
     assert doubt.kind is DoubtKind.TURNED
     assert words in doubt.reason
-    assert doubt.sure is not None
-    assert doubt.sure > 0.6
+    assert doubt.share is not None
+    assert doubt.share > 0.6
 
 
 def test_inverted_films_are_told() -> None:
@@ -81,7 +81,7 @@ def test_a_picture_unlike_any_film_is_named() -> None:
     (doubt,) = doubts(stripes.astype(np.uint8))
     assert doubt.kind is DoubtKind.UNLIKE
     assert "another part of the body" in doubt.reason
-    assert doubt.sure is None
+    assert doubt.share is None
 
 
 def test_a_blank_picture_is_named() -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from carina.imaging.fingerprint import evened
+from carina.imaging.fingerprint import EvenedThumbnails, evened
 from carina.imaging.glance import CLOSER_SIDE, glance_at, squeezed, thumbnails_of
 from carina.imaging.likeness import ALIKE, SAME, likeness, likenesses
 
@@ -66,7 +66,7 @@ def test_a_closer_look_tells_a_copy_from_another_picture() -> None:
 
 def test_likenesses_of_pairs_come_in_their_order_by_any_number_of_threads() -> None:
     seeds = (0, 1, 0, 2)
-    even = evened(thumbnails_of([glance_at(picture(seed)) for seed in seeds]))
+    even = EvenedThumbnails(thumbnails_of([glance_at(picture(seed)) for seed in seeds]))
     pairs = np.array([[0, 1], [0, 2], [1, 3]] * 60)
     alone = list(likenesses(even, pairs))
     assert [value > ALIKE for value in alone] == [False, True, False] * 60

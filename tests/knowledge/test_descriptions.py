@@ -15,7 +15,9 @@ from carina.knowledge.descriptions import (
 )
 from carina.knowledge.graph import Concept, ConceptGraph, ConceptKind, Origin
 from carina.phantom.findings import FINDINGS
+from carina.report.lexicon import Lexicon
 from carina.report.triplets import PAPER_ENTITIES
+from carina.study import EntityKind
 
 DEFAULT = Descriptions.default()
 
@@ -56,6 +58,12 @@ def test_each_of_the_75_entities_has_a_text_of_its_own() -> None:
 def test_what_one_may_well_ask_is_described(name: str) -> None:
     assert name in DEFAULT
     assert DEFAULT.of(name).text
+
+
+def test_every_observation_that_reports_are_read_for_is_described() -> None:
+    terms = Lexicon.default().terms.values()
+    observed = [term.name for term in terms if term.kind is EntityKind.OBSERVATION]
+    assert [name for name in observed if name not in DEFAULT] == []
 
 
 def test_there_are_many_more_than_the_75() -> None:
@@ -128,6 +136,8 @@ def test_a_name_without_description_says_what_is_like_it_and_what_to_do() -> Non
     assert "sarcoidisis" not in DEFAULT
     with pytest.raises(KnowledgeError, match=r"'sarcoidisis' \(names like it: sarcoidosis.*Write"):
         DEFAULT.of("sarcoidisis")
+    with pytest.raises(KnowledgeError, match=r"'covid-91' \(names like it: covid[ -]19\)\. Write"):
+        DEFAULT.of("covid-91")
     with pytest.raises(KnowledgeError, match=r"no description of 'xyzzy'\. Write"):
         DEFAULT.texts(["edema", "xyzzy"])
 
@@ -162,6 +172,16 @@ def test_an_equal_name_takes_the_place_and_a_mere_synonym_stands_alone() -> None
     both = ours.extended(own)
     texts = {name: both.of(name).text for name in ("line", "catheter", "wire")}
     assert texts == {"line": "A stripe.", "catheter": "A tube.", "wire": "A stripe."}
+
+
+def test_a_name_that_an_own_description_claims_is_not_inherited_by_another() -> None:
+    ours = Descriptions(entries=(entry("pleural effusion", "A veil.", "effusion", "hydrothorax"),))
+    own = Descriptions(
+        entries=(entry("effusion", "Fluid."), entry("fluid", "Any.", "pleural effusion"))
+    )
+    both = ours.extended(own)
+    assert both.of("pleural effusion").text == "Any."
+    assert both.of("hydrothorax").text == both.of("effusion").text == "Fluid."
 
 
 def test_a_name_that_fits_several_is_refused() -> None:
@@ -251,7 +271,7 @@ def test_a_missing_json_file_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(KnowledgeError, match=r"ends in '\.txt', expected"):
+    with pytest.raises(KnowledgeError, match=r"ends in '\.txt', expected \.json, \.toml"):
         Descriptions.read(written(tmp_path, "mass", "own.txt"))
 
 

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carina.losses.contrast import cosine_contrast, scaled_dot_contrast
+from carina.losses.contrast import cosine_contrast, directed_contrast, scaled_dot_contrast
 
 seeds = st.integers(0, 2**32 - 1)
 
@@ -66,3 +66,14 @@ def test_cosine_contrast_of_one_pair_is_zero() -> None:
     row = torch.ones(1, 3)
     total, _ = cosine_contrast(row, row, row, row, first=0, temperature=0.07)
     assert total.item() == 0
+
+
+def test_directed_contrast_weighs_its_directions() -> None:
+    image = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
+    report = torch.tensor([[1.0, 0.0], [1.0, 0.0]])
+    # Cosines [[1, 1], [0, 0]]: each row gives log 2, the columns log(1 + 1/e) and log(1 + e).
+    # 0.75 * 0.693147 + 0.25 * (0.313262 + 1.313262) / 2 = 0.723176
+    total, count = directed_contrast(
+        *(image, report, image, report), first=0, temperature=1.0, image_weight=0.75
+    )
+    assert (total / count).item() == pytest.approx(0.723176, abs=1e-6)

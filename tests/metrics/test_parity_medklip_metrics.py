@@ -76,6 +76,34 @@ def test_parity_with_medklip_of_segmentation_dice_and_smoothed_iou(
     assert found.iou == pytest.approx(expected["miou"], abs=1e-6)
 
 
+def slim() -> dict[str, Any]:
+    """A few of the recorded numbers, so that a clean clone proves something too."""
+    return json.loads(Path(__file__).with_name("medklip_slim.json").read_text())
+
+
+def test_classification_of_one_finding_equals_what_medklips_code_recorded() -> None:
+    case = slim()["classification"]
+    # The scores are recorded in single precision, and so is the threshold.
+    scores = np.array(case["scores"], dtype=np.float32).astype(float)
+    found = medklip_official_classification(
+        scores[:, None], np.array(case["truth"], float)[:, None]
+    )
+    assert found.thresholds[0] == case["threshold"]
+    assert found.auc[0] == pytest.approx(case["auc"], abs=1e-12)
+    assert found.max_f1[0] == pytest.approx(case["max_f1"], abs=1e-12)
+    assert found.accuracy[0] == pytest.approx(case["acc"], abs=1e-12)
+
+
+def test_grounding_of_two_images_equals_what_medklips_code_recorded() -> None:
+    for case in slim()["grounding"]:
+        top, bottom, left, right = case["rectangle"]
+        mask = np.zeros((224, 224), dtype=bool)
+        mask[top:bottom, left:right] = True
+        found = medklip_official_grounding(np.array(case["grid"], dtype=np.float32), mask)
+        assert found.iou == pytest.approx(case["iou"], abs=1e-7)
+        assert found.dice == pytest.approx(case["dice"], abs=1e-7)
+
+
 def test_medklips_accuracy_loses_the_image_at_the_threshold() -> None:
     # Perfect order: F1 is 1 at >= 0.6, where a strict > calls the image at 0.6 absent.
     scores = np.array([[0.9], [0.6], [0.2], [0.1]])

@@ -9,7 +9,7 @@ import pytest
 from torch import nn
 
 import carina
-from carina.errors import ModelError
+from carina.errors import ConfigError, ModelError
 from carina.models.folder import load_model, save_model
 
 
@@ -52,6 +52,13 @@ def test_a_damaged_folder_is_named_with_what_is_wrong(
     with pytest.raises(ModelError, match=message) as told:
         carina.load(folder)
     assert str(folder) in str(told.value)
+
+
+def test_a_model_that_asks_by_names_takes_no_prompts(folder: Path) -> None:
+    with pytest.raises(ConfigError, match="A KADModel is asked by the name of a finding"):
+        carina.load(folder, prompts="maco")
+    with pytest.raises(ConfigError, match="There is no prompt set 'clip'"):
+        carina.load(folder, prompts="clip")
 
 
 def test_a_text_encoder_answers_no_queries(tiny_run: Path) -> None:

@@ -21,6 +21,7 @@ from carina.models.folder import load_model, save_model
 from carina.models.registry import MODELS
 from carina.pretraining.contrast import ContrastConfig
 from carina.pretraining.kad import KADConfig
+from carina.pretraining.medklip import MedKLIPConfig, TrainedFinding
 
 IMAGE = ResNetConfig(block=Basic(), depths=(1, 1), widths=(6, 8), stem_width=4, channels=1, dim=16)
 TEXT = TextEncoderConfig(
@@ -41,6 +42,13 @@ CONFIGS: dict[str, Any] = {
         preprocessing=GREY,
     ),
     "Segmenter": SegmenterConfig(image=IMAGE, preprocessing=GREY, structures=("lung",)),
+    "MedKLIPModel": MedKLIPConfig(
+        image=IMAGE,
+        text=TEXT,
+        decoder=QueryDecoderConfig(dim=16, layers=1, heads=2, hidden=24),
+        preprocessing=GREY,
+        findings=(TrainedFinding(name="mass", text="a round bright spot"),),
+    ),
     "TextEncoder": TEXT,
 }
 

@@ -159,7 +159,7 @@ def test_images_and_charts_have_words_for_those_who_cannot_see_them() -> None:
     assert all(image.get("alt") for image in images)
     svg = "{http://www.w3.org/2000/svg}"
     charts = list(root.iter(f"{svg}svg"))
-    assert len(charts) == 8
+    assert len(charts) == 9
     assert all(chart.findtext(f"{svg}title") for chart in charts)
 
 

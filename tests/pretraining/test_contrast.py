@@ -10,6 +10,7 @@ from carina.encoders.resnet import Basic, ResNetConfig
 from carina.encoders.text import TextEncoderConfig
 from carina.encoders.tokenizer import train_wordpiece
 from carina.imaging.preprocessing import Preprocessing, Squash
+from carina.models.codec import from_json, to_json
 from carina.pretraining.contrast import ContrastConfig, ContrastModel
 from carina.zeroshot.prompts import PROMPT_SETS, PromptedModel, choose_prompts
 from carina.zeroshot.protocol import ImageTextModel, PhraseGrounder, Query, ZeroShotModel
@@ -52,6 +53,12 @@ def test_it_asks_by_the_prompts_of_its_config_until_others_are_chosen() -> None:
     torch.testing.assert_close(
         features["present"], model.embed_reports(["Findings suggesting mass"])
     )
+
+
+@pytest.mark.parametrize("name", sorted(PROMPT_SETS))
+def test_a_config_keeps_its_prompts_in_a_model_folder(name: str) -> None:
+    config = replace(CONFIG, prompts=PROMPT_SETS[name])
+    assert from_json(ContrastConfig, to_json(config)) == config
 
 
 def test_images_and_texts_are_unit_vectors_of_one_space(model: ContrastModel) -> None:

@@ -40,11 +40,32 @@ def test_what_is_present_makes_broader_terms_present_and_absence_does_not_spread
     assert findings("No rib fracture.") == {"rib fracture": ABSENT}
 
 
-def test_an_impression_outranks_a_wet_read() -> None:
-    assert findings("WET READ: Pneumonia.\nIMPRESSION: No effusion.") == {
-        "pleural effusion": ABSENT
-    }
+@pytest.mark.parametrize("part", ["IMPRESSION:", "FINDINGS:", "            FINAL REPORT\n"])
+def test_a_final_report_outranks_a_wet_read(part: str) -> None:
+    assert findings(f"WET READ: Pneumonia.\n{part} No effusion.") == {"pleural effusion": ABSENT}
+    assert findings(f"WET READ: Pneumonia.\n{part} Signed.")["pneumonia"] is PRESENT
     assert findings("WET READ: Effusion.") == {"pleural effusion": PRESENT}
+
+
+@pytest.mark.parametrize(
+    ("addendum", "expected"),
+    [
+        ("There is a nodule.", {"effusion": PRESENT, "nodule": PRESENT}),
+        ("No effusion.", {"effusion": ABSENT}),
+        ("No right effusion.", {"effusion": PRESENT}),
+        ("No left effusion.", {"effusion": ABSENT}),
+        ("Possible effusion.", {"effusion": PRESENT}),
+    ],
+)
+@pytest.mark.parametrize(
+    "order", ["{report}\nADDENDUM: {addendum}", "ADDENDUM: {addendum}\n{report}"]
+)
+def test_an_addendum_adds_and_what_it_denies_is_taken_back(
+    order: str, addendum: str, expected: dict[str, Assertion]
+) -> None:
+    text = order.format(report="IMPRESSION: Left effusion.", addendum=addendum)
+    short = {name.replace("pleural ", ""): value for name, value in findings(text).items()}
+    assert {name: short[name] for name in expected} == expected
 
 
 def test_most_frequent_observations_count_reports_with_them_present() -> None:

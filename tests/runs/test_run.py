@@ -151,6 +151,36 @@ def test_a_run_is_not_resumed_on_other_data(run: Path, recipe: Recipe, manifest:
         pretrain(recipe, fewer, run, RunOptions(resume=True))
 
 
+def test_patients_of_other_data_are_left_out_counted_and_recorded(
+    tiny_run: Path,
+    recipe: Recipe,
+    manifest: Manifest,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    train = manifest.split("train")
+    patient = train.studies[0].patient_id
+    gone = [study for study in train.studies if study.patient_id == patient]
+    measured = write_manifest(gone[:1], tmp_path / "measured.parquet", manifest.root)
+    start = {"knowledge": tiny_run, "alignment": tiny_run}  # nothing is left to be trained
+    options = RunOptions(start=start, exclude=(measured.path,))
+    pretrain(recipe, manifest, tmp_path / "run", options)
+    record = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert record["studies"] == len(train) - len(gone)
+    assert record["excluded"] == [
+        {
+            "manifest": "measured.parquet",
+            "digest": measured.digest,
+            "patients": 1,
+            "studies": len(gone),
+        }
+    ]
+    assert "left out of training: 1 patients" in caplog.text
+    again = RunOptions(start=start, resume=True)
+    with pytest.raises(CheckpointError, match="studies"):
+        pretrain(recipe, manifest, tmp_path / "run", again)
+
+
 def test_a_record_that_cannot_be_read_is_named(
     run: Path, recipe: Recipe, manifest: Manifest
 ) -> None:

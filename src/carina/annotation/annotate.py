@@ -4,11 +4,14 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from carina.annotation.places import names_places, with_places
 from carina.annotation.source import Problem, Source, check_reports
 from carina.report.findings import findings_from_entities
 from carina.report.triplets import triplets_of
 from carina.studies.manifest import Manifest
 from carina.study import Assertion, Entity, Report, Study
+
+BY_RULES = "The source names no places: those of its entities were read by the rules."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +34,8 @@ def annotate_manifest(manifest: Manifest, source: Source) -> Annotated:
     """Fills entities and triplets of every report; the findings of the release stay as they are.
 
     A study without a report gets empty tuples: it was read, and nothing was found. Triplets are
-    in standard terms and places; a system puts the entities into a vocabulary of its own.
+    in standard terms and places; a system puts the entities into a vocabulary of its own. A
+    source that names no place at all is helped out: the rules read the places at its words.
 
     Raises:
         AnnotationError: no study has a report.
@@ -39,10 +43,12 @@ def annotate_manifest(manifest: Manifest, source: Source) -> Annotated:
     """
     check_reports(manifest)
     reading = source.read(manifest.studies)
+    found, remarks = reading.entities, reading.remarks
+    if not names_places(found):
+        found = with_places(manifest.studies, found)
+        remarks = (*remarks, BY_RULES) if names_places(found) else remarks
     return Annotated(
-        studies=with_entities(manifest.studies, reading.entities),
-        problems=reading.problems,
-        remarks=reading.remarks,
+        studies=with_entities(manifest.studies, found), problems=reading.problems, remarks=remarks
     )
 
 

@@ -9,6 +9,8 @@ EXAMPLES = (
     "carina evaluate runs/kad cohort.parquet --out eval/kad",
     "carina evaluate runs/kad nih.parquet --out eval/nih --query pneumonia --query infiltration",
     "carina evaluate runs/kad cohort.parquet --task grounding --out eval/where",
+    "carina evaluate runs/maco ms_cxr.parquet --task phrase-grounding --split all --out eval/said",
+    "carina evaluate runs/maco cohort.parquet --task retrieval --out eval/found",
     "carina evaluate runs/kad covid.parquet --out eval/covid --query covid-19 --both-ways",
 )
 
@@ -17,7 +19,9 @@ def evaluate(
     model: Annotated[Path, typer.Argument(help="Model folder, or the folder of a run.")],
     manifest: Annotated[Path, typer.Argument(help="Manifest with findings, boxes or masks.")],
     out: Annotated[Path, typer.Option(help="Folder of evaluation.json, predictions and page.")],
-    task: Annotated[str, typer.Option(help="zero-shot or grounding.")] = "zero-shot",
+    task: Annotated[
+        str, typer.Option(help="zero-shot, grounding, phrase-grounding or retrieval.")
+    ] = "zero-shot",
     query: Annotated[
         list[str] | None,
         typer.Option(help="NAME or NAME=DESCRIPTION; else every finding of the manifest."),
@@ -37,6 +41,10 @@ def evaluate(
     margin: Annotated[
         float, typer.Option(help="Tolerance of the pointing game, share of the shorter side.")
     ] = 0.0,
+    outline: Annotated[
+        list[str] | None,
+        typer.Option(help="NAME=LABEL,LABEL: labels whose boxes and masks outline NAME too."),
+    ] = None,
     replicates: Annotated[int, typer.Option(help="Bootstrap resamples.")] = 1000,
     by_image: Annotated[
         bool, typer.Option("--by-image", help="Resample images, not whole patients.")
@@ -50,6 +58,17 @@ def evaluate(
         str | None,
         typer.Option(help="Describe each query: `default`, or a FILE of yours that goes before."),
     ] = None,
+    phrase_template: Annotated[
+        str | None,
+        typer.Option(help="Ask outlines by label, as in 'Findings suggesting {name}'."),
+    ] = None,
+    smooth: Annotated[
+        float, typer.Option(help="Blur of phrase maps in patches; MaCo's code has 1.5.")
+    ] = 0.0,
+    sweep_weight_temperature: Annotated[
+        bool,
+        typer.Option("--sweep-weight-temperature", help="Phrase maps with other tau_w (MaCo)."),
+    ] = False,
     both_ways: Annotated[
         bool, typer.Option("--both-ways", help="Ask by name and by description, and compare.")
     ] = False,
@@ -59,10 +78,12 @@ def evaluate(
 
     import carina
     from carina.evaluation.both_ways import both_ways_page, both_ways_table, evaluate_both_ways
-    from carina.evaluation.page import evaluation_page
+    from carina.evaluation.outlines import parse_outlines
     from carina.evaluation.result import check_replaceable
     from carina.evaluation.run import EvaluationRequest, evaluate
     from carina.evaluation.table import evaluation_table, remarks
+    from carina.evaluation.task_page import task_page
+    from carina.evaluation.weight_temperature import PAPER_TEMPERATURES
     from carina.knowledge.descriptions import Descriptions
     from carina.pages.report_page import render_report_page
     from carina.studies.manifest import Manifest
@@ -76,11 +97,15 @@ def evaluate(
         per=per,
         unmentioned=unmentioned,
         margin=margin,
+        outlines=parse_outlines(outline or ()),
         replicates=replicates,
         whole_patients=not by_image,
         seed=seed,
         store=store,
         descriptions=None if descriptions is None else Descriptions.named(descriptions),
+        phrase_template=phrase_template,
+        smoothing=smooth,
+        weight_temperatures=PAPER_TEMPERATURES if sweep_weight_temperature else (),
     )
     check_replaceable(out)
     studies = Manifest.read(manifest, root)
@@ -91,7 +116,7 @@ def evaluate(
         result, table = both.by_name, both_ways_table(both)
     else:
         result = evaluate(network, studies, request, model_name=model.as_posix())
-        result.save(out, render_report_page(evaluation_page(result, network, studies)))
+        result.save(out, render_report_page(task_page(result, network, studies)))
         table = evaluation_table(result)
     console = Console()
     console.print(table)

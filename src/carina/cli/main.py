@@ -12,6 +12,7 @@ COMMANDS = {
     "demo": "Everything once, on a synthetic cohort, into one page.",
     "phantom": "Write a synthetic cohort with known truth.",
     "index": "Turn a release on disk into a manifest.",
+    "join": "Put several manifests together.",
     "check": "Look for broken files, empty reports and leaks between splits.",
     "annotate": "Read entities out of the reports of a manifest.",
     "pack": "Build, verify or repair an image store.",

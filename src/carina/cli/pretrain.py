@@ -34,6 +34,10 @@ def pretrain(
     devices: Annotated[int, typer.Option(help="GPUs, or processes on a CPU.")] = 1,
     seed: Annotated[int, typer.Option(help="Of weights, order and augmentation.")] = 0,
     split: Annotated[str, typer.Option(help="Part of the manifest to train on.")] = "train",
+    exclude: Annotated[
+        list[Path] | None,
+        typer.Option(help="Manifest whose patients are left out, such as MS-CXR's."),
+    ] = None,
     tensorboard: Annotated[bool, typer.Option(help="Log for TensorBoard too.")] = False,
 ) -> None:
     """Trains a recipe from image-report pairs; a stopped run goes on with --resume."""
@@ -60,6 +64,7 @@ def pretrain(
         devices=devices,
         resume=resume,
         split=split,
+        exclude=tuple(exclude or ()),
         logs=(TensorBoardLog,) if tensorboard else (),
     )
     chosen = with_settings(find_recipe(recipe), settings or [])

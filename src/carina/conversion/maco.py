@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from safetensors.torch import save
 from tokenizers import Tokenizer
 from torch import Tensor
 
@@ -14,6 +15,7 @@ from carina.encoders.positions import OfficialPositions
 from carina.encoders.report_encoder import ReportEncoderConfig
 from carina.encoders.vit import ViTConfig
 from carina.errors import ConversionError
+from carina.files import atomic_path
 from carina.imaging.preprocessing import CentreCrop, Preprocessing
 from carina.pretraining.maco import MaCoConfig, MaCoModel
 
@@ -55,6 +57,26 @@ def convert_maco(path: Path, tokenizer: Tokenizer) -> MaCoModel:
     checkpoint, where = read_checkpoint(path), str(path)
     name = "state_dict" if "state_dict" in checkpoint else "model"
     return maco_from_state(part(checkpoint, name, where), tokenizer, where=where)
+
+
+def write_mae(source: Path, target: Path) -> Path:
+    """Writes MAE's published weights as safetensors, which `image_start.weights` takes.
+
+    Args:
+        source: a `.pth` that holds the weights as "model"; nothing in it is executed.
+        target: the file to write.
+
+    Returns:
+        `target`.
+
+    Raises:
+        ConversionError: `source` cannot be read, or holds no weights.
+        OutputError: `target` cannot be written.
+    """
+    weights = part(read_checkpoint(source), "model", str(source))
+    with atomic_path(target) as temporary:
+        temporary.write_bytes(save({key: value.contiguous() for key, value in weights.items()}))
+    return target
 
 
 def maco_from_state(

@@ -1,5 +1,6 @@
 """Key tables: how the names of an official checkpoint become ours, every one accounted for."""
 
+import argparse
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -33,7 +34,9 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         ConversionError: the file is missing, damaged, or holds more than tensors and numbers.
     """
     try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+        # Training scripts keep their options with the weights, as a plain holder of values.
+        with torch.serialization.safe_globals([argparse.Namespace]):
+            checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise ConversionError(f"{path}: no such file; expected a checkpoint.") from error
     except Exception as error:  # a damaged pickle can fail in any way

@@ -162,17 +162,22 @@ def _outlined(cells: Sequence[Any], edition: Edition) -> Outlined:
 
 
 def _polygon(points: Any) -> Polygon:
+    try:
+        corners = np.array(points)
+    except ValueError:  # points of different lengths
+        corners = np.zeros(0)
     if (
-        not isinstance(points, list)
-        or len(points) < 3
-        or not all(isinstance(point, list) and len(point) == 2 for point in points)
-        or not all(_is_number(value) and 0 <= value <= SIDE for point in points for value in point)
+        corners.ndim != 2
+        or corners.dtype.kind not in "if"
+        or corners.shape[0] < 3
+        or corners.shape[1] != 2
+        or not (corners.min() >= 0 and corners.max() <= SIDE)  # refuses nan too
     ):
         raise DatasetError(
-            f"found a polygon of {len(points) if isinstance(points, list) else points!r} points, "
-            f"expected at least three [x, y] inside of {SIDE} x {SIDE} pixels"
+            f"found a polygon of {len(points) if isinstance(points, list) else repr(points)} "
+            f"points, expected at least three [x, y] inside of {SIDE} x {SIDE} pixels"
         )
-    return tuple((float(x), float(y)) for x, y in points)
+    return tuple((float(x), float(y)) for x, y in corners.tolist())
 
 
 def _is_number(value: Any) -> bool:

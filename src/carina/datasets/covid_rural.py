@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import Bool
@@ -172,7 +172,9 @@ def opacity_in(source: Path, image: Path, tally: Tally) -> Pixels | None:
     """The pixels of a mask that are not 0; None, counted, where it does not fit its image."""
     try:
         with Image.open(source) as picture:
-            levels = np.asarray(picture)
+            # A palette's indices are the levels; colours would be three numbers a pixel.
+            plain = picture.mode in ("1", "L", "P")
+            levels = np.asarray(picture if plain else picture.convert("L"))
         header = probe(image)
     except (OSError, UnidentifiedImageError, Image.DecompressionBombError, RadiographError):
         tally.add("masks left out: they or their image cannot be read", source.name)
@@ -186,7 +188,7 @@ def opacity_in(source: Path, image: Path, tally: Tally) -> Pixels | None:
 
 def _opacity_told(shapes: Path, tally: Tally) -> Assertion | None:
     """What the shapes of an image without a mask say: absent where all of them are lungs."""
-    name = PurePosixPath(shapes.name).name
+    name = shapes.name
     if not shapes.exists():
         tally.add("images that nobody outlined: opacity is not told", name)
         return None

@@ -68,17 +68,22 @@ def read_covidx(release: Release, tally: Tally) -> Iterator[Study]:
         DatasetError: a list is of another kind or another version, a line cannot be understood,
             or no image is there.
     """
-    listed: set[str] = set()
+    listed: dict[str, tuple[str, str, str]] = {}
+    read: set[str] = set()
     found = 0
     paths = lists_in(release.root)
     for split, path in paths.items():
         for line in lines_in(path):
-            if line.name in listed:
+            said = (split, line.label, line.patient_id)
+            if listed.setdefault(line.name, said) != said:
                 raise DatasetError(
-                    f"{line.place}: {line.name} is listed a second time. Remove one of the lines, "
-                    "or take all lists of one version."
+                    f"{line.place}: {line.name} is listed a second time, with another class, "
+                    "patient or part. Take all lists of one version."
                 )
-            listed.add(line.name)
+            if line.name in read:
+                tally.add("lines that repeat an image, left out", line.place)
+                continue
+            read.add(line.name)
             place = place_of(release.root, PARTS[split], line.name)
             if not is_there(release.root, place, tally):
                 continue
@@ -180,7 +185,7 @@ def place_of(root: Path, part: str, name: str) -> str:
 
 def _study(line: Line, place: str, split: str) -> Study:
     return Study(
-        study_id=line.name.rsplit(".", 1)[0],
+        study_id=line.name,  # endings differ between images of one name
         patient_id=line.patient_id,
         source=COVIDX.name,
         radiographs=(Radiograph(path=place),),

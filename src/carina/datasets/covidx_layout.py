@@ -13,6 +13,7 @@ POSITIVE, NEGATIVE = "positive", "negative"
 NORMAL, PNEUMONIA, COVID = "normal", "pneumonia", "COVID-19"
 CLASSES = (POSITIVE, NEGATIVE, NORMAL, PNEUMONIA, COVID)
 SOURCES = ("cohen", "actmed", "sirm", "rsna", "ricord", "bimcv")
+BLANK_IN = "actmed"
 
 MADE_OF = ("interstitial opacity", "pulmonary edema", "miliary nodules", "consolidation")
 """The phantom knows no COVID-19: what is diffuse and bilateral stands in for it."""
@@ -21,7 +22,7 @@ MADE_OF = ("interstitial opacity", "pulmonary edema", "miliary nodules", "consol
 def write_covidx(cohort: DrawnCohort, out: Path) -> None:
     """Writes a cohort as CXR-4: PNGs in three folders, a list of four columns for each.
 
-    An image of the fourth source has a name with a blank in it, as some have.
+    Images of one collection have names with a blank in them, as some have.
     """
     lines: dict[str, list[str]] = {part: [] for part in PARTS.values()}
     patients: dict[str, int] = {}
@@ -29,7 +30,7 @@ def write_covidx(cohort: DrawnCohort, out: Path) -> None:
         part = PARTS[study.split or "train"]
         number = patients.setdefault(study.patient_id, len(patients) + 1)
         source = SOURCES[number % len(SOURCES)]
-        name = f"{study.study_id}.png".replace("-", " " if source == SOURCES[3] else "-", 1)
+        name = f"{'CR.1 ' if source == BLANK_IN else ''}{study.study_id}.png"
         save_png(picture, out / part / name)
         lines[part].append(f"{number} {name} {class_of(study)} {source}\n")
     for part, found in lines.items():

@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 
 from carina.datasets.declaration import Dataset, Release
+from carina.datasets.mimic_cxr_exceptions import open_exceptions
 from carina.datasets.mimic_cxr_layout import write_mimic_cxr
 from carina.datasets.mimic_cxr_reports import open_reports
 from carina.datasets.mimic_cxr_tables import (
@@ -60,6 +61,7 @@ def read_mimic_cxr(release: Release, tally: Tally) -> Iterator[Study]:
     images = _with_true_sizes(release.root, images, tally)
     rows = _studies(images, label_table(roots, tally), tally)
     read_report = open_reports(release.second_root)
+    correct = open_exceptions(release.second_root, tally)
     found = told = 0
     for cells in rows.iter_rows(named=True):
         radiographs = _radiographs(release.root, cells, tally)
@@ -70,7 +72,7 @@ def read_mimic_cxr(release: Release, tally: Tally) -> Iterator[Study]:
         if text is None:
             tally.add("studies without a report", cells[STUDY])
         found, told = found + 1, told + (text is not None)
-        yield _study(cells, radiographs, text or "")
+        yield _study(cells, radiographs, correct(cells[STUDY], text or "", tally))
     _check_found(release, images, found, told)
 
 

@@ -9,6 +9,7 @@ from carina.datasets.declaration import Dataset
 from carina.datasets.edema_severity import EDEMA_SEVERITY
 from carina.datasets.iu_xray import IU_XRAY
 from carina.datasets.mimic_cxr import MIMIC_CXR
+from carina.datasets.ms_cxr import MS_CXR
 from carina.datasets.phantom_cohort import PHANTOM
 from carina.datasets.plain_csv import CSV
 from carina.datasets.rsna import RSNA_ALL
@@ -22,7 +23,7 @@ DATASETS: dict[str, Dataset] = {
         *RSNA_ALL,
         *SIIM_ALL,
         *(CHESTX_DET10, CHESTX_DET),
-        *(COVIDX, COVID_RURAL, COVID_RURAL_LOVT, EDEMA_SEVERITY),
+        *(COVIDX, COVID_RURAL, COVID_RURAL_LOVT, EDEMA_SEVERITY, MS_CXR),
     )
 }
 """One line per dataset."""

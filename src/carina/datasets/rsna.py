@@ -110,7 +110,7 @@ def read_rsna(splits_of: Splits, release: Release, tally: Tally) -> Iterator[Stu
         DatasetError: a file is not the challenge's, no image is there, or a row contradicts
             itself.
     """
-    marked = marked_in(release.root / TABLE)
+    marked = marked_in(release.root / TABLE, tally)
     add_classes(release.root / CLASSES, marked, tally)
     parted = splits_of(release, marked, tally)
     asked = marked | {
@@ -136,7 +136,7 @@ def read_rsna(splits_of: Splits, release: Release, tally: Tally) -> Iterator[Stu
         tally.add("images without a label, left out", min(unlabelled), len(unlabelled))
 
 
-def marked_in(path: Path) -> dict[str, Marked]:
+def marked_in(path: Path, tally: Tally) -> dict[str, Marked]:
     """Image -> what the table says of it.
 
     Raises:
@@ -156,8 +156,9 @@ def marked_in(path: Path) -> dict[str, Marked]:
             found = "has a box" if corners is not None else "has no box"
             raise row.error("Target", f"is {int(target)}, but the row {found}", "Correct the row.")
         if corners in said.corners:
-            raise row.error("x", f"repeats a box of {name}", "Remove the row.")
-        said.corners += [] if corners is None else [corners]
+            tally.add("rows that repeat a box, left out", f"row {row.number}")
+        elif corners is not None:
+            said.corners.append(corners)
     return marked
 
 

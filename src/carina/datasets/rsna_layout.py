@@ -109,19 +109,13 @@ def image_name(seed: int, study: Study) -> str:
 def rows_of(study: Study, name: str) -> list[dict[str, object]]:
     """One row a box of an opacity, on a square of `SIDE`; one without a box where there is none."""
     scale = SIDE / (study.radiographs[0].width or SIDE)
-    boxes = [
-        {
-            "patientId": name,
-            "x": scale * box.x1,
-            "y": scale * box.y1,
-            "width": scale * (box.x2 - box.x1),
-            "height": scale * (box.y2 - box.y1),
-            "Target": 1,
-        }
+    boxes = dict.fromkeys(
+        (scale * box.x1, scale * box.y1, scale * (box.x2 - box.x1), scale * (box.y2 - box.y1))
         for box in study.boxes
         if box.label in MADE_OF
-    ]
-    return boxes or [{"patientId": name, "Target": 0}]
+    )
+    rows = [dict(zip(COLUMNS, (name, *box, 1), strict=True)) for box in boxes]
+    return rows or [{"patientId": name, "Target": 0}]
 
 
 def class_of(study: Study) -> str:

@@ -50,7 +50,7 @@ def _fits_as_absolute(starts: Sequence[int], lengths: Sequence[int], pixels: int
     """Whether the numbers make sense as starts instead of gaps."""
     ends = [start + length for start, length in zip(starts, lengths, strict=True)]
     ordered = all(end <= start for end, start in zip(ends, starts[1:], strict=False))
-    return ordered and ends[-1] <= pixels + 1
+    return len(starts) > 1 and ordered and ends[-1] <= pixels + 1
 
 
 def mask_of_runs(runs: Sequence[tuple[int, int]], side: int) -> Bool[np.ndarray, "side side"]:

@@ -28,10 +28,10 @@ def encode_in_chunks(
     """
     if chunks == 1:
         return _features(encoder, radiographs)
-    contexts = partial(_contexts, encoder)
+    twice = partial(contexts, encoder)
     parts = []
     for piece in radiographs.chunk(chunks):
-        grid, pooled = checkpoint(_plain(encoder), piece, use_reentrant=False, context_fn=contexts)
+        grid, pooled = checkpoint(_plain(encoder), piece, use_reentrant=False, context_fn=twice)
         parts.append(ImageFeatures(grid=grid, pooled=pooled))
     return join_features(parts)
 
@@ -51,7 +51,7 @@ def _plain(encoder: nn.Module) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
     return encode
 
 
-def _contexts(
+def contexts(
     encoder: nn.Module,
 ) -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
     """Of the first pass, and of the second one for the gradient."""

@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from carina.encoders.features import ImageFeatures
+from carina.encoders.patch_embedding import ConvolvedPatches, LinearPatches
 from carina.encoders.positions import MAEPositions, OfficialPositions, position_table
 from carina.encoders.vit import Block, PatchEmbedding, ViTConfig
 from carina.errors import ConfigError
@@ -19,14 +20,17 @@ class MaskedViTConfig:
     """Settings of a masked vision transformer. Defaults are ViT-B/16 at 224 px.
 
     `positions` is the kind of the fixed table; a checkpoint's own table is kept as it is.
+    `embedding` is how patches become tokens.
     """
 
     vit: ViTConfig = field(default_factory=lambda: ViTConfig(dropout=0.0))
     positions: MAEPositions | OfficialPositions = MAEPositions()
+    embedding: LinearPatches | ConvolvedPatches = LinearPatches()
 
     def __post_init__(self) -> None:
         """Checks that the table can be made and that the output is normalised."""
         check_table_width(self.vit.dim)
+        self.embedding.check(self.vit)
         if not self.vit.final_norm:
             raise ConfigError("A masked ViT ends with its norm; leave final_norm true.")
 
@@ -66,15 +70,16 @@ class MaskedViT(nn.Module):
         super().__init__()
         self.config = config
         vit = config.vit
-        self.patch_embed = PatchEmbedding(vit)
+        self.patch_embed = config.embedding.build(vit)
         self.cls_token = nn.Parameter(torch.empty(1, 1, vit.dim))
         self.register_buffer("pos_embed", position_table(config.positions, vit.dim, config.side))
         self.blocks = nn.ModuleList(Block(vit) for _ in range(vit.layers))
         self.norm = nn.LayerNorm(vit.dim, eps=1e-6)
         nn.init.normal_(self.cls_token, std=0.02)
-        draw_xavier(self.modules())
-        weight = self.patch_embed.proj.weight
-        nn.init.xavier_uniform_(weight.view(len(weight), -1))
+        draw_xavier([*self.blocks.modules()])
+        if isinstance(self.patch_embed, PatchEmbedding):
+            weight = self.patch_embed.proj.weight
+            nn.init.xavier_uniform_(weight.view(len(weight), -1))
 
     def forward(
         self,
@@ -127,7 +132,7 @@ class MaskedViT(nn.Module):
                 "Prepare them with the model's preprocessing, which resizes."
             )
         positions = self.get_buffer("pos_embed")
-        tokens = self.patch_embed(radiographs) + positions[:, 1:]
+        tokens: Tensor = self.patch_embed(radiographs) + positions[:, 1:]
         if kept is not None:
             tokens = tokens.gather(1, kept[..., None].expand(-1, -1, tokens.shape[-1]))
         start = (self.cls_token + positions[:, :1]).expand(len(tokens), -1, -1)

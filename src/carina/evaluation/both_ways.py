@@ -14,7 +14,8 @@ from rich.text import Text
 
 from carina.errors import ConfigError
 from carina.evaluation.compare import ComparedEvaluations, Comparison, compare
-from carina.evaluation.page import evaluation_page, measured_of
+from carina.evaluation.page import evaluation_page
+from carina.evaluation.page_values import measured_of
 from carina.evaluation.result import (
     COMPARISON,
     DESCRIBED,

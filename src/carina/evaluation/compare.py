@@ -30,6 +30,9 @@ from carina.metrics.statistics import (
     together,
 )
 
+COMPARED = ("zero-shot", "grounding")
+"""The tasks that have a paired test."""
+
 DELONG = "auc_delong"
 """The row of DeLong's test in the table of a finding."""
 
@@ -160,6 +163,11 @@ def matched(first: Evaluation, second: Evaluation) -> Pair:
                 f"The evaluations differ in {what}: {a!r} and {b!r}; expected the same. "
                 "Evaluate both models with the same settings."
             )
+    if first.task not in COMPARED:
+        raise EvaluationError(
+            f"Evaluations of the task {first.task} cannot be compared yet; expected one of "
+            f"{', '.join(COMPARED)}. Their intervals stand in both evaluation.json."
+        )
     shared = [name for name in first.positives if name in second.positives]
     if not shared:
         raise EvaluationError(

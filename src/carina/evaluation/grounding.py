@@ -1,6 +1,7 @@
 """Grounding: do heat-maps point at what readers outlined, better than without the image?"""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from carina.errors import EvaluationError
@@ -19,6 +20,7 @@ from carina.evaluation.grounding_scores import (
     undefined_cases,
 )
 from carina.evaluation.grounding_settings import GroundingSettings
+from carina.evaluation.outlines import with_outlines
 from carina.evaluation.result import Evaluation, Score
 from carina.evaluation.scoring import check_any
 from carina.evaluation.zero_shot import queries_for
@@ -53,6 +55,7 @@ def evaluate_grounding(
         QueryError: a query is blank, or two mean the same finding.
     """
     settings = settings or GroundingSettings()
+    given, manifest = manifest, with_outlines(manifest, settings.outlines)
     listed = outlined_findings(manifest.studies)
     asked = queries_for(manifest, queries, listed, "boxes or masks of findings")
     skipped = Skipped()
@@ -71,7 +74,9 @@ def evaluate_grounding(
             f"{manifest.path}: no radiograph of the split {settings.split or 'all'} has a box or "
             f"mask of {', '.join(names)}. Name findings with outlines."
         )
-    return assembled(cases, asked, thresholds, settings, skipped, manifest, model_name)
+    cases, best_on_test = with_best_on_test(cases, manifest, names)
+    found = assembled(cases, asked, thresholds, settings, skipped, given, model_name)
+    return replace(found, settings={**found.settings, "thresholds_best_on_test": best_on_test})
 
 
 def assembled(
@@ -85,7 +90,6 @@ def assembled(
 ) -> Evaluation:
     """Cases as an evaluation."""
     names = [query.name for query in queries]
-    cases, best_on_test = with_best_on_test(cases, manifest, names)
     frame = case_frame(cases, queries)
     findings, mean, focal = grounding_scores(frame, names, thresholds, settings)
     return Evaluation(
@@ -101,7 +105,6 @@ def assembled(
         thresholds=thresholds,
         settings={
             **settings_as_json(settings, queries, focal, skipped, cases),
-            "thresholds_best_on_test": best_on_test,
             "undefined_cases": undefined_cases(frame),
         },
         predictions=frame,
@@ -119,6 +122,7 @@ def settings_as_json(
     return {
         "queries": {query.name: query.text for query in queries},
         "outline": "union of a finding's masks on a radiograph, or of its boxes if it has no mask",
+        "outlines": {name: list(labels) for name, labels in settings.outlines.items()},
         "margin": settings.margin,
         "found_from_iou": FOUND,
         "ties": "share of the greatest pixels inside",

@@ -1,6 +1,7 @@
 """How a grounding evaluation is made."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from carina.errors import ConfigError
 
@@ -15,6 +16,8 @@ class GroundingSettings:
             IoU and Dice.
         margin: in the pointing game, how far outside the outline still counts, as a share of the
             radiograph's shorter side. Both baselines get the same margin.
+        outlines: finding -> labels whose boxes and masks are its outline too, such as "lung
+            opacity" -> "consolidation".
         replicates: bootstrap resamples.
         whole_patients: resample patients with all their cases, not single radiographs.
         seed: of the bootstrap.
@@ -27,6 +30,7 @@ class GroundingSettings:
     split: str | None = "test"
     threshold_split: str | None = "validate"
     margin: float = 0.0
+    outlines: Mapping[str, Sequence[str]] = field(default_factory=dict)
     replicates: int = 1000
     whole_patients: bool = True
     seed: int = 0

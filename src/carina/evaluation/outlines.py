@@ -1,18 +1,20 @@
 """The true outline of a finding on a radiograph: the union of its boxes and masks."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Bool
 from PIL import Image, UnidentifiedImageError
 
-from carina.errors import EvaluationError
+from carina.errors import ConfigError, EvaluationError
 from carina.evaluation.scoring import Frontal
 from carina.metrics.grounding import box_fault, box_mask
 from carina.pages.overlay import BoxCorners
 from carina.studies.manifest import Manifest
 from carina.studies.truth import canonical
+from carina.study import Study
 
 
 def outlined(frontal: Frontal) -> frozenset[str]:
@@ -20,6 +22,69 @@ def outlined(frontal: Frontal) -> frozenset[str]:
     study, place = frontal.study, frontal.radiograph
     boxes = {canonical(box.label) for box in study.boxes if box.radiograph == place}
     return frozenset(boxes | {canonical(m.label) for m in study.masks if m.radiograph == place})
+
+
+def parse_outlines(texts: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Reads NAME=LABEL,LABEL words: whose boxes and masks are outlines of NAME too.
+
+    Raises:
+        ConfigError: a word is of another form.
+    """
+    named = {}
+    for text in texts:
+        name, _, rest = text.partition("=")
+        labels = tuple(label.strip() for label in rest.split(",") if label.strip())
+        if not name.strip() or not labels:
+            raise ConfigError(
+                f"--outline {text!r}: expected NAME=LABEL or NAME=LABEL,LABEL, such as "
+                '--outline "lung opacity=ground glass opacities,consolidation".'
+            )
+        named[name.strip()] = labels
+    return named
+
+
+def with_outlines(manifest: Manifest, named: Mapping[str, Sequence[str]]) -> Manifest:
+    """Gives findings the boxes and masks of other labels too; in memory only.
+
+    A reader who boxed an infiltrate has outlined an opacity: whoever asks for the wider word has
+    to say which narrower labels it covers.
+
+    Args:
+        manifest: as it is.
+        named: finding -> labels whose outlines are its own too.
+
+    Raises:
+        EvaluationError: no box or mask has one of the labels.
+    """
+    if not named:
+        return manifest
+    found = {box.label for study in manifest.studies for box in study.boxes}
+    found |= {mask.label for study in manifest.studies for mask in study.masks}
+    wider: dict[str, list[str]] = {}
+    for name, labels in named.items():
+        for label in labels:
+            if canonical(label) not in {canonical(one) for one in found}:
+                raise EvaluationError(
+                    f"{manifest.path}: no box or mask is labelled {label!r}, which is to outline "
+                    f"{name!r}; labels found: {', '.join(sorted(found)) or 'none'}."
+                )
+            if canonical(label) != canonical(name):
+                wider.setdefault(canonical(label), []).append(name)
+    return manifest.with_studies([_with_wider(study, wider) for study in manifest.studies])
+
+
+def _with_wider(study: Study, wider: Mapping[str, Sequence[str]]) -> Study:
+    boxes = [
+        replace(box, label=name)
+        for box in study.boxes
+        for name in wider.get(canonical(box.label), ())
+    ]
+    masks = [
+        replace(mask, label=name)
+        for mask in study.masks
+        for name in wider.get(canonical(mask.label), ())
+    ]
+    return replace(study, boxes=(*study.boxes, *boxes), masks=(*study.masks, *masks))
 
 
 def boxes_of(frontal: Frontal, finding: str) -> tuple[BoxCorners, ...]:

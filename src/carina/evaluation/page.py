@@ -1,30 +1,29 @@
 """An evaluation as the input of the report page."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 from jaxtyping import Float
 
 from carina.evaluation.compare import mean_over
-from carina.evaluation.outlines import boxes_of, outline_or_nothing, outlined
-from carina.evaluation.result import DIRECT, Evaluation, Score, Scores
+from carina.evaluation.grounding_page import grounding_rows, pointed_groups
+from carina.evaluation.outlines import outlined
+from carina.evaluation.page_cases import SHOWN_CASES, Choice, distinct, drawn
+from carina.evaluation.page_values import chosen, measured_of
+from carina.evaluation.result import Evaluation, Scores
 from carina.evaluation.rows import Rows, rows_of_evaluation
-from carina.evaluation.scoring import Frontal, frontals_of
+from carina.evaluation.scoring import frontals_of
 from carina.evaluation.table import remarks
-from carina.imaging.reader import read_radiograph
 from carina.metrics.calibration import EqualMassBins, reliability_curve
 from carina.metrics.classification import RATES
 from carina.metrics.curves import precision_recall_points, roc_points
 from carina.pages.matrices import Confusion
 from carina.pages.measured import Measured
 from carina.pages.report_page import (
-    Case,
     FindingCurves,
-    GroundingRow,
     Headline,
     ReportPage,
     RunFact,
@@ -33,27 +32,13 @@ from carina.pages.report_page import (
 )
 from carina.studies.manifest import Manifest
 from carina.studies.truth import canonical
-from carina.zeroshot.ask import Answered, answer_in_batches, encode
-from carina.zeroshot.protocol import Query, ZeroShotModel
+from carina.zeroshot.protocol import ZeroShotModel
 
-SHOWN_CASES = 4
 CURVE_POINTS = 200
 TABLE_METRICS = (
     *("auc", "average_precision", "mcc", "f1", "accuracy"),
     *("sensitivity", "specificity", "brier", "calibration_error"),
 )
-GROUNDING_METRICS = ("pointing_game", "iou", "dice", "cnr")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Choice:
-    """A case worth showing: an image, a finding, and why it was chosen."""
-
-    image: str
-    finding: str
-    score: float
-    truth: bool
-    caption: str
 
 
 def evaluation_page(
@@ -79,7 +64,7 @@ def evaluation_page(
     """
     pointing = evaluation if evaluation.task == "grounding" else grounding
     classified = evaluation if evaluation.task == "zero-shot" else None
-    best, worst = case_choices(evaluation, manifest)
+    best, worst = case_choices(classified, manifest) if classified else ((), ())
     seen = [name for name in evaluation.findings if name not in unseen]
     mean: Scores = {}
     if classified:
@@ -100,6 +85,7 @@ def evaluation_page(
         best=drawn(model, manifest, evaluation, best),
         worst=drawn(model, manifest, evaluation, worst),
         grounding=grounding_rows(pointing) if pointing else (),
+        pointed=pointed_groups(pointing, model, manifest) if pointing else (),
         confusions=confusions_of(classified) if classified else (),
         facts=facts_of(evaluation),
         notes=notes_of(evaluation, grounding),
@@ -115,11 +101,6 @@ def write_evaluation_page(
         OutputError: the file cannot be written.
     """
     write_report_page(evaluation_page(evaluation, model, manifest), path)
-
-
-def measured_of(score: Score) -> Measured:
-    """A score as pages show it."""
-    return Measured(value=score.value, low=score.low, high=score.high, reason=score.reason)
 
 
 def score_rows(evaluation: Evaluation, names: Sequence[str]) -> tuple[ScoreRow, ...]:
@@ -165,25 +146,6 @@ def same(first: ScoreRow, second: ScoreRow) -> bool:
     return canonical(first.finding) == canonical(second.finding)
 
 
-def grounding_rows(evaluation: Evaluation) -> tuple[GroundingRow, ...]:
-    """One row a finding, with both answers that need no model."""
-    return tuple(
-        GroundingRow(
-            finding=name,
-            cases=evaluation.positives[name],
-            values=chosen(scores, GROUNDING_METRICS),
-            chance=measured_of(scores["chance"]),
-            position=measured_of(scores["position_baseline"]),
-        )
-        for name, scores in evaluation.findings.items()
-    )
-
-
-def chosen(scores: Scores, metrics: Sequence[str]) -> dict[str, Measured]:
-    """Some of the metrics."""
-    return {metric: measured_of(scores[metric]) for metric in metrics if metric in scores}
-
-
 def headlines_of(
     evaluation: Evaluation | None, mean: Scores, seen: Sequence[str]
 ) -> tuple[Headline, ...]:
@@ -199,20 +161,33 @@ def headlines_of(
                 note="how often a radiograph with the finding outscores one without",
             ),
         )
+    return pointing_headlines(evaluation)
+
+
+def pointing_headlines(evaluation: Evaluation) -> tuple[Headline, ...]:
+    """The pointing game and both answers that need no image.
+
+    Of the focal findings where most are: the peak of a whole lung's map is arbitrary.
+    """
+    number, focal = len(evaluation.findings), len(evaluation.settings["focal"])
+    mostly_focal = 2 * focal > number
+    ending = "_focal" if mostly_focal else ""
+    what = "focal finding" if mostly_focal else "finding"
+    plural = what if (focal if mostly_focal else number) == 1 else f"{what}s"
     return (
         Headline(
-            label=f"Pointing game, {len(evaluation.settings['focal'])} focal findings",
-            measured=measured_of(evaluation.mean["pointing_game_focal"]),
+            label=f"Pointing game, {focal if mostly_focal else number} {plural}",
+            measured=measured_of(evaluation.mean[f"pointing_game{ending}"]),
             note="how often the peak of the heat-map lies inside the true outline",
         ),
         Headline(
             label="Pointing at the usual place instead",
-            measured=measured_of(evaluation.mean["position_baseline_focal"]),
+            measured=measured_of(evaluation.mean[f"position_baseline{ending}"]),
             note="what one reaches without looking at the image",
         ),
         Headline(
             label="Pointing at random",
-            measured=measured_of(evaluation.mean["chance_focal"]),
+            measured=measured_of(evaluation.mean[f"chance{ending}"]),
             note="the share of the image that the outlines cover",
         ),
     )
@@ -289,8 +264,6 @@ def case_choices(
     evaluation: Evaluation, manifest: Manifest
 ) -> tuple[tuple[Choice, ...], tuple[Choice, ...]]:
     """The best and the worst cases, no two of one finding or image among either."""
-    if evaluation.task == "grounding":
-        return grounding_choices(evaluation)
     known = {
         (frontal.path, finding)
         for frontal in frontals_of(manifest)
@@ -328,29 +301,6 @@ def zero_shot_choices(
     return distinct(best, SHOWN_CASES, ()), (*missed, *distinct(alarms, half, missed))
 
 
-def grounding_choices(
-    evaluation: Evaluation,
-) -> tuple[tuple[Choice, ...], tuple[Choice, ...]]:
-    """Best: maps that stand out most inside the outline. Worst: those that avoid it most."""
-    cases = evaluation.predictions.filter(pl.col("cnr").is_not_null())
-    ordered = [
-        (
-            row["cnr"],
-            Choice(
-                image=row["image"],
-                finding=row["query"],
-                score=row["score"],
-                truth=True,
-                caption=f"Contrast-to-noise ratio {row['cnr']:+.2f}; "
-                f"peak {'inside' if row['pointing_game'] > 0.5 else 'outside'} the outline.",
-            ),
-        )
-        for row in cases.iter_rows(named=True)
-    ]
-    best = distinct([(-cnr, choice) for cnr, choice in ordered], SHOWN_CASES, ())
-    return best, distinct(ordered, SHOWN_CASES, best)
-
-
 def choice_of(rows: Rows, evaluation: Evaluation, finding: int, row: int, rank: float) -> Choice:
     """A row as a choice."""
     return Choice(
@@ -366,71 +316,6 @@ def ranks(scores: Float[np.ndarray, " rows"]) -> Float[np.ndarray, " rows"]:
     """The share of rows with a lower score, in [0, 1)."""
     shares: Float[np.ndarray, " rows"] = np.searchsorted(np.sort(scores), scores) / len(scores)
     return shares
-
-
-def distinct(
-    ordered: Sequence[tuple[float, Choice]], most: int, taken: Sequence[Choice]
-) -> tuple[Choice, ...]:
-    """The first few by key, no two of one finding or image, none of an image taken before."""
-    kept: list[Choice] = []
-    for _, choice in sorted(ordered, key=lambda pair: pair[0]):
-        images = {one.image for one in (*kept, *taken)}
-        if choice.image not in images and choice.finding not in {one.finding for one in kept}:
-            kept.append(choice)
-        if len(kept) == most:
-            break
-    return tuple(kept)
-
-
-def drawn(
-    model: ZeroShotModel, manifest: Manifest, evaluation: Evaluation, choices: Sequence[Choice]
-) -> tuple[Case, ...]:
-    """Asks the model about the chosen cases once more and lays map and outline on each."""
-    place = {frontal.path: frontal for frontal in frontals_of(manifest)}
-    encoded = encode(model, queries_again(evaluation))
-    names = list(evaluation.findings)
-    paths = [manifest.absolute(choice.image) for choice in choices]
-    answers = answer_in_batches(model, paths, encoded, batch_size=SHOWN_CASES)
-    cases = []
-    for choice, path, answer in zip(choices, paths, answers, strict=True):
-        # The files were read a moment ago; one that has gone since is left off the page.
-        if isinstance(answer, Answered):
-            finding = names.index(choice.finding)
-            cases.append(case_of(manifest, choice, place[choice.image], path, answer, finding))
-    return tuple(cases)
-
-
-def case_of(
-    manifest: Manifest, choice: Choice, frontal: Frontal, path: Path, answer: Answered, finding: int
-) -> Case:
-    """One case with map and outline."""
-    image = read_radiograph(path)
-    heatmap = None
-    if answer.grids is not None:
-        grid = np.asarray(answer.grids[finding], dtype=np.float32)
-        heatmap = answer.placement.to_original(grid)
-    mask = outline_or_nothing(manifest, frontal, choice.finding, *image.shape)
-    return Case(
-        image=image,
-        finding=choice.finding,
-        score=choice.score,
-        truth=choice.truth,
-        heatmap=heatmap,
-        mask=mask,
-        boxes=boxes_of(frontal, choice.finding) if mask is None else (),
-        caption=choice.caption,
-    )
-
-
-def queries_again(evaluation: Evaluation) -> tuple[Query, ...]:
-    """The queries of an evaluation, as they were asked."""
-    asked = evaluation.settings["queries"].items()
-    if evaluation.settings.get(DIRECT):
-        return tuple(Query(name, description=name) for name, _ in asked)
-    return tuple(
-        Query(name, None if text == name else text.removeprefix(f"{name}: "))
-        for name, text in asked
-    )
 
 
 def summary_of(evaluation: Evaluation) -> str:

@@ -1,13 +1,15 @@
 """An evaluation as it is asked for by name: what the command line and the demo call."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from carina.errors import ConfigError
 from carina.evaluation.grounding import evaluate_grounding
 from carina.evaluation.grounding_settings import GroundingSettings
+from carina.evaluation.phrase_grounding import PhraseGroundingSettings, evaluate_phrase_grounding
 from carina.evaluation.result import Evaluation
+from carina.evaluation.retrieval import RetrievalSettings, evaluate_retrieval
 from carina.evaluation.scoring import AGGREGATIONS, Aggregation
 from carina.evaluation.zero_shot import ZeroShotSettings, evaluate_zero_shot
 from carina.imaging.store import ImageStore
@@ -36,7 +38,8 @@ UNMENTIONED: dict[str, Unmentioned] = {
 class EvaluationRequest:
     """Everything that a task may be told, in plain values; tasks take what concerns them.
 
-    See `ZeroShotSettings` and `GroundingSettings` for what each means. With `descriptions` every
+    See `ZeroShotSettings`, `GroundingSettings`, `PhraseGroundingSettings` and
+    `RetrievalSettings` for what each means. With `descriptions` every
     query is asked with its description, unless it brings its own.
 
     Raises:
@@ -50,11 +53,15 @@ class EvaluationRequest:
     per: str = "image"
     unmentioned: str = "auto"
     margin: float = 0.0
+    outlines: Mapping[str, Sequence[str]] = field(default_factory=dict)
     replicates: int = 1000
     whole_patients: bool = True
     seed: int = 0
     store: Path | None = None
     descriptions: Descriptions | None = None
+    phrase_template: str | None = None
+    smoothing: float = 0.0
+    weight_temperatures: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         """Checks the names before any image is read."""
@@ -110,6 +117,7 @@ def grounding_task(
         split=request.split,
         threshold_split=request.threshold_split,
         margin=request.margin,
+        outlines=request.outlines,
         replicates=request.replicates,
         whole_patients=request.whole_patients,
         seed=request.seed,
@@ -118,9 +126,43 @@ def grounding_task(
     return evaluate_grounding(model, manifest, queries, settings, model_name=model_name)
 
 
+def phrase_grounding_task(
+    model: ZeroShotModel, manifest: Manifest, request: EvaluationRequest, model_name: str
+) -> Evaluation:
+    """Grounding of phrases that readers drew boxes for."""
+    settings = PhraseGroundingSettings(
+        split=request.split,
+        template=request.phrase_template,
+        smoothing=request.smoothing,
+        weight_temperatures=request.weight_temperatures,
+        replicates=request.replicates,
+        whole_patients=request.whole_patients,
+        seed=request.seed,
+    )
+    return evaluate_phrase_grounding(model, manifest, settings, model_name=model_name)
+
+
+def retrieval_task(
+    model: ZeroShotModel, manifest: Manifest, request: EvaluationRequest, model_name: str
+) -> Evaluation:
+    """Reports for radiographs, and radiographs for reports."""
+    settings = RetrievalSettings(
+        split=request.split,
+        replicates=request.replicates,
+        whole_patients=request.whole_patients,
+        seed=request.seed,
+    )
+    return evaluate_retrieval(model, manifest, settings, model_name=model_name)
+
+
 Task = Callable[[ZeroShotModel, Manifest, EvaluationRequest, str], Evaluation]
 
-TASKS: dict[str, Task] = {"zero-shot": zero_shot_task, "grounding": grounding_task}
+TASKS: dict[str, Task] = {
+    "zero-shot": zero_shot_task,
+    "grounding": grounding_task,
+    "phrase-grounding": phrase_grounding_task,
+    "retrieval": retrieval_task,
+}
 """Every task by its name on the command line."""
 
 

@@ -13,13 +13,20 @@ from carina.studies.truth import plain
 COLUMNS: Mapping[str, Sequence[str]] = {
     "zero-shot": ("auc", "average_precision", "mcc", "f1"),
     "grounding": (
-        *("pointing_game", "chance", "position_baseline", "pointing_over_position"),
-        *("detection_precision", "detection_recall", "dice"),
+        *("pointing_game", "chance", "position_baseline"),
+        *("dice", "detection_precision", "detection_recall"),
     ),
+    "phrase-grounding": ("cnr", "miou", "pointing_game", "chance", "position_baseline"),
+    "retrieval": ("recall_at_1", "recall_at_5", "recall_at_10", "chance_at_10"),
 }
 """The metrics that fit a terminal; evaluation.json and the page have all."""
 
-BARE = frozenset({"chance", "position_baseline", "detection_precision", "detection_recall"})
+BARE = frozenset(
+    {
+        *("chance", "position_baseline", "detection_precision", "detection_recall"),
+        "chance_at_10",
+    }
+)
 """Metrics shown without their intervals, to save room."""
 
 FEW_POSITIVES = 10
@@ -75,6 +82,7 @@ def remarks(evaluation: Evaluation) -> list[str]:
         )
     lines.extend(left_out_remarks(evaluation))
     lines.extend(grounding_remarks(evaluation) if evaluation.task == "grounding" else ())
+    lines.extend(phrase_remarks(evaluation))
     shared = evaluation.settings.get("patients_in_both_parts", 0)
     if shared:
         lines.append(f"{shared} patients are in both the scored and the validation part.")
@@ -90,6 +98,27 @@ def left_out_remarks(evaluation: Evaluation) -> list[str]:
             more = "" if len(items) <= MOST_NAMED else f"; the first {MOST_NAMED}"
             lines.append(f"{what}s that cannot be used: {len(items)}{more}:")
             lines.extend(f"left out: {item['message']}" for item in items[:MOST_NAMED])
+    return lines
+
+
+def phrase_remarks(evaluation: Evaluation) -> list[str]:
+    """What concerns texts: means over phrases, the sweep, phrases cut, studies without report."""
+    over = {name: evaluation.mean.get(f"{name}_samples") for name in ("cnr", "miou")}
+    lines = [
+        f"{metric_name(name)}, mean over phrases: {score_text(score)}."
+        for name, score in over.items()
+        if score is not None
+    ]
+    for row in evaluation.settings.get("weight_temperatures", ()):
+        lines.append(
+            f"weights of patches softened by {row['weight_temperature']:g}: CNR {row['cnr']:+.3f}, "
+            f"mIoU {row['miou']:.3f}, pointing game {row['pointing_game']:.3f}, over phrases."
+        )
+    for phrase, note in evaluation.settings.get("not_read_whole", {}).items():
+        lines.append(f"“{phrase}”: {note}.")
+    untold = evaluation.settings.get("without_report", 0)
+    if untold:
+        lines.append(f"{untold} radiographs have no report and were left out.")
     return lines
 
 

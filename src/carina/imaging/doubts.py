@@ -21,9 +21,9 @@ BLANK_SPREAD = 8.0
 DEAD_ROWS = 0.04
 DRAWN = 0.95
 NOISY = 0.5
-SURE = 0.95
+TELLING = 0.95
 LIKELY = 0.6
-SURE_OF_SIDE = 0.98
+TELLING_OF_SIDE = 0.98
 UNLIKE = 0.15
 _TURNS = ("", "a quarter turn to the right", "half a turn", "a quarter turn to the left")
 _AT_ONCE = 4096
@@ -50,12 +50,13 @@ class Doubt:
     Attributes:
         kind: what may be wrong.
         reason: what was measured, in words.
-        sure: in (0, 1], how sure the filter is; None where a measure crossed its limit.
+        share: in (0, 1], how much of the filter's answer goes to this; None where a measure
+            crossed its limit. It is no certainty: right films, too, reach 0.99 (docs/check.md).
     """
 
     kind: DoubtKind
     reason: str
-    sure: float | None = None
+    share: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,13 +168,13 @@ def _misplaced(posture: Posture) -> Iterator[Doubt]:
     turn = int(np.argmax(posture.turned))
     found = []
     strange = posture.likeness < UNLIKE
-    needed = LIKELY if strange else SURE  # two signs that something is wrong
+    needed = LIKELY if strange else TELLING  # two signs that something is wrong
     if posture.inverted >= needed:
         found.append(
             Doubt(
                 kind=DoubtKind.INVERTED,
                 reason="bone seems to be dark",
-                sure=posture.inverted,
+                share=posture.inverted,
             )
         )
     if turn and posture.turned[turn] >= needed:
@@ -181,7 +182,7 @@ def _misplaced(posture: Posture) -> Iterator[Doubt]:
             Doubt(
                 kind=DoubtKind.TURNED,
                 reason=f"it seems to have been given {_TURNS[turn]}",
-                sure=posture.turned[turn],
+                share=posture.turned[turn],
             )
         )
     if not found and strange:
@@ -192,12 +193,12 @@ def _misplaced(posture: Posture) -> Iterator[Doubt]:
                 "lateral, another part of the body, or no radiograph",
             )
         )
-    elif posture.mirrored >= SURE_OF_SIDE:
+    elif posture.mirrored >= TELLING_OF_SIDE:
         found.append(
             Doubt(
                 kind=DoubtKind.MIRRORED,
                 reason="the heart seems to lie on the wrong side: mirrored, or situs inversus",
-                sure=posture.mirrored,
+                share=posture.mirrored,
             )
         )
     yield from found

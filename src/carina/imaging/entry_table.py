@@ -6,17 +6,19 @@ go on sharing them.
 
 from array import array
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple, overload
+from dataclasses import fields
+from typing import overload
 
 import numpy as np
 import polars as pl
 
-from carina.imaging.shards import Entry
+from carina.imaging.shards import Entry, Place
 
 SCHEMA = pl.Schema(
-    {name: pl.String if kind is str else pl.Int64 for name, kind in Entry.__annotations__.items()}
+    {each.name: pl.String if each.type is str else pl.Int64 for each in fields(Entry)}
 )
-PLACE = ("offset", "length", "crc32", "height", "width", "source_height", "source_width")
+NUMBERS = tuple(each.name for each in fields(Place) if each.type is int)
+"""What says where a picture is in its shard."""
 
 
 class KeyList(Sequence[str]):
@@ -75,24 +77,6 @@ class KeyList(Sequence[str]):
         return self._bytes[self._ends[place - 1] if place else 0 : self._ends[place]]
 
 
-class Place(NamedTuple):
-    """Where the bytes of a picture are, and what they decode to."""
-
-    shard: str
-    offset: int
-    length: int
-    crc32: int
-    height: int
-    width: int
-    source_height: int
-    source_width: int
-
-
-def place_of(entry: Entry) -> Place:
-    """The place that an entry of a shard names."""
-    return Place(entry.shard, *(getattr(entry, name) for name in PLACE))
-
-
 class EntryTable:
     """The entries of a store, sorted by key.
 
@@ -109,7 +93,7 @@ class EntryTable:
         self.mean, self.std = grey_statistics(frame)
         self._shards = tuple(frame["shard"].unique().sort())
         codes = frame["shard"].cast(pl.Enum(self._shards)).to_physical().cast(pl.Int64)
-        self._numbers = frame.select(codes.alias("shard"), *PLACE).to_numpy(order="c")
+        self._numbers = frame.select(codes.alias("shard"), *NUMBERS).to_numpy(order="c")
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -122,7 +106,7 @@ class EntryTable:
     def place(self, row: int) -> Place:
         """The place of the key in a row."""
         shard, *numbers = self._numbers[row].tolist()
-        return Place(self._shards[shard], *numbers)
+        return Place(shard=self._shards[shard], **dict(zip(NUMBERS, numbers, strict=True)))
 
     def by_shard(self) -> Iterator[tuple[str, list[int]]]:
         """Each shard and its rows, in the order in which they lie on the disk."""

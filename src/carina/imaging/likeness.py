@@ -13,6 +13,8 @@ import numpy as np
 from jaxtyping import Float32, Int64
 from numpy.typing import NDArray
 
+from carina.imaging.fingerprint import EvenedThumbnails
+
 ALIKE = 0.7
 """The least likeness of thumbnails that deserve a closer look."""
 SAME = 0.6
@@ -40,7 +42,7 @@ class _Overlap(NamedTuple):
 
 
 def likenesses(
-    even: Float32[np.ndarray, "n side side"],
+    even: EvenedThumbnails,
     pairs: Int64[np.ndarray, "pairs 2"],
     sign: int = 1,
     threads: int = 1,

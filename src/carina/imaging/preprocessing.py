@@ -4,7 +4,7 @@ A `Preprocessing` is part of a model: it is saved with it. `prepare` also return
 of the picture in the input, so that a heat-map can be put back on the original pixels.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -73,6 +73,7 @@ class Preprocessing:
 
 
 IMAGENET_224 = Preprocessing(size=224, resize=Squash(), mean=IMAGENET_MEAN, std=IMAGENET_STD)
+MEDKLIP_224 = replace(IMAGENET_224, resize=BilinearSquash())
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -30,14 +30,12 @@ COPIED_AT_ONCE = 2**20
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entry:
-    """One picture of a shard: where its bytes lie and what they decode to.
+class Place:
+    """Where the bytes of a picture are, and what they decode to.
 
-    `source_height` and `source_width` are those of the file that it was made from. `total` and
-    `squares` are the sums of its grey levels and of their squares.
+    `source_height` and `source_width` are those of the file that it was made from.
     """
 
-    key: str
     shard: str
     offset: int
     length: int
@@ -46,8 +44,20 @@ class Entry:
     width: int
     source_height: int
     source_width: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry(Place):
+    """One picture of a shard; `total` and `squares` sum its grey levels and their squares."""
+
+    key: str
     total: int
     squares: int
+
+    @property
+    def place(self) -> Place:
+        """The place alone."""
+        return Place(**{each.name: getattr(self, each.name) for each in fields(Place)})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from carina.errors import StoreError
 from carina.files import progress
-from carina.imaging.entry_table import EntryTable, KeyList, Place, place_of
-from carina.imaging.shards import read_entries
+from carina.imaging.entry_table import EntryTable, KeyList
+from carina.imaging.shards import Place, read_entries
 from carina.imaging.store_folder import StoreHeader, read_header, read_index
 
 MOST_MAPPED = 256
@@ -158,7 +158,7 @@ class ImageStore:
             places = {self.keys[row]: self._entries.place(row) for row in rows}
             path = self.path / "shards" / name
             try:
-                listed = {entry.key: place_of(entry) for entry in read_entries(path)}
+                listed = {entry.key: entry.place for entry in read_entries(path)}
                 if not places.items() <= listed.items():
                     shards.append((name, "the index says otherwise than its own list"))
                 images += _damaged(path, places)

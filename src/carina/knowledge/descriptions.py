@@ -31,6 +31,10 @@ DESCRIBED_KINDS = (
 DEFAULT = "default"
 """What the command line calls the descriptions that carina brings along."""
 
+JSON = ".json"
+FORMS = (JSON, ".toml", ".obo", ".parquet")
+"""Endings of files that describe."""
+
 SUGGESTIONS = 3
 
 
@@ -121,7 +125,12 @@ class Descriptions:
         Raises:
             KnowledgeError: the file cannot be read, or describes nothing.
         """
-        if path.suffix != ".json":
+        if not path.is_dir() and path.suffix not in FORMS:
+            raise KnowledgeError(
+                f"{path}: ends in {path.suffix!r}, expected {', '.join(FORMS)}, or a folder of "
+                "UMLS files. Write names and texts as JSON, or as docs/descriptions.md says."
+            )
+        if path.suffix != JSON:
             return cls.from_graph(read_sources([path]))
         try:
             texts = read_json(path)
@@ -172,15 +181,22 @@ class Descriptions:
         with it: a text for "effusion" is then found for "pleural effusion" too.
         """
         replaced = self._replaced_by(other)
-        ours = self._without(other)
-        entries = []
-        for entry in other:
-            old = [one for one in ours if replaced.get(one.name) == entry.name]
-            names = tuple(name for one in old for name in (one.name, *one.synonyms))
-            kept = tuple(name for name in names if plain(name) != plain(entry.name))
-            entries.append(replace(entry, synonyms=(*entry.synonyms, *kept)))
-        entries.extend(one for one in ours if one.name not in replaced)
-        return Descriptions(entries=tuple(entries))
+        claimed = other._claimed()
+        inherited: dict[str, list[str]] = {}
+        kept = []
+        for entry in self._without(other):
+            if entry.name in replaced:
+                names = (
+                    name for name in (entry.name, *entry.synonyms) if plain(name) not in claimed
+                )
+                inherited.setdefault(replaced[entry.name], []).extend(names)
+            else:
+                kept.append(entry)
+        theirs = (
+            replace(entry, synonyms=(*entry.synonyms, *inherited.get(entry.name, ())))
+            for entry in other
+        )
+        return Descriptions(entries=(*theirs, *kept))
 
     def of(self, name: str) -> Description:
         """The description of a finding.
@@ -196,8 +212,8 @@ class Descriptions:
                 f"{name!r} may mean {' or '.join(repr(entry.name) for entry in fitting)}, "
                 "expected one finding. Use one of these names."
             )
-        near = difflib.get_close_matches(plain(name), self._all_names, SUGGESTIONS)
-        like = f" (names like it: {', '.join(near)})" if near else ""
+        near = difflib.get_close_matches(plain(name), self._written, SUGGESTIONS)
+        like = f" (names like it: {', '.join(self._written[n] for n in near)})" if near else ""
         raise KnowledgeError(
             f"there is no description of {name!r}{like}. Write what it looks like, in a file of "
             "descriptions or as NAME=DESCRIPTION."
@@ -243,11 +259,15 @@ class Descriptions:
 
     def _without(self, other: "Descriptions") -> tuple[Description, ...]:
         """Ours, less the synonyms that the others claim: a name must not fit two."""
-        theirs = {plain(name) for entry in other for name in (entry.name, *entry.synonyms)}
+        claimed = other._claimed()
         return tuple(
-            replace(entry, synonyms=tuple(s for s in entry.synonyms if plain(s) not in theirs))
+            replace(entry, synonyms=tuple(s for s in entry.synonyms if plain(s) not in claimed))
             for entry in self
         )
+
+    def _claimed(self) -> frozenset[str]:
+        """Every name and synonym, as it is compared."""
+        return frozenset(plain(name) for entry in self for name in (entry.name, *entry.synonyms))
 
     def _replaced_by(self, other: "Descriptions") -> dict[str, str]:
         """Our names -> the names of theirs that take their place, an equal name before all."""
@@ -260,8 +280,10 @@ class Descriptions:
         return Linker(ConceptGraph(concepts=tuple(_as_concepts(self.entries))))
 
     @functools.cached_property
-    def _all_names(self) -> list[str]:
-        return [plain(name) for entry in self for name in (entry.name, *entry.synonyms)]
+    def _written(self) -> dict[str, str]:
+        """Every name as it is compared, and as it is written."""
+        names = [name for entry in self for name in (entry.name, *entry.synonyms)]
+        return {plain(name): name for name in names}
 
 
 def _as_concepts(entries: Iterable[Description]) -> Iterator[Concept]:

@@ -66,6 +66,30 @@ def scaled_dot_contrast(
     return total / 2, _count(image)
 
 
+def directed_contrast(
+    image: Float[Tensor, "local dim"],
+    report: Float[Tensor, "local dim"],
+    all_images: Float[Tensor, "all dim"],
+    all_reports: Float[Tensor, "all dim"],
+    *,
+    first: int,
+    temperature: float,
+    image_weight: float,
+) -> Summed:
+    """Two-way InfoNCE whose directions weigh differently.
+
+    Source: ConVIRT (Zhang et al., MLHC 2022, arXiv:2010.00747); `image_weight` is its lambda, the
+    share of the image-to-report direction. Arguments and result otherwise as in
+    `cosine_contrast`.
+    """
+    normal_images, normal_reports = F.normalize(all_images, dim=1), F.normalize(all_reports, dim=1)
+    rows = torch.arange(first, first + len(image), device=image.device)
+    to_report = F.normalize(image, dim=1) @ normal_reports.T / temperature
+    to_image = F.normalize(report, dim=1) @ normal_images.T / temperature
+    total = image_weight * _summed_cross_entropy(to_report, rows)
+    return total + (1 - image_weight) * _summed_cross_entropy(to_image, rows), _count(image)
+
+
 def _summed_cross_entropy(logits: Float[Tensor, "local all"], rows: Tensor) -> Float[Tensor, ""]:
     return F.cross_entropy(logits, rows, reduction="sum")
 

@@ -142,16 +142,17 @@ def paragraph(text: str, classes: str = "") -> str:
     return f'<p class="{classes}">{escape(text)}</p>' if text else ""
 
 
-def heat_key(outline: bool) -> str:
-    """The legend of overlays: the map's colours and, if there is one, the true outline."""
+def heat_key(outline: bool, peak: bool = False) -> str:
+    """The legend of overlays: the map's colours and, where drawn, true outline and peak."""
     stops = ",".join("#{:02x}{:02x}{:02x}".format(*colour) for colour in heat_table(8))
     truth = '<span class="truth"></span>true outline. ' if outline else ""
+    cross = "The white cross is around the map's greatest value. " if peak else ""
     return (
         f'<p class="small soft">Heat-map: {EVERYWHERE} <span class="key" role="img" '
         f'aria-label="colour scale from dark red to pale yellow" '
         f'style="background:linear-gradient(90deg,{stops})"></span> {ALONE}. The colour is how far '
         "a place stands above the map's mean, relative to the map's maximum: it says where the "
-        f"model looked, not how likely the finding is. {truth}</p>"
+        f"model looked, not how likely the finding is. {cross}{truth}</p>"
     )
 
 

@@ -20,6 +20,7 @@ HEAT_OPACITY = 0.6
 
 OUTLINE = (0, 229, 255)  # cyan: far from every colour of the map and from every grey
 HALO = (0, 30, 40)
+CROSS = (255, 255, 255)
 
 BoxCorners = tuple[Number, Number, Number, Number]
 
@@ -78,6 +79,7 @@ def overlay(
     *,
     mask: Bool[np.ndarray, "height width"] | None = None,
     boxes: Sequence[BoxCorners] = (),
+    peak: tuple[int, int] | None = None,
     longest_side: int | None = None,
 ) -> UInt8[np.ndarray, "rows cols 3"]:
     """Lays a heat-map, and the outline of the truth, over a radiograph.
@@ -89,6 +91,7 @@ def overlay(
             radiograph as it is.
         mask: pixels of the true finding; its border is drawn.
         boxes: (x1, y1, x2, y2) in pixels of `image`; their borders are drawn.
+        peak: (row, column) of `image`; a cross is drawn around that pixel.
         longest_side: the picture is made smaller until its longer side fits.
     """
     small = image if longest_side is None else fitted(image, longest_side)
@@ -105,6 +108,9 @@ def overlay(
         painted = draw_mask(painted, resized(mask.astype(np.float32), rows, cols) >= 0.5, thickness)
     for box in boxes:
         painted = draw_box(painted, tuple(corner * scale for corner in box), thickness)
+    if peak is not None:
+        row, col = (int((place + 0.5) * scale) for place in peak)
+        painted = draw_cross(painted, row, col, thickness)
     return painted
 
 
@@ -167,6 +173,22 @@ def draw_box(
     inside = np.zeros((rows, cols), dtype=bool)
     inside[y1:y2, x1:x2] = True
     return draw_mask(picture, inside, thickness)
+
+
+def draw_cross(
+    picture: UInt8[np.ndarray, "rows cols 3"], row: int, col: int, thickness: int
+) -> UInt8[np.ndarray, "rows cols 3"]:
+    """Draws a cross around a pixel, open in the middle, white with a dark halo."""
+    rows, cols = picture.shape[:2]
+    down, across = np.mgrid[:rows, :cols]
+    dy, dx = np.abs(down - row), np.abs(across - col)
+    inner, outer = 2 * thickness, 6 * thickness
+    long, thin = np.maximum(dy, dx), np.minimum(dy, dx)
+    arms = (thin < thickness) & (long >= inner) & (long < outer)
+    painted = picture.copy()
+    painted[grown(arms, 1) & ~arms] = HALO
+    painted[arms] = CROSS
+    return painted
 
 
 def grown(mask: Bool[np.ndarray, "rows cols"], pixels: int) -> Bool[np.ndarray, "rows cols"]:

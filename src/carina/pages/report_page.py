@@ -21,6 +21,7 @@ from carina.pages.charts import (
     roc_chart,
     training_charts,
 )
+from carina.pages.grounding import PointingBars, pointing_chart
 from carina.pages.html import (
     RESEARCH_NOTE,
     SYNTHETIC_BUT_ONE_NOTE,
@@ -73,7 +74,8 @@ class GroundingRow:
     """Where heat-maps point, for one finding, beside two answers that need no model.
 
     `chance` is the pointing game of a random pixel (the mean share of the image that the truth
-    covers); `position` that of the peak of the other cases' masks.
+    covers); `position` that of the peak of the other cases' masks. `best_on_test` is shown apart
+    from `values`: it flatters.
     """
 
     finding: str
@@ -81,6 +83,7 @@ class GroundingRow:
     values: Mapping[str, Measured]
     chance: Measured
     position: Measured
+    best_on_test: Mapping[str, Measured] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,8 +108,10 @@ class Case:
     """One radiograph and what was said of one finding on it.
 
     `image` is grey in [0, 1]; `heatmap` (values >= 0, any scale) and `mask` lie on its pixels.
-    `boxes` are (x1, y1, x2, y2) in pixels of `image`. `truth` is None where it is not known.
-    `caption` may add a sentence, such as what the reader wrote.
+    `boxes` are (x1, y1, x2, y2) in pixels of `image`. `peak` is the (row, column) to mark with a
+    cross. `truth` is None where it is not known.
+    `caption` may add a sentence, such as what the reader wrote; `said` stands in place of score
+    and truth.
     """
 
     image: Float[np.ndarray, "height width"]
@@ -116,7 +121,18 @@ class Case:
     heatmap: Float[np.ndarray, "height width"] | None = None
     mask: Bool[np.ndarray, "height width"] | None = None
     boxes: tuple[BoxCorners, ...] = ()
+    peak: tuple[int, int] | None = None
     caption: str = ""
+    said: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CaseGroup:
+    """Cases that are alike in one respect, under a heading and a sentence that says which."""
+
+    heading: str
+    text: str
+    cases: tuple[Case, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -200,6 +216,7 @@ class ReportPage:
     worst: tuple[Case, ...] = ()
     asked: AskedRadiograph | None = None
     grounding: tuple[GroundingRow, ...] = ()
+    pointed: tuple[CaseGroup, ...] = ()
     training: tuple[TrainingLog, ...] = ()
     similarity: SimilarityMap | None = None
     confusions: tuple[Confusion, ...] = ()
@@ -327,10 +344,36 @@ def table_of(caption: str, rows: Sequence[ScoreRow], mean: Mapping[str, Measured
 
 
 def grounding_parts(page: ReportPage) -> list[str]:
-    """The grounding table with the two answers that need no model."""
+    """The pointing game as a chart, all metrics as tables, and cases to look at."""
     if not page.grounding:
         return []
-    rows = [
+    bars = [
+        PointingBars(
+            finding=row.finding,
+            cases=row.cases,
+            model=row.values["pointing_game"],
+            position=row.position,
+            chance=row.chance,
+        )
+        for row in page.grounding
+    ]
+    text = (
+        "The pointing game counts how often the peak of a heat-map lies inside the true outline. "
+        "A random pixel reaches the share of the image that the outline covers. The usual place "
+        "is where the finding most often lies in the other cases, whatever the image shows. Only "
+        "what beats both was seen by the model."
+    )
+    return [
+        paragraph(text),
+        chart(pointing_chart("Pointing game, with 95% intervals", bars)),
+        *grounding_tables(page.grounding),
+        *pointed_parts(page.pointed),
+    ]
+
+
+def grounding_tables(rows: Sequence[GroundingRow]) -> list[str]:
+    """Everything that was measured and, apart from it, what flatters."""
+    measured = [
         TableRow(
             name=row.finding,
             counts=(row.cases,),
@@ -340,18 +383,34 @@ def grounding_parts(page: ReportPage) -> list[str]:
                 "by usual position": row.position,
             },
         )
-        for row in page.grounding
+        for row in rows
     ]
-    text = (
-        "The pointing game counts how often the peak of a heat-map lies inside the true outline. "
-        "By chance: a random pixel of the image. By usual position: the place where the finding "
-        "most often lies in the other cases, whatever the image shows. Only what beats both was "
-        "seen by the model."
-    )
-    return [
-        paragraph(text),
-        score_table("Grounding, with 95% intervals.", "finding", ("cases",), rows),
+    tables = [score_table("Grounding, with 95% intervals.", "finding", ("cases",), measured)]
+    flattering = [
+        TableRow(name=row.finding, counts=(row.cases,), values=row.best_on_test)
+        for row in rows
+        if row.best_on_test
     ]
+    if flattering:
+        caption = (
+            "Best on the test set, as the papers do; flatters: the threshold was chosen on the "
+            "very cases that are scored. To be read beside published numbers, and for nothing else."
+        )
+        tables.append(score_table(caption, "finding", ("cases",), flattering))
+    return tables
+
+
+def pointed_parts(groups: Sequence[CaseGroup]) -> list[str]:
+    """Hits, near misses and misses."""
+    shown = [group for group in groups if group.cases]
+    if not shown:
+        return []
+    parts = [heat_key(outline=True, peak=True)]
+    for group in shown:
+        parts.append(f"<h3>{escape(group.heading)}</h3>")
+        parts.append(paragraph(group.text, "small"))
+        parts.append(case_cards(group.cases))
+    return parts
 
 
 def curve_parts(page: ReportPage) -> list[str]:
@@ -408,11 +467,16 @@ def case_card(case: Case) -> str:
     """The radiograph, the same under its heat-map and outline, and what was said."""
     plain = overlay(case.image, longest_side=CASE_SIDE)
     drawn = overlay(
-        case.image, case.heatmap, mask=case.mask, boxes=case.boxes, longest_side=CASE_SIDE
+        case.image,
+        case.heatmap,
+        mask=case.mask,
+        boxes=case.boxes,
+        peak=case.peak,
+        longest_side=CASE_SIDE,
     )
     finding = escape(case.finding)
     truth = {True: "present", False: "absent", None: "not known"}[case.truth]
-    said = f"score {case.score:.3f}; truth: {truth}"
+    said = escape(case.said) or f"score {case.score:.3f}; truth: {truth}"
     return (
         f'<figure class="case"><div class="pair"><img src="{jpeg_data_uri(plain)}" '
         f'alt="Radiograph"/><img src="{jpeg_data_uri(drawn)}" '

@@ -22,7 +22,7 @@ from carina.files import progress, write_error, write_text
 from carina.phantom import layout
 from carina.phantom.canvas import Mask
 from carina.phantom.drawing import PhantomConfig, PhantomStudy, draw_study
-from carina.study import Assertion, Study
+from carina.study import Assertion, Box, Study
 
 __all__ = ["PhantomConfig", "PhantomStudy", "draw_study", "write_cohort"]
 
@@ -171,10 +171,7 @@ def manifest_text(out: Path, chunks: list[range]) -> str:
 def row(study: Study) -> Row:
     """One study as a row of `layout.COLUMNS`."""
     radiograph = study.radiographs[0]
-    boxes = [
-        {"label": box.label, "box": [box.x1, box.y1, box.x2, box.y2], "by": layout.SOURCE}
-        for box in study.boxes
-    ]
+    boxes = [box_cell(box) for box in study.boxes]
     return {
         "image": radiograph.path,
         "patient_id": study.patient_id,
@@ -194,6 +191,13 @@ def row(study: Study) -> Row:
         "source": study.source,
         "licence": study.licence or "",
     }
+
+
+def box_cell(box: Box) -> dict[str, object]:
+    """A box as JSON has it; without "phrase" where the report does not tell of the finding."""
+    told = {} if box.phrase is None else {"phrase": box.phrase}
+    corners = [box.x1, box.y1, box.x2, box.y2]
+    return {"label": box.label, "box": corners, "by": layout.SOURCE, **told}
 
 
 def names(study: Study, value: Assertion) -> str:

@@ -1,6 +1,6 @@
 """Dictates a report: what is there, some of what is not, in the manner of one of five readers."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,18 +24,33 @@ class Habits:
     capitals: bool
 
 
-def dictate(visit: Visit, rng: np.random.Generator) -> str:
+@dataclass(frozen=True, kw_only=True)
+class Dictation:
+    """A report, and for each finding that it tells of the words that tell of it."""
+
+    text: str
+    phrases: Mapping[str, str]
+
+
+def dictate(visit: Visit, rng: np.random.Generator) -> Dictation:
     """The report of a visit; the last line says that it is synthetic.
 
     Not every finding is mentioned, some are only suspected, and a report is silent about
     most of what is not there.
     """
     habits = draw_habits(rng)
-    body, summary = describe(visit, rng)
-    text = arrange(body, summary, habits, visit, rng)
+    told, summary, rest = describe(visit, rng)
+    body = [sentence for _, sentence in told] + rest
+    text = arrange(body, [words for _, words in summary], habits, visit, rng)
+    said = (*told, *summary)
     if habits.capitals:
         text = text.upper()
-    return text + "\n\n[synthetic report, carina phantom]"
+        said = tuple((name, words.upper()) for name, words in said)
+    phrases: dict[str, str] = {}
+    for name, words in said:  # a report without findings section has the summary's words alone
+        if name and words in text:
+            phrases.setdefault(name, words)
+    return Dictation(text=text + "\n\n[synthetic report, carina phantom]", phrases=phrases)
 
 
 def draw_habits(rng: np.random.Generator) -> Habits:
@@ -49,19 +64,24 @@ def draw_habits(rng: np.random.Generator) -> Habits:
     )
 
 
-def describe(visit: Visit, rng: np.random.Generator) -> tuple[list[str], list[str]]:
-    """Sentences of the findings section, and of the impression."""
+Named = tuple[str, str]
+"""A finding that is there, or "", and a sentence about it."""
+
+
+def describe(visit: Visit, rng: np.random.Generator) -> tuple[list[Named], list[Named], list[str]]:
+    """Sentences about what is there, those of the impression, and about what is not there."""
     earlier = None if visit.before is None else {lesion.name for lesion in visit.before}
-    told, summary = [], []
+    told: list[Named] = []
+    summary: list[Named] = []
     for lesion in visit.lesions:
         if rng.random() < MISSED:
             continue
-        told.append(sentence(lesion, earlier, rng))
+        told.append((lesion.name, sentence(lesion, earlier, rng)))
         if lesion.severity > 1 or rng.random() < 0.4:
-            summary.append(short(lesion, rng))
-    told += resolved(visit, rng)
+            summary.append((lesion.name, short(lesion, rng)))
+    told += [("", words) for words in resolved(visit, rng)]
     told = [told[i] for i in rng.permutation(len(told))]
-    return told + absences(visit, rng), summary
+    return told, summary, absences(visit, rng)
 
 
 def sentence(lesion: Lesion, earlier: set[str] | None, rng: np.random.Generator) -> str:

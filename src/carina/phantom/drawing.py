@@ -11,7 +11,7 @@ from carina.phantom import layout
 from carina.phantom.anatomy import draw_patient, draw_visit
 from carina.phantom.canvas import Frame, Mask
 from carina.phantom.clinic import Visit, draw_visits
-from carina.phantom.dictation import dictate
+from carina.phantom.dictation import Dictation, dictate
 from carina.phantom.film import draw_film
 from carina.phantom.findings import FINDINGS
 from carina.phantom.randomness import generator
@@ -182,7 +182,7 @@ def describe_study(
     visit: Visit,
     plan: Plan,
     masks: dict[str, Mask],
-    report: str,
+    report: Dictation,
 ) -> Study:
     """The study as a manifest has it: all findings known, present or absent."""
     patient_id = f"phantom-{place.patient:08d}"
@@ -197,12 +197,14 @@ def describe_study(
         radiographs=(
             Radiograph(path=path, view=plan.anatomy.view, width=config.size, height=config.size),
         ),
-        report=Report(text=report),
+        report=Report(text=report.text),
         findings=tuple(
             Finding(name=name, value=Assertion.PRESENT if name in found else Assertion.ABSENT)
             for name in FINDINGS
         ),
-        boxes=tuple(box for name in found for box in boxes_of(name, masks[name])),
+        boxes=tuple(
+            box for name in found for box in boxes_of(name, masks[name], report.phrases.get(name))
+        ),
         masks=tuple(
             MaskFile(radiograph=0, label=name, path=layout.mask_path(study_id, name))
             for name in written
@@ -218,8 +220,8 @@ def describe_study(
     )
 
 
-def boxes_of(label: str, mask: Mask) -> tuple[Box, ...]:
-    """The rectangle round a mask; none round an empty one."""
+def boxes_of(label: str, mask: Mask, phrase: str | None) -> tuple[Box, ...]:
+    """The rectangle round a mask, with the report's words for it; none round an empty one."""
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     if len(rows) == 0:
         return ()
@@ -231,5 +233,6 @@ def boxes_of(label: str, mask: Mask) -> tuple[Box, ...]:
             y1=float(rows[0]),
             x2=float(columns[-1] + 1),
             y2=float(rows[-1] + 1),
+            phrase=phrase,
         ),
     )

@@ -16,7 +16,12 @@ from carina.errors import ConfigError
 from carina.imaging.augmentation import (
     WarpAugmentation,
 )
-from carina.losses.contrast import Summed, cosine_contrast, scaled_dot_contrast
+from carina.losses.contrast import (
+    Summed,
+    cosine_contrast,
+    directed_contrast,
+    scaled_dot_contrast,
+)
 from carina.losses.query import existence_loss
 from carina.pretraining.image_side import (
     AugmentationChoice,
@@ -141,6 +146,40 @@ class ScaledDotContrast:
 
 
 @dataclass(frozen=True, kw_only=True)
+class DirectedContrast:
+    """ConVIRT's contrast: `image_weight` is the share of the image-to-report direction."""
+
+    temperature: float = 0.1
+    image_weight: float = 0.75
+
+    def __post_init__(self) -> None:
+        """Checks temperature and share."""
+        if not self.temperature > 0:
+            raise ConfigError(
+                f"temperature must be > 0, got {self.temperature}: it divides the similarities."
+            )
+        if not 0 <= self.image_weight <= 1:
+            raise ConfigError(f"image_weight must be in [0, 1], got {self.image_weight}.")
+
+    def __call__(
+        self,
+        image: Float[Tensor, "local dim"],
+        report: Float[Tensor, "local dim"],
+        all_images: Float[Tensor, "all dim"],
+        all_reports: Float[Tensor, "all dim"],
+        *,
+        first: int,
+    ) -> Summed:
+        """See `directed_contrast`."""
+        return directed_contrast(
+            *(image, report, all_images, all_reports),
+            first=first,
+            temperature=self.temperature,
+            image_weight=self.image_weight,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
 class KADLosses:
     """The choices of KAD's second stage. Defaults are the paper's.
 
@@ -150,7 +189,7 @@ class KADLosses:
 
     augmentation: AugmentationChoice = WarpAugmentation()
     memory: RandomSelect | BothMemories | ImageMemory = RandomSelect()
-    contrast: CosineContrast | ScaledDotContrast = CosineContrast()
+    contrast: CosineContrast | ScaledDotContrast | DirectedContrast = CosineContrast()
     batch_norm: BatchStatistics = SynchronisedStatistics()
     existence_weight: float = 1.0
     contrast_weight: float = 1.0

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from functools import partial
+from typing import NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
@@ -10,13 +11,19 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from carina.encoders.chunks import contexts
+from carina.encoders.masked_vit import MaskedViT
 from carina.encoders.masking import PatchMasks, draw_masks
 from carina.errors import ConfigError
 from carina.imaging.augmentation import BatchShare, WarpAugmentation, standardise
 from carina.losses.contrast import Summed
 from carina.losses.reconstruction import normalised, patches_of, reconstruction_loss
 from carina.losses.weighted_contrast import scaled_cosine_contrast, weighted_contrast
-from carina.pretraining.image_side import AugmentationChoice
+from carina.pretraining.image_side import (
+    AugmentationChoice,
+    BatchStatistics,
+    SynchronisedStatistics,
+)
 from carina.pretraining.maco import MaCoModel
 from carina.pretraining.maco_texts import ShuffledSome, Single
 from carina.studies.batches import ImageBatch
@@ -105,7 +112,8 @@ class MaCoLosses:
     """The choices of MaCo's objective. Defaults are the published code's.
 
     `mask_ratio` is the share of patches that are removed. `normalised_target` gives each patch
-    of the target mean 0 and deviation 1. The weights multiply reconstruction and contrast. With
+    of the target mean 0 and deviation 1. `batch_norm` is for image encoders that have batch
+    norms, which a ViT has none of. The weights multiply reconstruction and contrast. With
     `micro_batches` above 1 the encoders see the batch in as many pieces, whose activations are
     computed again for the gradient: contrast over a large batch in the memory of a small one.
     """
@@ -113,6 +121,7 @@ class MaCoLosses:
     augmentation: AugmentationChoice = WarpAugmentation()
     contrast: NoContrast | PlainContrast | ImportanceContrast = ImportanceContrast()
     draw: ShuffledSome | Single = ShuffledSome()
+    batch_norm: BatchStatistics = SynchronisedStatistics()
     mask_ratio: float = 0.5
     normalised_target: bool = False
     reconstruction_weight: float = 1.0
@@ -158,7 +167,15 @@ class MaCoObjective(nn.Module):
                 "at least one to see and one to guess."
             )
         losses.contrast.freeze(model)
+        prepared = losses.batch_norm.prepare(model.image_encoder)
+        model.image_encoder = cast(MaskedViT, prepared)
         self.train()
+
+    def train(self, mode: bool = True) -> "MaCoObjective":
+        """Sets the mode, but keeps frozen batch norms in eval mode."""
+        super().train(mode)
+        self.settings.batch_norm.hold(self.model.image_encoder)
+        return self
 
     def losses(self, batch: ImageBatch) -> Losses:
         """The terms for this process's share of the batch."""
@@ -241,7 +258,10 @@ class MaCoObjective(nn.Module):
             return self._encode(pictures, masks, texts)
         # The state of the random numbers is kept: dropout is the same the second time.
         encoded: tuple[Tensor, tuple[Tensor, ...], Tensor, Tensor] = checkpoint(
-            self._encode, pictures, masks, texts, use_reentrant=False
+            self._encode,
+            *(pictures, masks, texts),
+            use_reentrant=False,
+            context_fn=partial(contexts, self.model.image_encoder),
         )
         return encoded
 

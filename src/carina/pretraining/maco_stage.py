@@ -33,9 +33,9 @@ class MaCoStage:
     `pieces` is what a report is cut into, `entities` where its entities come from, for pieces
     that are made of them. `tokenizer` names a file or folder; with None the vocabulary is learnt
     from the reports, at most the text encoder's `vocabulary` pieces. `image_start` is what the
-    image encoder starts from. `store_size` is the short side of the stored pictures that are
-    augmented. With `measured_standardisation` mean and deviation are those of the store;
-    otherwise the model's preprocessing says.
+    image encoder starts from. `store_size` is the short
+    side of the stored pictures that are augmented. With `measured_standardisation` mean and
+    deviation are those of the store; otherwise the model's preprocessing says.
     """
 
     name: str = "maco"

@@ -18,7 +18,7 @@ from carina.encoders.resnet import ResNetConfig
 from carina.encoders.text import FirstToken, Reading, TextEncoder, TextEncoderConfig
 from carina.encoders.vit import ViTConfig
 from carina.errors import ConfigError
-from carina.imaging.preprocessing import IMAGENET_224, Preprocessing
+from carina.imaging.preprocessing import MEDKLIP_224, Preprocessing
 from carina.pretraining.query_side import AllLayers, AsEmbedded, Standardised, prepared_queries
 from carina.pretraining.two_encoders import TwoEncoders, check_image_side
 from carina.zeroshot.protocol import Answers, EncodedQueries, Query
@@ -54,9 +54,9 @@ class Described:
         if folded(query.name) in known:
             return known[folded(query.name)]
         # Imported here because it takes a while, and findings of the training do without.
-        from carina.knowledge.descriptions import Descriptions
+        from carina.pretraining.finding_texts import KnownDescriptions, known_descriptions
 
-        return Descriptions.default().of(query.name).text
+        return KnownDescriptions(known_descriptions(None), known).text(query.name)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +88,7 @@ class MedKLIPConfig:
     reading: Reading = FirstToken()
     wording: Described | BareName = Described()
     decoder: QueryDecoderConfig = field(default_factory=lambda: QueryDecoderConfig(dim=256))
-    preprocessing: Preprocessing = IMAGENET_224
+    preprocessing: Preprocessing = MEDKLIP_224
     standardised_queries: bool = False
     findings: tuple[TrainedFinding, ...] = ()
 

@@ -4,15 +4,14 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 
 from carina.encoders.text import TextEncoder
-from carina.errors import ConfigError, KnowledgeError, ReportError
+from carina.errors import ConfigError, ReportError
 from carina.files import progress
 from carina.imaging.store import ImageStore
-from carina.knowledge.descriptions import Descriptions
+from carina.pretraining.finding_texts import BareNames, KnownDescriptions, known_descriptions
 from carina.pretraining.image_side import measured
 from carina.pretraining.image_source import FreshImage, ImageSource
 from carina.pretraining.kept_embeddings import kept_embeddings
@@ -26,6 +25,8 @@ from carina.pretraining.medklip import (
 from carina.pretraining.medklip_objective import MedKLIPLosses, MedKLIPObjective
 from carina.pretraining.medklip_targets import (
     FrequentTriplets,
+    LabelsOfFindings,
+    LabelsOfTriplets,
     PaperTriplets,
     TripletTargets,
     triplet_matrix,
@@ -34,7 +35,6 @@ from carina.pretraining.pairs import Pairs, training_pairs
 from carina.pretraining.report_targets import (
     AnnotatedEntities,
     Label,
-    LabelPolicy,
     RuleEntities,
     SentenceRuleEntities,
     positive_weights,
@@ -43,13 +43,12 @@ from carina.pretraining.stage import PreparedStage, StageInputs
 from carina.pretraining.text_source import BertText, TextSource
 from carina.report.triplets import TripletVocabulary, triplets_of
 from carina.studies.batches import ImageBatches
-from carina.study import Triplet
+from carina.study import Entity, Triplet
 from carina.training.settings import TrainingSettings
 
 LOGGER = logging.getLogger(__name__)
 SENTENCE = "It is located at {}"  # MedKLIP's published code
 EMBEDDINGS = "embeddings.safetensors"
-SHOWN = 5  # names in a message
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +70,7 @@ class MedKLIPStage:
     image_start: ImageSource = FreshImage()
     text: TextSource = BertText(paper_weights="emilyalsentzer/Bio_ClinicalBERT")
     triplets: PaperTriplets | FrequentTriplets = PaperTriplets()
-    labels: LabelPolicy = LabelPolicy(uncertain=Label.IGNORED, unmentioned=Label.IGNORED)
+    labels: LabelsOfTriplets | LabelsOfFindings = LabelsOfTriplets()
     entities: AnnotatedEntities | RuleEntities | SentenceRuleEntities = AnnotatedEntities()
     descriptions: str | None = None
     store_size: int = 256
@@ -100,9 +99,11 @@ class MedKLIPStage:
         """
         store = inputs.store(self.store_size)
         pairs = training_pairs(inputs.manifest, store, self.entities)
-        vocabulary = self.triplets.vocabulary(pairs.entities)
-        findings = self._findings(vocabulary)
-        pairs, targets = taught(pairs, vocabulary, self.labels, self.triplets.left_out)
+        wording = self._wording()
+        vocabulary = self.triplets.vocabulary(pairs.entities, wording.knows)
+        names = self.labels.names(vocabulary, pairs.entities)
+        findings = wording.findings(names)
+        pairs, targets = self._taught(pairs, vocabulary, names)
         encoder = self.text.build(self.model.text, inputs).to(inputs.device)
         sentences = [SENTENCE.format(position) for position in vocabulary.positions]
         texts = [*(finding.text for finding in findings), *sentences]
@@ -122,14 +123,25 @@ class MedKLIPStage:
             objective=objective,
             batches=batches,
             trained=model,
-            finish=partial(write_label_counts, vocabulary.entities, labels),
+            finish=partial(write_label_counts, names, labels),
         )
 
-    def _findings(self, vocabulary: TripletVocabulary) -> tuple[TrainedFinding, ...]:
-        """The findings and the texts that they are asked by."""
+    def _taught(
+        self, pairs: Pairs, vocabulary: TripletVocabulary, names: Sequence[str]
+    ) -> tuple[Pairs, TripletTargets]:
+        """The images that train something, and what they train."""
+        read, report_of, entities = triplets_of_reports(pairs, vocabulary)
+        rows = with_triplets(read, report_of)
+        labels = self.labels.table(names, entities, read)
+        labels[:, [name in self.triplets.left_out for name in names]] = Label.IGNORED
+        matrix = triplet_matrix(read, vocabulary, labels)
+        chosen_reports = np.array([report_of[row] for row in rows])
+        return chosen(pairs, rows), TripletTargets(matrix, chosen_reports)
+
+    def _wording(self) -> BareNames | KnownDescriptions:
         if isinstance(self.model.wording, BareName):
-            return tuple(TrainedFinding(name=name, text=name) for name in vocabulary.entities)
-        return described(vocabulary.entities, known_descriptions(self.descriptions))
+            return BareNames()
+        return KnownDescriptions(known_descriptions(self.descriptions))
 
     def _config(
         self, encoder: TextEncoder, store: ImageStore, findings: tuple[TrainedFinding, ...]
@@ -142,38 +154,12 @@ class MedKLIPStage:
         )
 
 
-def known_descriptions(path: str | None) -> Descriptions:
-    """Ours, behind those of a file where one is given."""
-    default = Descriptions.default()
-    return default if path is None else default.extended(Descriptions.read(Path(path)))
-
-
-def described(names: Sequence[str], descriptions: Descriptions) -> tuple[TrainedFinding, ...]:
-    """Findings with their descriptions.
-
-    Raises:
-        KnowledgeError: some have none.
-    """
-    without = [name for name in names if name not in descriptions]
-    if without:
-        shown = ", ".join(without[:SHOWN]) + (", ..." if len(without) > SHOWN else "")
-        raise KnowledgeError(
-            f"{len(without)} of {len(names)} findings have no description: {shown}. Write what "
-            "they look like into a file and give it with --set descriptions=FILE, or leave them "
-            "out with --set left_out=..."
-        )
-    return tuple(TrainedFinding(name=name, text=descriptions.of(name).text) for name in names)
-
-
-def taught(
-    pairs: Pairs, vocabulary: TripletVocabulary, policy: LabelPolicy, left_out: Sequence[str]
-) -> tuple[Pairs, TripletTargets]:
-    """The images whose report gives a triplet, and the targets; others train nothing.
+def with_triplets(read: Sequence[Sequence[Triplet]], report_of: Sequence[int]) -> list[int]:
+    """The images whose report gives a triplet; the others train nothing and are counted.
 
     Raises:
         ReportError: there are none.
     """
-    read, report_of = triplets_of_reports(pairs, vocabulary)
     rows = [row for row, report in enumerate(report_of) if read[report]]
     LOGGER.info(
         "%d of %d images have a report without a triplet: they train nothing",
@@ -182,30 +168,28 @@ def taught(
     )
     if not rows:
         raise ReportError(
-            f"None of {len(read)} reports gives a triplet, expected some: a finding of "
-            f"{len(vocabulary.entities)}, and whether it is there. Check that the reports are in "
-            "English and annotated (carina annotate)."
+            f"None of {len(read)} reports gives a triplet, expected some: a finding, where it is, "
+            "and whether it is there. Check that the reports are in English."
         )
-    matrix = triplet_matrix(read, vocabulary, policy)
-    columns = [vocabulary.entities.index(name) for name in left_out if name in vocabulary.entities]
-    matrix.labels[:, columns] = Label.IGNORED
-    return chosen(pairs, rows), TripletTargets(matrix, np.array([report_of[row] for row in rows]))
+    return rows
 
 
 def triplets_of_reports(
     pairs: Pairs, vocabulary: TripletVocabulary
-) -> tuple[list[tuple[Triplet, ...]], list[int]]:
-    """The triplets of each different report, and which of these reports each image has."""
+) -> tuple[list[tuple[Triplet, ...]], list[int], list[tuple[Entity, ...]]]:
+    """The triplets of each different report, which report each image has, and the entities."""
     numbers: dict[int, int] = {}
     read: list[tuple[Triplet, ...]] = []
-    report_of = []
+    report_of: list[int] = []
+    different: list[tuple[Entity, ...]] = []
     rows = list(zip(pairs.reports, pairs.entities, strict=True))
     for report, entities in progress(rows, "triplets", len(rows)):
         if id(report) not in numbers:
             numbers[id(report)] = len(read)
             read.append(triplets_of(entities, report.text, vocabulary))
+            different.append(entities)
         report_of.append(numbers[id(report)])
-    return read, report_of
+    return read, report_of, different
 
 
 def chosen(pairs: Pairs, rows: Sequence[int]) -> Pairs:

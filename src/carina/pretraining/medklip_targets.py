@@ -1,6 +1,7 @@
 """What reports teach MedKLIP: the triplets of each study, kept sparse, and a draw of positions."""
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +12,8 @@ from numpy.typing import NDArray
 from carina.errors import ConfigError
 from carina.losses.position import NO_CHOICE
 from carina.pretraining.medklip_objective import Drawn
-from carina.pretraining.report_targets import Label, LabelPolicy
+from carina.pretraining.report_targets import Label, LabelPolicy, label_table
+from carina.report.sides import SIDES, most_frequent_sided
 from carina.report.triplets import (
     TripletVocabulary,
     frequent_vocabulary,
@@ -20,6 +22,8 @@ from carina.report.triplets import (
 from carina.studies.batches import ImageBatch
 from carina.study import Assertion, Entity, Triplet
 
+LOGGER = logging.getLogger(__name__)
+EVERY = 10_000  # more than a lexicon has terms
 STREAM = 5  # of random numbers, beside those of augmentation
 
 
@@ -38,12 +42,14 @@ class PaperTriplets:
         unknown = [name for name in self.left_out if name not in paper_vocabulary().entities]
         if unknown:
             raise ConfigError(
-                f"left_out names {unknown[0]!r}, which is none of MedKLIP's 75 entities. Leave it "
+                f"left_out names {unknown[0]!r}, none of MedKLIP's 75 entities. Leave it "
                 "away, or write it as they are written."
             )
 
-    def vocabulary(self, reports: Sequence[Sequence[Entity]]) -> TripletVocabulary:
-        """The lists of the paper."""
+    def vocabulary(
+        self, reports: Sequence[Sequence[Entity]], can_be_asked: Callable[[str], bool]
+    ) -> TripletVocabulary:
+        """The lists of the paper, whatever can be asked."""
         return paper_vocabulary()
 
 
@@ -58,15 +64,97 @@ class FrequentTriplets:
     positions: int = 51
     left_out: tuple[str, ...] = ()
 
-    def vocabulary(self, reports: Sequence[Sequence[Entity]]) -> TripletVocabulary:
-        """The most frequent ones.
+    def vocabulary(
+        self, reports: Sequence[Sequence[Entity]], can_be_asked: Callable[[str], bool]
+    ) -> TripletVocabulary:
+        """The most frequent ones that can be asked; a warning names those that cannot.
 
         Raises:
-            ConfigError: no report calls anything present.
+            ConfigError: no report calls anything present, or nothing of it can be asked.
         """
-        found = frequent_vocabulary(reports, self.entities + len(self.left_out), self.positions)
-        kept = tuple(name for name in found.entities if name not in self.left_out)
-        return TripletVocabulary(entities=kept[: self.entities], positions=found.positions)
+        found = frequent_vocabulary(reports, EVERY, self.positions)
+        wanted = [name for name in found.entities if name not in self.left_out]
+        kept = [name for name in wanted if can_be_asked(name)][: self.entities]
+        if not kept:
+            raise ConfigError(
+                f"none of the {len(wanted)} findings of the reports has a description; expected "
+                "some. Write what they look like into a file, and --set descriptions=FILE."
+            )
+        more = [name for name in wanted[: wanted.index(kept[-1])] if name not in kept]
+        if more:
+            LOGGER.warning(
+                "%d frequent findings are not asked, because they have no description: %s. Write "
+                "what they look like into a file, and --set descriptions=FILE.",
+                len(more),
+                ", ".join(more),
+            )
+        return TripletVocabulary(entities=tuple(kept), positions=found.positions)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelsOfTriplets:
+    """Triplets alone say what is there: the paper's rule.
+
+    An entity is present where any of its triplets is, else absent where any is. What is not
+    mentioned, or only called uncertain, is ignored.
+    """
+
+    def names(
+        self, vocabulary: TripletVocabulary, reports: Sequence[Sequence[Entity]]
+    ) -> tuple[str, ...]:
+        """What is asked: the entities."""
+        return vocabulary.entities
+
+    def table(
+        self,
+        names: Sequence[str],
+        reports: Sequence[Sequence[Entity]],
+        triplets: Sequence[Sequence[Triplet]],
+    ) -> Int8[np.ndarray, "reports names"]:
+        """The label of every name in every report."""
+        column = {name: place for place, name in enumerate(names)}
+        labels = np.full((len(triplets), len(names)), Label.IGNORED, dtype=np.int8)
+        for row, said in enumerate(triplets):
+            for entity, assertions in by_entity(said).items():
+                if Assertion.PRESENT in assertions:
+                    labels[row, column[entity]] = Label.PRESENT
+                elif Assertion.ABSENT in assertions:
+                    labels[row, column[entity]] = Label.ABSENT
+        return labels
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelsOfFindings:
+    """What a report says of a finding, or of a kind of it; what it does not mention is absent.
+
+    Our own, for few studies: of much that is there, such as a pacemaker, no report ever says
+    that it is not. `sided` more names are the most frequent findings with a side.
+    """
+
+    sided: int = 0
+    policy: LabelPolicy = LabelPolicy(uncertain=Label.IGNORED, unmentioned=Label.ABSENT)
+
+    def __post_init__(self) -> None:
+        """Checks the count."""
+        if self.sided < 0:
+            raise ConfigError(f"sided must be at least 0, got {self.sided}.")
+
+    def names(
+        self, vocabulary: TripletVocabulary, reports: Sequence[Sequence[Entity]]
+    ) -> tuple[str, ...]:
+        """What is asked: the entities, and some of them with a side."""
+        wanted = {f"{side} {name}" for side in SIDES for name in vocabulary.entities}
+        sided = [name for name in most_frequent_sided(reports, EVERY) if name in wanted]
+        return (*vocabulary.entities, *sided[: self.sided])
+
+    def table(
+        self,
+        names: Sequence[str],
+        reports: Sequence[Sequence[Entity]],
+        triplets: Sequence[Sequence[Triplet]],
+    ) -> Int8[np.ndarray, "reports names"]:
+        """The label of every name in every report."""
+        return label_table(reports, names, self.policy)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +162,8 @@ class TripletMatrix:
     """Studies x entities x positions: which entity is where, as far as reports say.
 
     Only the cells that are there are kept: `cells[starts[i]:starts[i + 1]]` are those of report
-    i, each entity x (number of positions) + position. `labels` has a row a report.
+    i, each entity x (number of positions) + position. `labels` has a row a report, and a column
+    for each entity and for what else is asked.
     """
 
     labels: Int8[np.ndarray, "reports entities"]
@@ -92,24 +181,18 @@ class TripletMatrix:
 
 
 def triplet_matrix(
-    reports: Sequence[Sequence[Triplet]], vocabulary: TripletVocabulary, policy: LabelPolicy
+    reports: Sequence[Sequence[Triplet]],
+    vocabulary: TripletVocabulary,
+    labels: Int8[np.ndarray, "reports entities"],
 ) -> TripletMatrix:
-    """The matrix of some reports.
-
-    An entity is present where any of its triplets is, else absent where any is; what is only
-    called uncertain, or not mentioned, is as `policy` says.
-    """
+    """The matrix of some reports, whose labels have a column for each entity, or more columns."""
     entity_row = {name: row for row, name in enumerate(vocabulary.entities)}
     position_row = {name: row for row, name in enumerate(vocabulary.positions)}
-    places = len(position_row)
-    labels = np.full((len(reports), len(entity_row)), policy.unmentioned, dtype=np.int8)
     cells: list[int] = []
     starts = [0]
-    for row, triplets in enumerate(reports):
-        for entity, said in by_entity(triplets).items():
-            labels[row, entity_row[entity]] = policy.label(strongest(said))
+    for triplets in reports:
         cells += sorted(
-            entity_row[t.entity] * places + position_row[t.position]
+            entity_row[t.entity] * len(position_row) + position_row[t.position]
             for t in triplets
             if t.exists is Assertion.PRESENT
         )
@@ -118,7 +201,7 @@ def triplet_matrix(
         labels=labels,
         cells=np.array(cells, dtype=np.int32),
         starts=np.array(starts, dtype=np.int64),
-        positions=places,
+        positions=len(position_row),
     )
 
 
@@ -128,12 +211,6 @@ def by_entity(triplets: Sequence[Triplet]) -> dict[str, set[Assertion]]:
     for triplet in triplets:
         said.setdefault(triplet.entity, set()).add(triplet.exists)
     return said
-
-
-def strongest(said: set[Assertion]) -> Assertion:
-    """Present before absent before uncertain: uncertain says nothing beside the others."""
-    order = (Assertion.PRESENT, Assertion.ABSENT, Assertion.UNCERTAIN)
-    return next(assertion for assertion in order if assertion in said)
 
 
 class TripletTargets:

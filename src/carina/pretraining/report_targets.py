@@ -23,7 +23,7 @@ from carina.report.findings import findings_from_entities, most_frequent_observa
 from carina.report.lexicon import Lexicon
 from carina.report.sentence_rule import asserted_by_sentence
 from carina.report.sequence import entity_sequence, official_entity_sequence
-from carina.report.sides import SIDES, assertions_on, most_frequent_sided, sides_of
+from carina.report.sides import SIDES, most_frequent_sided, sided_assertions, sides_of
 from carina.study import Assertion, Entity, EntityKind, Report
 
 NORMAL = "normal"
@@ -307,23 +307,25 @@ def label_table(
     """
     known = [KnownQuery.read(name) for name in names]
     table: NDArray[np.int8] = np.empty((len(entities), len(names)), dtype=np.int8)
+    sided = any(query.side for query in known)
     for row, found in enumerate(entities):
         findings = findings_from_entities(found)
-        table[row] = [_label(query, findings, found, policy) for query in known]
+        said = sided_assertions(found) if sided else {}
+        table[row] = [_label(query, findings, said, policy) for query in known]
     return table
 
 
 def _label(
     query: KnownQuery,
     findings: Mapping[str, Assertion],
-    entities: Sequence[Entity],
+    said: Mapping[tuple[str, str], set[Assertion | None]],
     policy: LabelPolicy,
 ) -> Label:
     if query.name == NORMAL:
         ill = any(v is Assertion.PRESENT for other, v in findings.items() if other != NORMAL)
         return Label.ABSENT if ill else Label.PRESENT
     if query.side is not None:
-        return _label_of_side(assertions_on(query.side, query.standard, entities), policy)
+        return _label_of_side(said.get((query.side, query.standard), set()), policy)
     return policy.label(findings.get(query.name, findings.get(query.standard)))
 
 

@@ -35,9 +35,8 @@ class WeightHistory(nn.Module):
 
     @classmethod
     def over(cls, length: Length, objective: MaCoObjective) -> "WeightHistory":
-        """Some moments that lie evenly over a training, its first step among them."""
-        moments = min(MOMENTS, length.steps)
-        return cls(objective, [length.steps * number // moments for number in range(moments)])
+        """The objective with some moments of a training."""
+        return cls(objective, moments(length.steps))
 
     def losses(self, batch: ImageBatch) -> Losses:
         """Those of the objective."""
@@ -59,3 +58,9 @@ class WeightHistory(nn.Module):
         write_text(folder / PICTURE, weight_maps(titles, maps))
         numbers = {"steps": self.steps, "weights": maps.round(6).tolist()}
         write_text(folder / NUMBERS, json.dumps(numbers))
+
+
+def moments(steps: int) -> list[int]:
+    """Steps that lie evenly over a training, the first among them."""
+    count = min(MOMENTS, steps)
+    return [steps * number // count for number in range(count)]

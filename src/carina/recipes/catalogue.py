@@ -5,7 +5,15 @@ import functools
 from collections.abc import Callable
 
 from carina.errors import ConfigError
-from carina.recipes import kad, kad_ablations, maco, maco_ablations, medklip, medklip_ablations
+from carina.recipes import (
+    convirt,
+    kad,
+    kad_ablations,
+    maco,
+    maco_ablations,
+    medklip,
+    medklip_ablations,
+)
 from carina.recipes.kad_ablations import Ablation
 from carina.recipes.recipe import Recipe
 
@@ -20,6 +28,8 @@ BASES: tuple[Callable[[], Recipe], ...] = (
     maco.maco_small,
     maco.maco_paper,
     maco.maco_official,
+    convirt.convirt_small,
+    convirt.convirt_paper,
     medklip.medklip_small,
     medklip.medklip_paper,
     medklip.medklip_official,

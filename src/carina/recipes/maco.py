@@ -2,8 +2,10 @@
 
 from carina.encoders.masked_decoder import MaskedDecoderConfig
 from carina.encoders.masked_vit import MaskedViTConfig
+from carina.encoders.patch_embedding import ConvolvedPatches
 from carina.encoders.positions import MAEPositions, OfficialPositions
 from carina.encoders.report_encoder import Linear, ReportEncoderConfig, Tanh
+from carina.encoders.resnet import ResNetConfig
 from carina.encoders.vit import ViTConfig
 from carina.imaging.augmentation import WarpAugmentation
 from carina.imaging.preprocessing import Preprocessing, Squash
@@ -96,16 +98,27 @@ SMALL_MODEL = MaCoConfig(
     image=MaskedViTConfig(
         vit=ViTConfig(
             size=96,
-            patch=12,
+            patch=8,
             dim=SMALL_DIM,
-            layers=3,
+            layers=1,
             heads=3,
             hidden=4 * SMALL_DIM,
             channels=1,
             dropout=0.0,
-        )
+        ),
+        embedding=ConvolvedPatches(
+            network=ResNetConfig(
+                depths=(1, 2),
+                widths=(16, 32),
+                stem_width=8,
+                channels=1,
+                dim=SMALL_DIM,
+                output_norm=True,
+                channels_last=True,
+            )
+        ),
     ),
-    decoder=MaskedDecoderConfig(dim=SMALL_DIM, layers=1, heads=3, hidden=2 * SMALL_DIM),
+    decoder=MaskedDecoderConfig(dim=48, layers=1, heads=3, hidden=96),
     text=ReportEncoderConfig(
         vocabulary=2000,
         width=64,
@@ -149,7 +162,7 @@ def maco_small() -> Recipe:
         measured_standardisation=True,
         training=TrainingSettings(
             batch_size=64,
-            steps=2000,
+            steps=800,
             optimiser=AdamW(rate=2e-3, weight_decay=0.05, betas=(0.9, 0.95)),
             schedule=WarmupCosine(warmup_share=0.05),
             clip_norm=1.0,

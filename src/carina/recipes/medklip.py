@@ -6,9 +6,9 @@ from carina.encoders.text import Projected
 from carina.imaging.augmentation import RandomAugmentOfficial, WarpAugmentation
 from carina.imaging.preprocessing import Preprocessing, Squash
 from carina.pretraining.medklip import MedKLIPConfig
-from carina.pretraining.medklip_objective import MedKLIPLosses
+from carina.pretraining.medklip_objective import MedKLIPLosses, PositionContrast
 from carina.pretraining.medklip_stage import MedKLIPStage
-from carina.pretraining.medklip_targets import FrequentTriplets
+from carina.pretraining.medklip_targets import FrequentTriplets, LabelsOfFindings
 from carina.pretraining.text_source import FinishedStage
 from carina.recipes.kad import SMALL_DIM, SMALL_TEXT, small_knowledge
 from carina.recipes.recipe import Recipe
@@ -97,9 +97,11 @@ def medklip_small() -> Recipe:
                 brightness=0.15,
                 contrast=0.15,
             ),
+            position=PositionContrast(weight=0.2),
         ),
         text=FinishedStage(),
-        triplets=FrequentTriplets(entities=40, positions=40),
+        triplets=FrequentTriplets(entities=32, positions=40),
+        labels=LabelsOfFindings(sided=12),
         store_size=112,
         measured_standardisation=True,
         positive_weight_power=0.5,

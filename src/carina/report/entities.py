@@ -15,15 +15,19 @@ import ahocorasick
 
 from carina.errors import ReportError
 from carina.report.lexicon import Lexicon
-from carina.report.reading import Statement, read_statements
+from carina.report.reading import read_statements
 from carina.report.sections import COMMON, split_sections
 from carina.report.sentences import split_sentences
+from carina.report.statement import Statement
 from carina.report.tokens import PUNCTUATION, read_tokens
 from carina.study import Entity
 
 LONGEST_SENTENCE = 4000
 LONGEST_REPORT = 20_000_000
 REMEMBERED_SENTENCES = 65_536
+REMEMBERED_BODIES = 8192
+Templates = tuple[dict[str, Any], ...]
+"""The fields of the entities of a sentence, with places counted from its start."""
 
 
 @runtime_checkable
@@ -41,7 +45,7 @@ class RuleExtractor:
     """Entities by the rules of this package.
 
     Speed rests on two things: one automaton over each new sentence, and a memory of what the
-    sentences met so far say (`remember=False` turns it off; results are the same).
+    sections and sentences met so far say (`remember=False` turns it off; results are the same).
     """
 
     name = "rules"
@@ -49,9 +53,10 @@ class RuleExtractor:
     def __init__(self, lexicon: Lexicon, *, remember: bool = True) -> None:
         self.lexicon = lexicon
         self._automaton = build_automaton(lexicon)
-        self._templates = (
-            functools.lru_cache(REMEMBERED_SENTENCES)(self._read) if remember else self._read
-        )
+        self._sentence, self._body = self._read_sentence, self._read_body
+        if remember:
+            self._sentence = functools.lru_cache(REMEMBERED_SENTENCES)(self._read_sentence)
+            self._body = functools.lru_cache(REMEMBERED_BODIES)(self._read_body)
 
     def extract(self, text: str) -> tuple[Entity, ...]:
         """The entities of one report, in the order of the text.
@@ -76,13 +81,19 @@ class RuleExtractor:
             # "PLEURAL EFFUSION: None."
             known = section.name in KNOWN_SECTIONS
             begin = section.start if known else section.header
-            for start, end in split_sentences(text, begin, section.end):
-                templates = self._templates(text[start:end])
-                if templates:
-                    place_entities(entities, templates, start, section.name)
+            for start, templates in self._body(text[begin : section.end]):
+                place_entities(entities, templates, begin + start, section.name)
         return tuple(entities)
 
-    def _read(self, sentence: str) -> tuple[dict[str, Any], ...]:
+    def _read_body(self, body: str) -> tuple[tuple[int, Templates], ...]:
+        """Where the sentences of a section that say something start, and their entities."""
+        return tuple(
+            (start, templates)
+            for start, end in split_sentences(body)
+            if (templates := self._sentence(body[start:end]))
+        )
+
+    def _read_sentence(self, sentence: str) -> Templates:
         """The fields of the entities of one sentence, counted from its start."""
         templates: list[dict[str, Any]] = []
         for offset, piece in pieces(sentence):

@@ -6,8 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from carina.report.lexicon import Lexicon
+from carina.report.sides import sides_of
 from carina.study import Assertion, Entity, EntityKind
 
+WET_READ, ADDENDUM = "wet read", "addendum"
 RANK = {Assertion.ABSENT: 0, Assertion.UNCERTAIN: 1, Assertion.PRESENT: 2}
 
 
@@ -18,7 +20,7 @@ def findings_from_entities(
 
     Present anywhere is present, else uncertain anywhere is uncertain, else absent. What is
     present or uncertain makes broader terms so: a rib fracture is a fracture. An absence
-    stays with its own term. A wet read counts only where no impression follows it. What is
+    stays with its own term. Wet reads and addenda count as in `final_observations`. What is
     not in the result was not mentioned, which is not the same as absent.
 
     Args:
@@ -36,13 +38,35 @@ def findings_from_entities(
 
 def stated_findings(entities: Iterable[Entity]) -> dict[str, Assertion]:
     """As `findings_from_entities`, with the terms that the report uses and no broader ones."""
-    listed = [e for e in entities if e.kind is EntityKind.OBSERVATION]
-    if any(e.section == "impression" for e in listed):
-        listed = [e for e in listed if e.section != "wet read"]
     findings: dict[str, Assertion] = {}
-    for entity in listed:
+    for entity in final_observations(entities):
         raise_to(findings, entity.name, entity.assertion)
     return findings
+
+
+def final_observations(entities: Iterable[Entity]) -> list[Entity]:
+    """The observations that a report holds to in the end, in its order.
+
+    A wet read counts only where nothing else of the report names an observation. What an
+    addendum denies is taken out of the rest, on the side that it names or, where it names none,
+    on both.
+    """
+    listed = [e for e in entities if e.kind is EntityKind.OBSERVATION]
+    sections = {e.section for e in listed}
+    if WET_READ in sections and len(sections) > 1:
+        listed = [e for e in listed if e.section != WET_READ]
+    if ADDENDUM in sections and len(sections) > 1:
+        added = [e for e in listed if e.section == ADDENDUM]
+        denied = [e for e in added if e.assertion is Assertion.ABSENT]
+        listed = [e for e in listed if e in added or not any(takes_back(d, e) for d in denied)]
+    return listed
+
+
+def takes_back(denial: Entity, earlier: Entity) -> bool:
+    """Whether a denial in an addendum is of what an earlier part of the report says."""
+    sides = sides_of(denial)
+    whose = not sides or (bool(sides_of(earlier)) and sides_of(earlier) <= sides)
+    return denial.name == earlier.name and whose
 
 
 def raise_to(findings: dict[str, Assertion], name: str, value: Assertion) -> None:

@@ -24,6 +24,7 @@ WHOLE = frozenset({"normal", "clear"})
 # Parts of the body that an observation's phrase can name without its term always being there.
 NAMED_PLACES = frozenset(
     {"apex", "base", "perihilar region", "retrocardiac region", "hilum", "mediastinum", "aorta"}
+    | {"clavicle", "shoulder", "sternum"}
 )
 KEYS = {"synonyms", "is_a", "site", "kind", "region", "side"}
 
@@ -85,7 +86,7 @@ class Meaning:
     """What one phrase means; it can be a state, a severity, a limit or a change beside its role.
 
     `within` is the part of the body that the phrase of an observation names: the base of
-    "basilar atelectasis".
+    "basilar atelectasis"; its `side` is bilateral in "biapical scarring".
     """
 
     role: Role
@@ -190,18 +191,18 @@ def term_phrases(terms: Iterable[Term]) -> dict[str, Meaning]:
             for phrase in written:
                 meaning = Meaning(role=role, word=term.name, term=term, side=term.side)
                 phrases.setdefault(phrase, meaning)
-    return {phrase: placed(phrase, meaning, phrases) for phrase, meaning in phrases.items()}
+    return phrases
 
 
 def placed(phrase: str, meaning: Meaning, phrases: Mapping[str, Meaning]) -> Meaning:
-    """The meaning of an observation's phrase with the place that the phrase itself names."""
+    """The meaning of an observation's phrase with the place and side that the phrase names."""
     if meaning.role is not Role.OBSERVATION or meaning.term is None:
         return meaning
     for word in phrase.split():
         held = phrases.get(word)
         place = held.term if held is not None and held.role is Role.ANATOMY else None
         if place is not None and place.name in NAMED_PLACES and place.name != meaning.term.site:
-            return replace(meaning, within=place)
+            return replace(meaning, within=place, side=held.side if held is not None else None)
     return meaning
 
 
@@ -315,6 +316,7 @@ class Lexicon:
         named = {term.name: term for term in terms}
         phrases = term_phrases(named.values())
         modifier_phrases(phrases, named)
+        phrases = {phrase: placed(phrase, meaning, phrases) for phrase, meaning in phrases.items()}
         states = read_states(phrases, named)
         cue_phrases(phrases)
         change_phrases(phrases)

@@ -57,7 +57,43 @@ def find_places(tokens: Sequence[Token], roles: list[Role]) -> dict[int, list[Pl
     for i in observations:
         if i < last and roles[i + 1] not in NEVER_BEHIND:
             places[i] = joined(places[i], places_behind(tokens, roles, i, claimed))
+    first = observations[0]
+    if first > 1 and roles[0] in OPENS_PLACE and is_nowhere(places[first]):
+        places[first] = joined(places[first], opening_places(tokens, roles, first))
     return places
+
+
+def is_nowhere(places: Sequence[Place]) -> bool:
+    """Whether nothing says where an observation is."""
+    return len(places) == 1 and places[0] == Place(
+        severity=places[0].severity, limit=places[0].limit
+    )
+
+
+def opening_places(tokens: Sequence[Token], roles: list[Role], first: int) -> list[Place]:
+    """The places that a sentence opens with, said of its first observation.
+
+    "In the left lower lobe there is a patchy infiltrate", "left upper lobe with scarring".
+    """
+    begin = 1 if roles[0] is speech.PREPOSITION else 0
+    if begin and tokens[0].meaning.word not in INSIDE:
+        return [Place()]
+    groups: list[Place] = [Place()]
+    end = begin
+    while end < first and (roles[end] in PLACE_ROLES or roles[end] in PASSED_IN_OPENING):
+        if roles[end] in LIST_ROLES:
+            groups.append(Place())
+        elif roles[end] in PLACE_ROLES:
+            add_word(groups[-1], tokens[end].meaning)
+        end += 1
+    if groups[-1] == Place() or (not begin and roles[end] is not speech.WITH):
+        return [Place()]
+    for j in range(end, first):
+        if roles[j] is speech.STOP and tokens[j].meaning.word not in THERE_IS:
+            return [Place()]
+        if roles[j] not in BEHIND_OPENING:
+            return [Place()]
+    return complete_from_right(groups) if len(groups) > 1 else groups
 
 
 def places_before(
@@ -102,31 +138,38 @@ def measures_change(tokens: Sequence[Token], roles: list[Role], j: int) -> bool:
 
 
 def is_amount(tokens: Sequence[Token], roles: list[Role], j: int) -> bool:
-    """Whether token `j` is the "of" of "bilateral patchy areas of" or "small amount of"."""
+    """Whether token `j` is the "of" of "bibasilar patchy areas of" or "small amount of"."""
     return (
         j > 0
         and tokens[j].meaning.word == "of"
-        and (roles[j - 1] is speech.SIDE or roles[j - 1] is speech.SEVERITY)
+        and (roles[j - 1] in PLACE_ROLES or roles[j - 1] is speech.SEVERITY)
         and tokens[j].start - tokens[j - 1].end > 1
     )
 
 
 def after_other_owner(roles: list[Role], used: list[int]) -> list[int]:
-    """Leaves the words that a preposition gives to the observation before it.
+    """Leaves the words that a preposition or a state gives to what stands before it.
 
-    In "opacity in the left base and right effusion" only "right" belongs to the effusion.
+    In "opacity in the left base and right effusion" only "right" belongs to the effusion, and in
+    "elevated left diaphragm and basilar opacity" the diaphragm belongs to what is elevated.
     """
     if not used:
         return used
     before = used[0] - 1
     while before >= 0 and roles[before] is speech.ARTICLE:
         before -= 1
-    if before < 1 or roles[before] is not speech.PREPOSITION:
+    if before < 0:
         return used
-    if speech.OBSERVATION not in roles[:before]:
-        return used
+    owned = roles[before] is speech.STATE or (
+        roles[before] is speech.PREPOSITION and speech.OBSERVATION in roles[:before]
+    )
     lists = [k for k, j in enumerate(used) if roles[j] in LIST_ROLES]
-    return used[lists[-1] + 1 :] if lists else used
+    if not owned or not lists:
+        return used
+    own_noun = any(roles[j] is speech.ANATOMY for j in used[: lists[-1]])
+    if roles[before] is speech.STATE and not own_noun:
+        return used  # "prominent left and right bases"
+    return used[lists[-1] + 1 :]
 
 
 def add_word(place: Place, meaning: Meaning) -> None:
@@ -196,7 +239,8 @@ def places_behind(
                 break
             opened = opened or roles[j + 1 : j + 2] == [speech.SIDE]
         elif role in PLACE_ROLES:
-            opened = opened or (not verb and names_place(roles, j))
+            said = not verb or roles[j - 1] is speech.VERB or roles[j - 1] is speech.ARTICLE
+            opened = opened or (said and names_place(roles, j))
             if not opened and role is not speech.SIDE:
                 break
             if verb and not opened:
@@ -236,6 +280,22 @@ def is_device(token: Token) -> bool:
     return term is not None and (term.name == "device" or bool(DEVICES.intersection(term.is_a)))
 
 
+INSIDE = frozenset({"in", "within", "at", "along", "over", "overlying", "throughout"})
+THERE_IS = frozenset({"there is", "there are"})
+OPENS_PLACE = PLACE_ROLES | {speech.PREPOSITION, speech.ARTICLE}
+PASSED_IN_OPENING = LIST_ROLES | {speech.ARTICLE}
+BEHIND_OPENING = frozenset(
+    {
+        speech.COMMA,
+        speech.STOP,
+        speech.WITH,
+        speech.VERB,
+        speech.ARTICLE,
+        speech.SEVERITY,
+        speech.CHANGE,
+        speech.NEUTRAL,
+    }
+)
 DEVICES = frozenset({"device", "tube", "line", "catheter", "central venous catheter", "wire"})
 
 
@@ -280,7 +340,8 @@ def place_words(place: Place, site: str | None) -> str | None:
             name = f"{place.zone} {name}"
         elif place.zone and place.zone not in name:
             name = f"{place.zone} {name.split()[-1]}"
-        return f"{side} {name}" if side and own is None else name
+        fixed = own is not None and name == place.term.name  # "right upper and left lower lobes"
+        return f"{side} {name}" if side and not fixed else name
     if place.zone and site in {None, "lung"}:
         return f"{side} {place.zone} lung" if side else f"{place.zone} lung"
     if side is None:

@@ -12,6 +12,7 @@ from carina.report.lexicon import Lexicon, Meaning, Role, canonical, packaged
 
 LEFT, RIGHT, BOTH = "left", "right", "bilateral"
 ONE_SIDE = (LEFT, RIGHT)
+MIDDLE = frozenset({"heart", "mediastinum"})
 WHERE = frozenset({Role.SIDE, Role.ZONE, Role.ANATOMY})
 LONGEST_PHRASE = 8
 REMEMBERED_WORDS = 65_536
@@ -64,6 +65,8 @@ class PositionTree:
             return words
         side = zone = part = None
         for meaning in self._meanings(canonical(words).split()):
+            if meaning is None:
+                continue
             side = side or meaning.side
             if meaning.role is Role.ZONE:
                 zone = meaning.word
@@ -73,8 +76,13 @@ class PositionTree:
             return None
         return self._placed(side, zone_of(zone, part or "chest") if zone else part or "chest")
 
-    def _meanings(self, words: list[str]) -> Iterator[Meaning]:
-        """The places and sides among words, the longest phrase first."""
+    def spelled(self, words: str) -> str | None:
+        """As `named`, but None where any of the words is no part of a place."""
+        unknown = any(meaning is None for meaning in self._meanings(canonical(words).split()))
+        return words if words in self._parents else None if unknown else self.named(words)
+
+    def _meanings(self, words: list[str]) -> Iterator[Meaning | None]:
+        """The places and sides among words, the longest phrase first; None for another word."""
         begin = 0
         while begin < len(words):
             for end in range(min(len(words), begin + LONGEST_PHRASE), begin, -1):
@@ -84,6 +92,7 @@ class PositionTree:
                     begin = end
                     break
             else:
+                yield None
                 begin += 1
 
     def _placed(self, side: str | None, name: str) -> str | None:
@@ -128,6 +137,20 @@ class PositionTree:
         """The large part of the body that a place belongs to: lung, pleural, heart, bone ..."""
         outer = [self._bare[place] for place in self.around(name) if self._bare[place] != "chest"]
         return outer[-1] if outer else "chest"
+
+    def places(self, words: str) -> tuple[str, ...]:
+        """The places that words name, those on both sides each for itself.
+
+        What a line from the right reaches in the middle is on no side, so that "right superior
+        vena cava" is the vein and the right side of the chest.
+        """
+        place = self.named(words)
+        if place is None:
+            return ()
+        side = words.removesuffix(f" {place}")
+        if side in ONE_SIDE and self.region_of(place) in MIDDLE:
+            return (place, f"{side} chest")
+        return self.halves(place)
 
     def home_of(self, observation: str) -> str | None:
         """The place that an observation cannot leave: an effusion is pleural, said or not."""

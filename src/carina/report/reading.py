@@ -2,7 +2,6 @@
 
 import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 
 from carina.report import speech
 from carina.report.changes import find_changes
@@ -11,14 +10,13 @@ from carina.report.places import Place, add_word, find_places, place_words, plac
 from carina.report.reach import (
     ABSENT,
     LIST_ROLES,
-    PLACE_ROLES,
     PRESENT,
-    UNCERTAIN,
     assert_backward,
     assert_forward,
     doubt_alternatives,
     opens_clause,
 )
+from carina.report.statement import OBSERVED, Statement, inherit_places
 from carina.report.tokens import Token
 from carina.study import Assertion, Change, EntityKind
 
@@ -31,28 +29,10 @@ ALTERNATIVES = frozenset({speech.CHOICE, speech.DOUBT})
 SIDED = frozenset({speech.SIDE, speech.ZONE})
 SKIPPED = SIDED | {speech.ARTICLE, speech.SEVERITY, speech.CHANGE}
 ENDS_OWNERS = frozenset({speech.STOP, speech.WITH, speech.DENIED, speech.DOUBTED})
-PARTS = frozenset({speech.DENY, speech.DENIED, speech.WITH, speech.PAST})
 OPENS = frozenset({speech.STOP, speech.COMMA, speech.JOINT})
 BEFORE_ONE = frozenset({speech.SEVERITY, speech.SIDE, speech.ARTICLE})
-OBSERVED, ANATOMICAL = EntityKind.OBSERVATION, EntityKind.ANATOMY
+ANATOMICAL = EntityKind.ANATOMY
 REPEATING = frozenset({speech.SIDE, speech.SAME})
-
-
-@dataclass(slots=True)
-class Statement:
-    """One entity of a sentence, at characters `start:end` of the sentence."""
-
-    name: str
-    kind: EntityKind
-    assertion: Assertion | None
-    start: int
-    end: int
-    index: int
-    term: Term | None = None
-    place: str | None = None
-    severity: str | None = None
-    change: Change | None = None
-    places: list[Place] = field(default_factory=list)
 
 
 def read_statements(
@@ -67,11 +47,11 @@ def read_statements(
     roles = [token.role for token in tokens]
     met = frozenset(roles)
     assertions: list[Assertion | None] = [PRESENT] * len(roles)
-    if met & FORWARD_CUES:
+    if not met.isdisjoint(FORWARD_CUES):
         assertions = assert_forward(tokens, roles)
-    if met & BACKWARD_CUES:
+    if not met.isdisjoint(BACKWARD_CUES):
         assert_backward(tokens, roles, assertions)
-    if met & ALTERNATIVES:
+    if not met.isdisjoint(ALTERNATIVES):
         doubt_alternatives(tokens, roles, assertions)
     places = find_places(tokens, roles) if speech.OBSERVATION in met else {}
     statements: list[Statement] = []
@@ -93,7 +73,7 @@ def read_statements(
     if statements:
         if len(statements) > 1:
             inherit_places(statements, tokens, roles)
-        if met & REPEATING:
+        if not met.isdisjoint(REPEATING):
             statements.extend(repeat_subject(tokens, roles, assertions, statements))
         if changed:
             set_changes(statements, find_changes(tokens, roles))
@@ -119,6 +99,7 @@ def observe(
     for place in places:
         if place.term is None and place.zone is None:
             place.term = token.meaning.within
+            place.side = place.side or token.meaning.side
         where = place_words(place, term.site)
         if statements and where == statements[-1].place:
             continue  # "between the fifth and sixth ribs"
@@ -200,8 +181,9 @@ def describe(
         assert term is not None
         assert term.region is not None
         place = owner_place(j, tokens, roles)
-        if i + 1 < len(roles) and roles[i + 1] is speech.SIDE:
-            place.side = place.side or tokens[i + 1].meaning.side  # "clear bilaterally"
+        last = max(i, j) + 1
+        if last < len(roles) and roles[last] is speech.SIDE:
+            place.side = place.side or tokens[last].meaning.side  # "clear bilaterally"
         severity = None if state in WHOLE else severity_before(i, tokens)
         for observation in states[term.region, state]:
             statements.append(
@@ -308,52 +290,6 @@ def owners_back(i: int, roles: list[Role]) -> list[int]:
         elif role in ENDS_OWNERS:
             break
     return owners[::-1]
-
-
-def inherit_places(statements: list[Statement], tokens: Sequence[Token], roles: list[Role]) -> None:
-    """Gives an observation without a place the place of the one it explains or is listed with."""
-    observed = [s for s in statements if s.kind is OBSERVED]
-    for k in range(1, len(observed)):
-        earlier, later = observed[k - 1], observed[k]
-        if later.place is not None or earlier.index == later.index or earlier.place is None:
-            continue
-        between = set(roles[earlier.index + 1 : later.index])
-        if between & PARTS or not earlier.places:
-            continue
-        explains = later.assertion is UNCERTAIN and (
-            speech.DOUBT in between or between == {speech.COMMA}
-        )
-        listed = bool(between) and between <= LIST_ROLES and later.severity is None
-        if explains or (listed and earlier.assertion is later.assertion):
-            later.place = inherited(earlier.places[0], earlier.term, later.term)
-            later.places = earlier.places
-    for k in range(len(observed) - 2, -1, -1):
-        earlier, later = observed[k], observed[k + 1]
-        if earlier.place is not None or later.place is None or earlier.index == later.index:
-            continue
-        between = set(roles[earlier.index + 1 : later.index])
-        listed = bool(between) and between <= LIST_ROLES and earlier.assertion is later.assertion
-        placed_behind = tokens[later.index].end < last_place(later, tokens, roles)
-        if listed and placed_behind and later.places:
-            earlier.place = inherited(later.places[0], later.term, earlier.term)
-
-
-def last_place(statement: Statement, tokens: Sequence[Token], roles: list[Role]) -> int:
-    """Where the first place word behind a statement starts; 0 if there is none."""
-    for j in range(statement.index + 1, len(roles)):
-        if roles[j] in PLACE_ROLES:
-            return tokens[j].start
-    return 0
-
-
-def inherited(place: Place, giver: Term | None, taker: Term | None) -> str | None:
-    """A place handed on: whole within the lung, only the side to another organ."""
-    site = taker.site if taker else None
-    if site is None:
-        return None
-    if giver is None or giver.site == site:
-        return place_words(place, site)
-    return f"{place.side} {site}" if place.side else None
 
 
 def repeat_subject(

@@ -3,7 +3,8 @@
 Source: the section rules of the MIMIC-CXR code repository (Johnson et al., Sci Data 2019,
 doi:10.1038/s41597-019-0322-0), corrected: a header may hold digits, dots and (for the
 common names) lower case, may open the text or stand in the middle of a line, may be glued
-to its body, and an empty section does not swallow the next header.
+to its body, and an empty section does not swallow the next header. The titles FINAL REPORT and
+FINAL ADDENDUM end what stands before them, such as a wet read.
 """
 
 import functools
@@ -105,6 +106,12 @@ SIGNED = re.compile(
     r"electronically sign(?:ed|ing)|i have personally reviewed|(?:^|(?<=\n))[ \t]*dr\. ",
     re.IGNORECASE,
 )
+# The title of a part that follows another, as the final report does a wet read; no colon ends it.
+TITLE = re.compile(r"^[ \t]*FINAL (REPORT|ADDENDUM)[ \t]*$", re.MULTILINE)
+TITLED = {"REPORT": PREAMBLE, "ADDENDUM": "addendum"}
+# What stands below a signature and is still of the report: an addendum, or the final report below
+# a wet read; or a line that opens with "Dr." was no signature.
+RESUMES = frozenset({"findings", "impression", "addendum", PREAMBLE})
 SIGNS = ("lectronically", "LECTRONICALLY", "personally", "DR.", "Dr.")
 
 
@@ -153,11 +160,16 @@ def find_headers(text: str) -> list[tuple[int, int, str]]:
         if header is not None:
             found.append(header)
         colon = text.find(":", colon + 1)
+    if found and "FINAL " in text:
+        later = [title for title in TITLE.finditer(text) if title.start() > found[0][0]]
+        titles = [(t.start(), t.end(), TITLED[t[1]]) for t in later]
+        found = sorted([*found, *titles])
     if any(sign in text for sign in SIGNS):
         signed = SIGNED.search(text)
         if signed is not None:
-            found = [header for header in found if header[0] < signed.start()]
-            found.append((signed.start(), signed.end(), SIGNATURE))
+            start = signed.start()
+            found = [header for header in found if header[0] < start or header[2] in RESUMES]
+            found = sorted([*found, (start, signed.end(), SIGNATURE)])
     return found
 
 

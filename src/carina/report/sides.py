@@ -1,6 +1,6 @@
 """On which side of the patient a report puts an observation."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
 from carina.report.lexicon import Lexicon
@@ -33,18 +33,24 @@ def most_frequent_sided(reports: Iterable[Sequence[Entity]], count: int) -> tupl
     return tuple(sorted(counts, key=lambda name: (-counts[name], name))[:count])
 
 
-def assertions_on(side: str, name: str, entities: Iterable[Entity]) -> set[Assertion | None]:
-    """What a report says of an observation on one side.
+def sided_assertions(
+    entities: Iterable[Entity],
+) -> dict[tuple[str, str], set[Assertion | None]]:
+    """What a report says of observations on each side, by side and standard name.
 
-    None among them says that the report puts the observation, or one that is a kind of it, on
-    no side, so that it may be this one. Present on the other side alone is absent on this.
+    A kind of an observation speaks for it. None in a set says that the report puts the
+    observation on no side, so that it may be this one. Present on the other side alone is
+    absent on this.
     """
     broader = Lexicon.default().broader
-    found: set[Assertion | None] = set()
+    found: dict[tuple[str, str], set[Assertion | None]] = defaultdict(set)
     for entity in observations(entities):
-        if entity.name == name or name in broader(entity.name):
-            found.add(assertion_on(side, entity))
-    return found
+        names = {entity.name, *broader(entity.name)}
+        for side in SIDES:
+            value = assertion_on(side, entity)
+            for name in names:
+                found[side, name].add(value)
+    return dict(found)
 
 
 def assertion_on(side: str, entity: Entity) -> Assertion | None:

@@ -6,6 +6,7 @@ which the rules read from its sentence and RadGraph from its relations.
 
 import difflib
 import functools
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,8 +20,20 @@ from carina.study import Assertion, Entity, EntityKind, Triplet
 REMEMBERED_ENTITIES = 65_536
 UNSPECIFIED, OTHER = "unspecified", "other"
 NO_PLACE = (UNSPECIFIED, OTHER)
-TAIL, EXCLUDED = "tail_abnorm_obs", "excluded_obs"
+TAIL, EXCLUDED, UNCHANGED = "tail_abnorm_obs", "excluded_obs", "stable"
 HEALTHY = ("normal", "clear", "sharp", "sharply", "unremarkable", "intact", "stable", "free")
+# What is called so is there where our observations are absent; "free" is said of air.
+WHOLE = frozenset(HEALTHY) - {"stable", "free"}
+STABLE = re.compile(r"\bstable\b", re.IGNORECASE)
+STABLE_BEFORE = re.compile(
+    r"\bstable\s+(?:appearing\s+|appearance\s+of\s+)?(?:the\s+)?$", re.IGNORECASE
+)
+STABLE_BEHIND = re.compile(
+    r"\s+(?:(?:size|contour|contours|silhouette)\s+)?(?:is|are|remains?|appears?)\s+"
+    r"(?:grossly\s+|relatively\s+)?stable\b",
+    re.IGNORECASE,
+)
+FARTHEST_STABLE = 40
 ABNORMAL = """
     effusion opacity pneumothorax edema atelectasis tube consolidation process abnormality
     enlarge tip low pneumonia line congestion catheter cardiomegaly fracture air tortuous
@@ -77,9 +90,17 @@ class TripletVocabulary:
                 f"the positions of a vocabulary lack {missing[0]!r}; add it: it is where entities "
                 "without a place, or at a place that is not listed, are put."
             )
+        met: dict[str, str] = {}
         for word in self.positions:
-            if word not in NO_PLACE and places_of(word) is None:
+            places = () if word in NO_PLACE else places_of(word)
+            if places is None:
                 raise ConfigError(unknown_position(word))
+            for place in places:
+                if met.setdefault(place, word) != word:
+                    raise ConfigError(
+                        f"the positions {met[place]!r} and {word!r} are the same place, {place}: "
+                        "keep one of them."
+                    )
 
 
 def unknown_position(word: str) -> str:
@@ -102,8 +123,8 @@ def places_of(position: str) -> tuple[str, ...] | None:
     """The places of the tree that a position stands for; None for words that name no place."""
     if position in paper_words()["positions"]:
         return tuple(paper_words()["positions"][position])
-    place = position_tree().named(position)
-    return None if place is None else (place,)
+    place = position_tree().spelled(position)
+    return None if place is None else position_tree().halves(place)
 
 
 @functools.cache
@@ -162,20 +183,34 @@ def triplets_of(
     What is on both sides gives a triplet for each. Of an entity and a position that are spoken
     of more than once, present counts before uncertain, and uncertain before absent. An entity
     at no place that the report names is at the place that it cannot leave ("cardiomegaly" at the
-    heart), else `unspecified`. A wet read counts only where no impression follows it.
+    heart), else `unspecified`; where the report says the same of it at a place, that place alone
+    counts. A wet read counts only where no impression follows it.
 
     Args:
         entities: of the report.
         text: the raw report, in which `Entity.start` counts.
         vocabulary: None keeps the lexicon's terms and the position tree's places.
     """
-    read = reader_of(vocabulary)
+    reader = reader_of(vocabulary)
     said: dict[tuple[str, str], Triplet] = {}
+    placed: set[tuple[str, Assertion]] = set()
+    firm: set[tuple[str, str]] = set()
+    loose: list[tuple[str, str]] = []
     for entity in counted(entities):
-        for key, triplet in read(entity):
+        for key, triplet in reader.read(entity):
             old = said.get(key)
             if old is None or RANK[triplet.exists] > RANK[old.exists]:
                 said[key] = triplet
+            if entity.place is None:
+                loose.append(key)
+            else:
+                firm.add(key)
+                placed.add((triplet.entity, triplet.exists))
+    for key in loose:
+        if key not in firm and key in said and (key[0], said[key].exists) in placed:
+            del said[key]
+    for key, triplet in reader.stable(entities, text):
+        said.setdefault(key, triplet)
     return tuple(said.values())
 
 
@@ -198,9 +233,13 @@ class StandardReader:
     def __init__(self) -> None:
         self._read = functools.lru_cache(REMEMBERED_ENTITIES)(self._triplets)
 
-    def __call__(self, entity: Entity) -> Said:
+    def read(self, entity: Entity) -> Said:
         """The triplets of one entity."""
         return self._read(entity.name, entity.place, entity.assertion)
+
+    def stable(self, entities: Sequence[Entity], text: str) -> Said:
+        """None: that the heart is stable is no finding of the lexicon."""
+        return ()
 
     def _triplets(self, name: str, place: str | None, assertion: Assertion) -> Said:
         return keyed((name,), places_named(name, place), assertion)
@@ -210,27 +249,36 @@ class VocabularyReader:
     """Entities as triplets in the words of a vocabulary."""
 
     def __init__(self, vocabulary: TripletVocabulary) -> None:
+        self._has_stable = UNCHANGED in vocabulary.entities
         self._tail = (TAIL,) if TAIL in vocabulary.entities else ()
         self._terms = entities_by_term(vocabulary.entities)
         self._words = entities_by_word(vocabulary.entities)
         self._positions = positions_by_place(vocabulary.positions)
         self._read = functools.lru_cache(REMEMBERED_ENTITIES)(self._triplets)
 
-    def __call__(self, entity: Entity) -> Said:
+    def read(self, entity: Entity) -> Said:
         """The triplets of one entity."""
         return self._read(entity.name, entity.text, entity.place, entity.assertion)
+
+    def stable(self, entities: Sequence[Entity], text: str) -> Said:
+        """What a report calls stable of the body: "the heart is stable", "stable heart"."""
+        if not self._has_stable or not STABLE.search(text):
+            return ()
+        parts = [e for e in entities if e.kind is EntityKind.ANATOMY and is_stable(e, text)]
+        positions = (self._position(p) for e in parts for p in places_named(e.name, e.place))
+        return keyed((UNCHANGED,), tuple(dict.fromkeys(positions)), Assertion.PRESENT)
 
     def _triplets(self, name: str, text: str, place: str | None, assertion: Assertion) -> Said:
         positions = tuple(dict.fromkeys(map(self._position, places_named(name, place))))
         words = canonical(text).split()
         said = [word for word in words if word in self._words]
         named = dict.fromkeys(self._named(name, words, assertion))
-        named |= dict.fromkeys(self._words[w] for w in said if self._words[w] not in HEALTHY)
+        named |= dict.fromkeys(self._words[w] for w in said if self._words[w] not in WHOLE)
         found = keyed(tuple(named) or self._tail, positions, assertion)
         if assertion is not Assertion.ABSENT:
             return found
         # "clear lungs": opacities are absent, and what is clear is there.
-        healthy = tuple(dict.fromkeys(self._words[w] for w in said if self._words[w] in HEALTHY))
+        healthy = tuple(dict.fromkeys(self._words[w] for w in said if self._words[w] in WHOLE))
         return (*found, *keyed(healthy, positions, Assertion.PRESENT))
 
     def _named(self, name: str, words: Sequence[str], assertion: Assertion) -> tuple[str, ...]:
@@ -284,8 +332,14 @@ def places_named(name: str, place: str | None) -> tuple[str, ...]:
     tree = position_tree()
     if place is None:
         return (tree.home_of(name) or UNSPECIFIED,)
-    known = tree.named(place)
-    return tree.halves(known) if known else (OTHER,)
+    return tree.places(place) or (OTHER,)
+
+
+def is_stable(part: Entity, text: str) -> bool:
+    """Whether the words right beside a part of the body call it stable."""
+    before = text[max(0, part.start - FARTHEST_STABLE) : part.start]
+    behind = STABLE_BEHIND.match(text, part.end, part.end + FARTHEST_STABLE)
+    return behind is not None or STABLE_BEFORE.search(before) is not None
 
 
 def terms_written(words: Iterable[str]) -> set[str]:
@@ -324,5 +378,5 @@ def positions_by_place(positions: Iterable[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for position in positions:
         for place in () if position in NO_PLACE else places_of(position) or ():
-            found.setdefault(place, position)
+            found[place] = position
     return found

@@ -35,6 +35,7 @@ from carina.pretraining.stage import PreparedStage, Stage, StageInputs
 from carina.recipes.recipe import Recipe
 from carina.runs.card import model_card
 from carina.runs.stores import opened_store
+from carina.studies.exclusion import Excluded, without_patients
 from carina.studies.manifest import Manifest
 from carina.studies.packing import images_to_pack
 from carina.training.distributed import started_by_hand
@@ -53,6 +54,7 @@ class RunOptions:
     `stores` are image stores to use instead of building one in the run folder. `start` maps the
     name of a stage to the folder of another run whose stage of that name is used as it is.
     `split` names the part of the manifest to train on; studies without a split are taken too.
+    `exclude` are manifests whose patients are left out of it, such as those to be measured on.
     """
 
     seed: int = 0
@@ -62,6 +64,7 @@ class RunOptions:
     devices: int = 1
     resume: bool = False
     split: str = "train"
+    exclude: Sequence[Path] = ()
     logs: tuple[type, ...] = ()
 
 
@@ -83,12 +86,15 @@ def pretrain(
     options = options or RunOptions()
     check_start(recipe, options)
     check_devices(recipe, options.devices)
-    training_part = part_to_train_on(manifest, options.split)
+    training_part, excluded = without_patients(
+        part_to_train_on(manifest, options.split), [Manifest.read(path) for path in options.exclude]
+    )
+    tell_excluded(excluded)
     graph = ConceptGraph.read(options.graph) if options.graph else chest_graph()
     if not options.stores:
         images_to_pack(training_part)  # now, and not after hours of an earlier stage
     if started_by_hand():  # before there are others, who would have to be told of a refusal
-        open_run(out, recipe, training_part, graph, options)
+        open_run(out, recipe, training_part, graph, options, excluded)
     fabric = launched_fabric(recipe, out, options)
     finished: dict[str, Path] = {}
     for stage in recipe.stages:
@@ -217,11 +223,29 @@ def is_finished(folder: Path) -> bool:
     return (folder / "model" / "config.json").is_file()
 
 
+def tell_excluded(excluded: Sequence[Excluded]) -> None:
+    """Says what is left out of training."""
+    for one in excluded:
+        log.warning(
+            "left out of training: %s patients (%s studies) that %s holds",
+            f"{one.patients:,}",
+            f"{one.studies:,}",
+            one.manifest,
+        )
+
+
 def open_run(
-    out: Path, recipe: Recipe, manifest: Manifest, graph: ConceptGraph, options: RunOptions
+    out: Path,
+    recipe: Recipe,
+    manifest: Manifest,
+    graph: ConceptGraph,
+    options: RunOptions,
+    excluded: Sequence[Excluded],
 ) -> None:
     """Writes the run record, or checks that the one which is there says the same."""
     identity = run_identity(recipe, manifest, graph, options)
+    if excluded:  # runs that leave nobody out have no such line
+        identity["excluded"] = [one.to_json() for one in excluded]
     path = out / RECORD
     if path.exists():
         if not options.resume:

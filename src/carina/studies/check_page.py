@@ -211,8 +211,7 @@ def _doubtful(report: CheckReport, show: _Show) -> str:
 
 def _doubtful_case(picture: DoubtfulPicture, show: _Show) -> str:
     doubts = "<br/>".join(
-        f"<strong>{escape(doubt.kind.value)}</strong>"
-        f"{'' if doubt.sure is None else f' ({doubt.sure:.0%} sure)'}: {escape(doubt.reason)}"
+        f"<strong>{escape(doubt.kind.value)}</strong>: {escape(doubt.reason)}"
         for doubt in picture.doubts
     )
     return (

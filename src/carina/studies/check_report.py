@@ -268,8 +268,7 @@ def _line(problem: Problem) -> str:
 
 
 def _doubt_line(place: Place, doubt: Doubt) -> str:
-    sure = "" if doubt.sure is None else f" ({doubt.sure:.0%} sure)"
-    return f"{place.study_id}, {place.path}: {doubt.reason}{sure}"
+    return f"{place.study_id}, {place.path}: {doubt.reason}"
 
 
 def _contradiction_line(item: Contradiction) -> str:

@@ -11,7 +11,7 @@ from jaxtyping import Float32
 from carina.errors import CarinaError
 from carina.files import progress
 from carina.imaging.doubts import BLANK_SPREAD
-from carina.imaging.fingerprint import close_pairs, evened, fingerprints
+from carina.imaging.fingerprint import EvenedThumbnails, close_pairs, evened
 from carina.imaging.glance import Glance, thumbnails_of
 from carina.imaging.likeness import ALIKE, SAME, likeness, likenesses
 from carina.studies.examination import Examined, Picture, look_closer
@@ -43,7 +43,7 @@ def alike_pictures(
     """
     held = _worth_comparing(examined)
     threads = processes or len(os.sched_getaffinity(0))
-    even = evened(thumbnails_of([glance for _, glance in held]))
+    even = EvenedThumbnails(thumbnails_of([glance for _, glance in held]))
     paths = [path for path, _ in held]
     found = list(_alike_thumbnails(paths, even, threads))
     known = {picture.path: picture for picture in pictures}
@@ -53,12 +53,12 @@ def alike_pictures(
 
 
 def _alike_thumbnails(
-    paths: Sequence[str], even: Float32[np.ndarray, "n side side"], threads: int
+    paths: Sequence[str], even: EvenedThumbnails, threads: int
 ) -> Iterator[Alike]:
     """Pairs of thumbnails that are alike, in order of the first."""
-    vectors = fingerprints(even)
+    vectors = even.fingerprints()
     for sign in (1, -1):
-        pairs = close_pairs(vectors, vectors if sign == 1 else fingerprints(-even))
+        pairs = close_pairs(vectors, vectors if sign == 1 else even.fingerprints(sign))
         measured = likenesses(even, pairs, sign, threads)
         shown = progress(measured, "Comparing pictures", len(pairs))
         for (first, second), value in zip(pairs.tolist(), shown, strict=True):

@@ -22,6 +22,8 @@ ALIASES: Mapping[str, str] = {
     "pleural thicken": "pleural thickening",
     "lung nodule": "nodule",
     "lung mass": "mass",
+    "lung opacities": "lung opacity",
+    "ground glass opacities": "ground glass opacity",
     "covid": "covid-19",
     "support devices": "support device",
 }

@@ -112,7 +112,8 @@ def grounding_of(model: object, phrases: Sequence[str]) -> Ground:
             encoded = model.encode_phrases(phrases)
             return lambda radiographs: model.ground(radiographs, encoded)
         if isinstance(model, ZeroShotModel):
-            queries = model.encode_queries([Query(phrase) for phrase in phrases])
+            # A description that is the name keeps models from looking another one up.
+            queries = model.encode_queries([Query(phrase, phrase) for phrase in phrases])
             return lambda radiographs: checked_grids(model.answer(radiographs, queries).grids)
     raise ModelError(
         f"A {type(model).__name__} cannot ground phrases; expected a model of radiographs and "
