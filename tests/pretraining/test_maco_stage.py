@@ -86,16 +86,16 @@ def test_a_run_leaves_the_weights_of_the_patches_over_the_training(run: Path) ->
     found = json.loads((run / "maco" / NUMBERS).read_text())
     maps = np.array(found["weights"])
     assert found["steps"] == [0, 1, 2, 3, 4, 5]
-    assert maps.shape == (7, 4, 4)
+    assert maps.shape == (7, 6, 6)
     assert (maps[0] == 0).all()
     assert all((maps[i] != maps[i + 1]).any() for i in range(6))
     model = load_model(run)
     assert isinstance(model, MaCoModel)
-    last = model.importance.weight.detach().numpy().reshape(4, 4)
+    last = model.importance.weight.detach().numpy().reshape(6, 6)
     np.testing.assert_allclose(maps[-1], last, atol=1e-6)
     picture = (run / "maco" / PICTURE).read_text()
     assert picture.startswith("<svg")
-    assert picture.count("<rect") == 1 + 7 * 16 + 40
+    assert picture.count("<rect") == 1 + 7 * 36 + 40
 
 
 def test_moments_lie_evenly_over_a_training() -> None:

@@ -168,6 +168,12 @@ def test_the_most_frequent_findings_are_asked_but_those_left_out_and_undescribed
         FrequentTriplets().vocabulary(reports, lambda name: False)
 
 
+@pytest.mark.parametrize("counts", [{"entities": 0}, {"positions": 1}])
+def test_lists_of_nothing_are_refused(counts: dict[str, int]) -> None:
+    with pytest.raises(ConfigError, match="entities must be at least 1"):
+        FrequentTriplets(**counts)
+
+
 def test_the_paper_asks_its_75_entities_and_refuses_to_leave_out_others() -> None:
     lists = PaperTriplets(left_out=("pneumonia",)).vocabulary([], anything)
     assert (len(lists.entities), len(lists.positions)) == (75, 51)

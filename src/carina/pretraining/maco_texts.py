@@ -93,11 +93,6 @@ class Draw(Protocol):
         """The texts for the row `place` of the global batch: a function of its arguments."""
         ...
 
-    @property
-    def count(self) -> int:
-        """How many texts are drawn for a row."""
-        ...
-
 
 @dataclass(frozen=True, kw_only=True)
 class ShuffledSome:
@@ -107,11 +102,6 @@ class ShuffledSome:
     and shuffling"); n, drawn from 1 to all, and leaving out pieces that say nothing afterwards
     are the published code's.
     """
-
-    @property
-    def count(self) -> int:
-        """One."""
-        return 1
 
     def texts(self, pieces: Sequence[str], *, seed: int, step: int, place: int) -> tuple[str, ...]:
         """One text."""

@@ -64,6 +64,14 @@ class FrequentTriplets:
     positions: int = 51
     left_out: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        """Checks the counts."""
+        if self.entities < 1 or self.positions < 2:
+            raise ConfigError(
+                "entities must be at least 1 and positions at least 2 (unspecified and other are "
+                f"always there), got {self.entities} and {self.positions}."
+            )
+
     def vocabulary(
         self, reports: Sequence[Sequence[Entity]], can_be_asked: Callable[[str], bool]
     ) -> TripletVocabulary:
