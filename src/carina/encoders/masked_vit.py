@@ -35,6 +35,25 @@ class MaskedViTConfig:
             raise ConfigError("A masked ViT ends with its norm; leave final_norm true.")
 
     @property
+    def dim(self) -> int:
+        """Length of a feature."""
+        return self.vit.dim
+
+    @property
+    def channels(self) -> int:
+        """Channels of the input."""
+        return self.vit.channels
+
+    @property
+    def levels(self) -> tuple[tuple[int, int], ...]:
+        """Channels and stride of the one map of `MaskedViT.pyramid`."""
+        return self.vit.levels
+
+    def build(self) -> "MaskedViT":
+        """An encoder with fresh weights."""
+        return MaskedViT(self)
+
+    @property
     def side(self) -> int:
         """Patches down and across."""
         return self.vit.size // self.vit.patch
@@ -107,6 +126,12 @@ class MaskedViT(nn.Module):
     def features(self, radiographs: Float[Tensor, "batch channels height width"]) -> ImageFeatures:
         """The grid of all patches, and the class token."""
         return self._features(self(radiographs))
+
+    def pyramid(
+        self, radiographs: Float[Tensor, "batch channels height width"]
+    ) -> list[Float[Tensor, "batch _ _ _"]]:
+        """The grid as one map: a ViT has one resolution."""
+        return [self.features(radiographs).grid.permute(0, 3, 1, 2)]
 
     def forward_with_attention(
         self, radiographs: Float[Tensor, "batch channels height width"]

@@ -186,6 +186,11 @@ class ResNetEncoder(nn.Module):
             maps = self.get_submodule(f"layer{number + 1}")(maps)
         return maps
 
+    def features(self, radiographs: Float[Tensor, "batch channels height width"]) -> ImageFeatures:
+        """What `forward` gives: every image encoder can be asked for it by this name."""
+        features: ImageFeatures = self(radiographs)
+        return features
+
     def pyramid(
         self, radiographs: Float[Tensor, "batch channels height width"]
     ) -> list[Float[Tensor, "batch _ _ _"]]:

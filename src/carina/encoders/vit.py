@@ -172,6 +172,11 @@ class ViTEncoder(nn.Module):
             tokens = block(tokens)
         return self._features(tokens)
 
+    def features(self, radiographs: Float[Tensor, "batch channels size size"]) -> ImageFeatures:
+        """What `forward` gives: every image encoder can be asked for it by this name."""
+        features: ImageFeatures = self(radiographs)
+        return features
+
     def pyramid(
         self, radiographs: Float[Tensor, "batch channels size size"]
     ) -> list[Float[Tensor, "batch _ _ _"]]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from carina.encoders.features import ImageFeatures
 from carina.encoders.fusion import Fused
+from carina.encoders.masked_vit import MaskedViTConfig
 from carina.encoders.modes import evaluating
 from carina.encoders.resnet import ResNetConfig
 from carina.encoders.vit import ViTConfig
@@ -38,7 +39,7 @@ class HasImageEncoder(Protocol):
 class ClassifierConfig:
     """Settings of a classifier: `findings` are its outputs, in canonical form."""
 
-    image: ResNetConfig | ViTConfig
+    image: ResNetConfig | ViTConfig | MaskedViTConfig
     preprocessing: Preprocessing
     findings: tuple[str, ...]
 
@@ -104,7 +105,8 @@ class Classifier(nn.Module):
         self, radiographs: Float[Tensor, "batch channels height width"]
     ) -> Float[Tensor, "batch findings"]:
         """Logits of all findings, for training."""
-        features: ImageFeatures = self.image_encoder(radiographs)
+        encoder: Any = self.image_encoder
+        features: ImageFeatures = encoder.features(radiographs)
         logits: Tensor = self.head(self.scale(features.grid.mean((1, 2))))
         return logits
 
@@ -123,7 +125,8 @@ class Classifier(nn.Module):
         """Probability of each finding, and the share of each place in its logit."""
         columns = columns_of(queries, radiographs.device)
         with evaluating(self):
-            features = self._fused.of(self.image_encoder)(radiographs)
+            fused: Any = self._fused.of(self.image_encoder)
+            features: ImageFeatures = fused.features(radiographs)
         places = self.head(self.scale(features.grid.float()))[..., columns]
         scores = places.mean((1, 2)).sigmoid()
         return Answers(scores=scores, grids=places.permute(0, 3, 1, 2))

@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from carina.encoders.feature_pyramid import FeaturePyramid, centres
+from carina.encoders.masked_vit import MaskedViTConfig
 from carina.encoders.modes import evaluating
 from carina.encoders.resnet import ResNetConfig
 from carina.encoders.vit import ViTConfig
@@ -31,7 +32,7 @@ class DetectorConfig:
     at most `most` an image and finding, none below `least`.
     """
 
-    image: ResNetConfig | ViTConfig
+    image: ResNetConfig | ViTConfig | MaskedViTConfig
     preprocessing: Preprocessing
     findings: tuple[str, ...]
     width: int = 64

@@ -1,11 +1,13 @@
 """Features of a frozen encoder, computed once for each image."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from carina.encoders.features import ImageFeatures
 from carina.encoders.fusion import Fused
 from carina.encoders.modes import evaluating
 from carina.files import progress
@@ -34,7 +36,7 @@ def frozen_features(
         device: where the encoder is.
         title: of the progress bar.
     """
-    fast = Fused().of(encoder)
+    fast: Any = Fused().of(encoder)
     starts = range(0, len(keys), BATCH)
     parts: list[Tensor] = []
     with evaluating(encoder):
@@ -43,6 +45,6 @@ def frozen_features(
                 prepare(store[key].astype("float32") / 255, preprocessing)[0]
                 for key in keys[start : start + BATCH]
             ]
-            features = fast(torch.stack(pictures).to(device))
+            features: ImageFeatures = fast.features(torch.stack(pictures).to(device))
             parts.append(features.grid.float().mean((1, 2)).cpu())
     return torch.cat(parts)

@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from carina.encoders.features import ImageFeatures
+from carina.encoders.masked_vit import MaskedViTConfig
 from carina.encoders.modes import evaluating
 from carina.encoders.resnet import ResNetConfig
 from carina.encoders.vit import ViTConfig
@@ -74,7 +76,7 @@ class Scale:
 class GraderConfig:
     """Settings of a grader: `names` are its severities, in canonical form, all on one `scale`."""
 
-    image: ResNetConfig | ViTConfig
+    image: ResNetConfig | ViTConfig | MaskedViTConfig
     preprocessing: Preprocessing
     names: tuple[str, ...]
     scale: Grades | Scale
@@ -115,7 +117,8 @@ class Grader(nn.Module):
         self, radiographs: Float[Tensor, "batch channels height width"]
     ) -> Float[Tensor, "batch names outputs"]:
         """Raw outputs of every severity, for training."""
-        features: ImageFeatures = self.image_encoder(radiographs)
+        encoder: Any = self.image_encoder
+        features: ImageFeatures = encoder.features(radiographs)
         flat: Tensor = self.head(self.scale(features.grid.mean((1, 2))))
         outputs: Tensor = flat.unflatten(1, (len(self.config.names), self.config.scale.outputs))
         return outputs

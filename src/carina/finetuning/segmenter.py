@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from carina.encoders.masked_vit import MaskedViTConfig
 from carina.encoders.modes import evaluating
 from carina.encoders.resnet import ResNetConfig
 from carina.encoders.unet import UNetDecoder
@@ -22,7 +23,7 @@ from carina.zeroshot.protocol import Answers, EncodedQueries, Query
 class SegmenterConfig:
     """Settings of a segmenter: `structures` are its outputs, in canonical form."""
 
-    image: ResNetConfig | ViTConfig
+    image: ResNetConfig | ViTConfig | MaskedViTConfig
     preprocessing: Preprocessing
     structures: tuple[str, ...]
     dropout: float = 0.2

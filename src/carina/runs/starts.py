@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from carina.encoders.masked_vit import MaskedViTConfig
 from carina.encoders.resnet import ResNetConfig
 from carina.encoders.vit import ViTConfig
 from carina.errors import ConfigError, ModelError
@@ -26,7 +27,7 @@ class Start:
     """A pre-trained image encoder: its name in tables, its config and its weights."""
 
     name: str
-    image: ResNetConfig | ViTConfig
+    image: ResNetConfig | ViTConfig | MaskedViTConfig
     preprocessing: Preprocessing
     weights: Mapping[str, torch.Tensor]
     digest: str
