@@ -8,10 +8,14 @@ import pytest
 import torch
 from torch import nn
 
+from carina.encoders.masked_decoder import MaskedDecoderConfig
+from carina.encoders.masked_vit import MaskedViTConfig
 from carina.encoders.query_decoder import QueryDecoderConfig
+from carina.encoders.report_encoder import ReportEncoderConfig
 from carina.encoders.resnet import Basic, ResNetConfig
 from carina.encoders.text import TextEncoderConfig
 from carina.encoders.tokenizer import train_wordpiece
+from carina.encoders.vit import ViTConfig
 from carina.finetuning.classifier import ClassifierConfig
 from carina.finetuning.detector import DetectorConfig
 from carina.finetuning.grader import GraderConfig, Grades
@@ -21,6 +25,7 @@ from carina.models.folder import load_model, save_model
 from carina.models.registry import MODELS
 from carina.pretraining.contrast import ContrastConfig
 from carina.pretraining.kad import KADConfig
+from carina.pretraining.maco import MaCoConfig
 from carina.pretraining.medklip import MedKLIPConfig, TrainedFinding
 
 IMAGE = ResNetConfig(block=Basic(), depths=(1, 1), widths=(6, 8), stem_width=4, channels=1, dim=16)
@@ -42,6 +47,16 @@ CONFIGS: dict[str, Any] = {
         preprocessing=GREY,
     ),
     "Segmenter": SegmenterConfig(image=IMAGE, preprocessing=GREY, structures=("lung",)),
+    "MaCoModel": MaCoConfig(
+        image=MaskedViTConfig(
+            vit=ViTConfig(size=32, patch=8, dim=16, layers=1, heads=2, hidden=24, channels=1)
+        ),
+        decoder=MaskedDecoderConfig(dim=12, layers=1, heads=2, hidden=24),
+        text=ReportEncoderConfig(
+            vocabulary=60, width=16, layers=1, heads=2, hidden=24, positions=20, max_tokens=20
+        ),
+        preprocessing=GREY,
+    ),
     "MedKLIPModel": MedKLIPConfig(
         image=IMAGE,
         text=TEXT,
