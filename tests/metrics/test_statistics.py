@@ -164,7 +164,9 @@ def test_mean_statistic_leaves_unknown_images_out() -> None:
 
 
 def test_ratio_of_a_resample_is_that_of_the_sums_and_undefined_where_nothing_is_counted() -> None:
-    statistic = ratio_statistic("precision", np.array([1, 0, np.nan, 0]), np.array([2, 1, 5, 0]))
+    statistic = ratio_statistic(
+        "precision", np.array([1, 0, np.nan, 0]), np.array([2.0, 1.0, 5.0, 0.0])
+    )
     counts = np.array([[1, 2, 0], [1, 1, 0], [1, 1, 1], [1, 1, 3]], dtype=np.uint16)
     np.testing.assert_allclose(statistic(counts)["precision"], [1 / 3, 2 / 5, np.nan])
 

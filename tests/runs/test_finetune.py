@@ -162,9 +162,20 @@ def test_a_probe_learns_what_is_there_and_its_model_is_asked(
 def test_classification_keeps_the_best_step_by_validation(
     tiny_run: Path, labelled: Manifest, tmp_path: Path
 ) -> None:
-    (tuned,) = tune(tiny_run, labelled, tmp_path / "out", "classification")
+    asked = request("classification")
+    settings = asked.settings.classification
+    calm = replace(
+        settings.training,
+        steps=60,
+        checkpoint_every=20,
+        optimiser=AdamW(rate=3e-3, layers=EqualRates()),
+    )
+    tasks = replace(asked.settings, classification=replace(settings, training=calm))
+    (tuned,) = finetune([tiny_run], labelled, tmp_path / "out", replace(asked, settings=tasks))
     lines = (tuned.folder / "validation.csv").read_text().splitlines()
-    assert [line.split(",")[0] for line in lines] == ["step", "2", "4", "6"]
+    assert [line.split(",")[0] for line in lines] == ["step", "20", "40", "60"]
+    rows = [float(line.split(",")[1]) for line in lines[1:]]
+    assert max(rows) > 0.95
     model = carina.load(tuned.folder).model
     pictures = [labelled.absolute(f"{number}.png") for number in range(50, 60)]
     scores = carina.load(tuned.folder).ask(pictures, ["opacity"]).scores[:, 0]
