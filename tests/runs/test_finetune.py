@@ -22,7 +22,7 @@ from carina.finetuning.grader import Grader
 from carina.finetuning.grading import GradingSettings
 from carina.finetuning.linear_probe import ProbeSettings
 from carina.finetuning.segmentation import SegmentationSettings
-from carina.finetuning.segmenter import Segmenter
+from carina.finetuning.segmenter import Segmenter, SegmenterConfig
 from carina.runs.finetune import FinetuneRequest, Tuned, finetune
 from carina.runs.tuning import TaskSettings
 from carina.studies.manifest import Manifest, write_manifest
@@ -371,3 +371,36 @@ def test_boxes_are_learnt_and_drawn_on_the_original_pixels(
     assert evaluation.images == 5
     assert evaluation.findings["lung"]["ap50"].value > 0.8
     assert evaluation.findings["lung"]["map"].value > 0.5
+
+
+def test_a_film_on_which_a_finding_is_not_listed_is_measured_as_an_empty_mask(
+    tiny_run: Path, outlined: Manifest, tmp_path: Path
+) -> None:
+    """A release of positives, such as SIIM's: trained so, and no test film is dropped."""
+    present = (Finding(name="lung", value=Assertion.PRESENT),)
+    studies = [
+        replace(study, findings=present)
+        if number % 2
+        else replace(study, masks=(), boxes=(), findings=())
+        for number, study in enumerate(outlined.studies)
+    ]
+    write_manifest(studies, tmp_path / "m.parquet", outlined.root)
+    positives = Manifest.read(tmp_path / "m.parquet")
+    model = Segmenter(
+        SegmenterConfig(
+            image=carina.load(tiny_run).model.image_encoder.config,
+            preprocessing=carina.load(tiny_run).model.preprocessing,
+            structures=("lung",),
+        )
+    )
+    evaluation = evaluate_segmentation(model, positives)
+    assert evaluation.images == 5
+    assert evaluation.positives == {"lung": 2}
+    assert evaluation.findings["lung"]["false_alarm"].value is not None
+
+
+def test_a_damaged_record_is_told(tiny_run: Path, labelled: Manifest, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "finetune.json").write_text("{")
+    with pytest.raises(CheckpointError, match=r"finetune.json: cannot be read"):
+        tune(tiny_run, labelled, tmp_path / "out", "linear-probe", resume=True)

@@ -161,7 +161,7 @@ def scored_now(tuned: "Tuned", studies: "Manifest", request: "FinetuneRequest") 
     from carina.evaluation.detection import evaluate_detection
     from carina.evaluation.grading import evaluate_grading
     from carina.evaluation.page import evaluation_page
-    from carina.evaluation.segmentation import evaluate_segmentation
+    from carina.evaluation.segmentation import SegmentationScoring, evaluate_segmentation
     from carina.evaluation.zero_shot import ZeroShotSettings, evaluate_zero_shot
     from carina.finetuning.detector import Detector
     from carina.finetuning.grader import Grader
@@ -182,7 +182,8 @@ def scored_now(tuned: "Tuned", studies: "Manifest", request: "FinetuneRequest") 
         evaluation.save(folder)
         return evaluation
     if isinstance(network, Segmenter):
-        evaluation = evaluate_segmentation(network, studies, model_name=name)
+        scoring = SegmentationScoring(unmentioned=request.settings.unmentioned)
+        evaluation = evaluate_segmentation(network, studies, scoring, model_name=name)
         evaluation.save(folder)
         return evaluation
     settings = ZeroShotSettings(unmentioned=request.settings.unmentioned)

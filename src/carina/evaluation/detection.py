@@ -9,6 +9,7 @@ import polars as pl
 import torch
 
 from carina.errors import EvaluationError
+from carina.evaluation.labelled import absent_findings, bootstrap_settings, positives_of
 from carina.evaluation.result import Evaluation, Score
 from carina.evaluation.rows import IMAGE
 from carina.evaluation.scoring import Frontal, check_any, frontals_of, part_of
@@ -20,12 +21,23 @@ from carina.metrics.classification import Statistic
 from carina.metrics.detection import COCO, PAPERS, Detections, detection_statistic
 from carina.metrics.statistics import Resamples, bootstrap
 from carina.studies.manifest import Manifest
-from carina.studies.truth import Unmentioned, absent_where_only_presence_is_listed, truth_of
+from carina.studies.truth import Unmentioned, absent_where_only_presence_is_listed
 from carina.zeroshot.reading import Prepared, Unreadable, read_ahead
 
 SETS = {"map": PAPERS, "map_coco": COCO, "ap50": np.array([0.5])}
 """Average precision at IoU 0.4 to 0.75 (the papers), at 0.5 to 0.95 (COCO), and at 0.5."""
 BATCH = 16
+COLUMNS = {
+    "study": pl.String,
+    "image": pl.String,
+    "query": pl.String,
+    "score": pl.Float64,
+    "truth": pl.Int64,
+    "patient": pl.String,
+    "boxes": pl.String,
+    "true_boxes": pl.String,
+}
+"""Of the predictions; boxes are JSON."""
 
 
 def evaluate_detection(
@@ -47,37 +59,12 @@ def evaluate_detection(
     """
     part = part_of(manifest, split)
     names = model.config.findings
-    frontals = frontals_of(part)
-    truth = truth_of([f.study for f in frontals], names, manifest.studies, unmentioned)
-    listed = np.array([bool(sources) for sources in truth.sources])
-    absent = (truth.values == 0) & listed
-    records: list[dict[str, object]] = []
-    unreadable: list[tuple[str, str]] = []
-    for number, found in detected(model, manifest, frontals):
-        if isinstance(found, Unreadable):
-            unreadable.append((frontals[number].path, found.message))
-        else:
-            records += box_records(frontals[number], found, names, absent[number])
-    check_any(records, unreadable)
-    frame = pl.DataFrame(records)
+    frame, unreadable = drawn_boxes(model, manifest, frontals_of(part), unmentioned)
     if not frame["truth"].sum():
         raise EvaluationError(
             f"{manifest.path}: no radiograph of the split {split!r} has a box of "
             f"{', '.join(names)}; expected some to measure against."
         )
-    settings = {
-        "pixels": "of the original radiograph",
-        "boxes": "scores of 100 boxes at most an image and finding; images without boxes count",
-        "map": "IoU 0.4 : 0.05 : 0.75",
-        "map_coco": "IoU 0.5 : 0.05 : 0.95",
-        "unmentioned": unmentioned.__name__,
-        "replicates": replicates,
-        "resampled": "whole patients",
-        "seed": seed,
-        "aggregation": "image",
-        "sources": sorted({study.source for study in part.studies}),
-        "unreadable": [{"image": path, "message": text} for path, text in unreadable],
-    }
     images = frame.unique(IMAGE, keep="first", maintain_order=True)
     resamples = Resamples(len(images), replicates, seed, images["patient"].to_list())
     result = bootstrap(box_statistics(frame, names), resamples)
@@ -88,18 +75,40 @@ def evaluate_detection(
         split=split or "all",
         studies=frame["study"].n_unique(),
         images=len(images),
-        positives={
-            name: int(frame.filter(pl.col("query") == name)["truth"].sum()) for name in names
-        },
+        positives=positives_of(frame, names),
         findings={
             name: {m: Score.of(result.interval(m, i), "no true box") for m in SETS}
             for i, name in enumerate(names)
         },
         mean={m: Score.of(result.mean_interval(m), "no true box") for m in SETS},
         thresholds={},
-        settings=settings,
+        settings={
+            "pixels": "of the original radiograph",
+            "boxes": "100 at most an image and finding; images without boxes count",
+            "map": "IoU 0.4 : 0.05 : 0.75",
+            "map_coco": "IoU 0.5 : 0.05 : 0.95",
+            "unmentioned": unmentioned.__name__,
+            **bootstrap_settings(part, replicates, seed, unreadable),
+        },
         predictions=frame,
     )
+
+
+def drawn_boxes(
+    model: Detector, manifest: Manifest, frontals: Sequence[Frontal], unmentioned: Unmentioned
+) -> tuple[pl.DataFrame, list[tuple[str, str]]]:
+    """One row for each finding of which the truth is known, and what could not be read."""
+    names = model.config.findings
+    absent = absent_findings(manifest, frontals, names, unmentioned)
+    records: list[dict[str, object]] = []
+    unreadable: list[tuple[str, str]] = []
+    for number, found in detected(model, manifest, frontals):
+        if isinstance(found, Unreadable):
+            unreadable.append((frontals[number].path, found.message))
+        else:
+            records += box_records(frontals[number], found, names, absent[number])
+    check_any(records, unreadable)
+    return pl.DataFrame(records, schema=COLUMNS), unreadable
 
 
 def detected(
@@ -137,13 +146,13 @@ def original(found: FoundBoxes, placement: Placement) -> np.ndarray:
 
 
 def box_records(
-    frontal: Frontal, found: Sequence[np.ndarray], names: Sequence[str], absent: np.ndarray
+    frontal: Frontal, found: Sequence[np.ndarray], names: Sequence[str], absent: frozenset[str]
 ) -> list[dict[str, object]]:
     """One row for each finding of which the truth is known: boxes as JSON, so that it is kept."""
     records: list[dict[str, object]] = []
     for place, name in enumerate(names):
         true = boxes_of(frontal.study, frontal.radiograph, name)
-        if not true and not absent[place]:
+        if not true and name not in absent:
             continue
         records.append(
             {

@@ -7,9 +7,10 @@ import numpy as np
 import polars as pl
 
 from carina.errors import EvaluationError
+from carina.evaluation.labelled import bootstrap_settings
 from carina.evaluation.result import Evaluation, Score
 from carina.evaluation.rows import IMAGE
-from carina.evaluation.scoring import answers_of, check_any, frontals_of, part_of
+from carina.evaluation.scoring import Frontal, answers_of, check_any, frontals_of, part_of
 from carina.finetuning.grader import Grader, Grades
 from carina.finetuning.grading import severities
 from carina.imaging.store import ImageStore
@@ -48,43 +49,13 @@ def evaluate_grading(
             f"{manifest.path}: no radiograph of the split {split!r} has a severity "
             f"{', '.join(names)}; expected some to measure against."
         )
-    asked = cast(ZeroShotModel, model)
-    queries = encode(asked, tuple(Query(name) for name in names))
-    records: list[dict[str, object]] = []
-    unreadable: list[tuple[str, str]] = []
-    answers = answers_of(
-        asked, part, frontals, queries, batch_size=16, store=store, title="Grading"
-    )
-    for frontal, answer in answers:
-        if isinstance(answer, Unreadable):
-            unreadable.append((frontal.path, answer.message))
-            continue
-        for place, (name, truth) in enumerate(
-            zip(names, severities(frontal.study, names), strict=True)
-        ):
-            records.append(
-                {
-                    "study": frontal.study.study_id,
-                    "image": frontal.path,
-                    "query": name,
-                    "score": float(answer.scores[place]),
-                    "truth": truth,
-                    "patient": frontal.study.patient_id,
-                }
-            )
-    check_any(records, unreadable)
-    frame = pl.DataFrame(records)
+    frame, unreadable = graded(model, part, frontals, store)
     kind = GRADES if isinstance(model.config.scale, Grades) else REGRESSION
     settings = {
         "kind": kind,
         "highest": model.config.scale.highest,
         "readers": "averaged",
-        "replicates": replicates,
-        "resampled": "whole patients",
-        "seed": seed,
-        "aggregation": "image",
-        "sources": sorted({study.source for study in part.studies}),
-        "unreadable": [{"image": path, "message": text} for path, text in unreadable],
+        **bootstrap_settings(part, replicates, seed, unreadable),
     }
     images = frame.unique(IMAGE, keep="first", maintain_order=True)
     resamples = Resamples(len(images), replicates, seed, images["patient"].to_list())
@@ -107,6 +78,38 @@ def evaluate_grading(
         settings=settings,
         predictions=frame,
     )
+
+
+def graded(
+    model: Grader, part: Manifest, frontals: Sequence[Frontal], store: ImageStore | None
+) -> tuple[pl.DataFrame, list[tuple[str, str]]]:
+    """One row for each severity of each radiograph, and what could not be read."""
+    asked = cast(ZeroShotModel, model)
+    names = model.config.names
+    queries = encode(asked, tuple(Query(name) for name in names))
+    records: list[dict[str, object]] = []
+    unreadable: list[tuple[str, str]] = []
+    answers = answers_of(
+        asked, part, frontals, queries, batch_size=16, store=store, title="Grading"
+    )
+    for frontal, answer in answers:
+        if isinstance(answer, Unreadable):
+            unreadable.append((frontal.path, answer.message))
+            continue
+        told = severities(frontal.study, names)
+        for name, score, truth in zip(names, answer.scores, told, strict=True):
+            records.append(
+                {
+                    "study": frontal.study.study_id,
+                    "image": frontal.path,
+                    "query": name,
+                    "score": float(score),
+                    "truth": truth,
+                    "patient": frontal.study.patient_id,
+                }
+            )
+    check_any(records, unreadable)
+    return pl.DataFrame(records), unreadable
 
 
 def known_above_zero(frame: pl.DataFrame, name: str) -> int:

@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from carina.errors import EvaluationError
+from carina.evaluation.labelled import absent_findings, bootstrap_settings, positives_of
 from carina.evaluation.outlines import outline_of, outlined
 from carina.evaluation.result import Evaluation, Score
 from carina.evaluation.rows import IMAGE
@@ -23,8 +24,7 @@ from carina.metrics.statistics import (
     together,
 )
 from carina.studies.manifest import Manifest
-from carina.studies.truth import canonical
-from carina.study import Assertion
+from carina.studies.truth import Unmentioned, absent_where_only_presence_is_listed
 from carina.zeroshot.ask import Answered, encode
 from carina.zeroshot.protocol import Query, ZeroShotModel
 from carina.zeroshot.reading import Unreadable
@@ -35,6 +35,7 @@ class SegmentationScoring:
     """How masks are measured: the part, and the bootstrap over patients."""
 
     split: str | None = "test"
+    unmentioned: Unmentioned = absent_where_only_presence_is_listed
     replicates: int = 1000
     seed: int = 0
     batch_size: int = 16
@@ -49,8 +50,9 @@ def evaluate_segmentation(
 ) -> Evaluation:
     """Draws every structure on every radiograph of a part and compares with the truth.
 
-    A structure is measured where it is outlined, and, as an empty mask, where the study lists it
-    as absent. Thresholds are the model's own, chosen on validation images.
+    A structure is measured where it is outlined, and, as an empty mask, where it is absent: what
+    is absent is decided as in training. Thresholds are the model's own, chosen on validation
+    images.
 
     Raises:
         EvaluationError: nothing is outlined, or a mask cannot be read.
@@ -58,22 +60,75 @@ def evaluate_segmentation(
     scoring = scoring or SegmentationScoring()
     part = part_of(manifest, scoring.split)
     names = model.config.structures
-    queries = tuple(Query(name) for name in names)
-    frontals = [one for one in frontals_of(part) if known_structures(one, names)]
-    if not frontals:
+    known = known_structures(manifest, frontals_of(part), names, scoring.unmentioned)
+    if not any(outlined(frontal) & set(names) for frontal, _ in known):
         raise EvaluationError(
             f"{manifest.path}: no radiograph of the split {scoring.split!r} has an outline of "
             f"{', '.join(names)}; expected masks or boxes to measure against."
         )
+    frame, unreadable = drawn_masks(model, part, known, scoring)
+    result = bootstrap_masks(frame, names, scoring)
+    thresholds = zip(names, model.thresholds.tolist(), strict=True)
+    return Evaluation(
+        task="segmentation",
+        model=model_name,
+        data=f"{manifest.path.name} sha256:{manifest.digest}",
+        split=scoring.split or "all",
+        studies=frame["study"].n_unique(),
+        images=frame.select(IMAGE).n_unique(),
+        positives=positives_of(frame, names),
+        findings={
+            name: {m: Score.of(result.interval(m, i), why_undefined(m)) for m in METRICS}
+            for i, name in enumerate(names)
+        },
+        mean={
+            m: Score.of(result.mean_interval(m), "undefined for every structure") for m in METRICS
+        },
+        thresholds={name: Score(value=value) for name, value in thresholds},
+        settings={
+            "pixels": "of the original radiograph",
+            "empty": "dice and iou leave images without truth out; dice_with_empty scores them",
+            "unmentioned": scoring.unmentioned.__name__,
+            **bootstrap_settings(part, scoring.replicates, scoring.seed, unreadable),
+        },
+        predictions=frame,
+    )
+
+
+Known = tuple[Frontal, frozenset[str]]
+"""A radiograph, and the names of which the truth is known on it."""
+
+
+def known_structures(
+    manifest: Manifest,
+    frontals: Sequence[Frontal],
+    names: Sequence[str],
+    unmentioned: Unmentioned,
+) -> list[Known]:
+    """The radiographs of which the truth of some structure is known."""
+    absent = absent_findings(manifest, frontals, names, unmentioned)
+    known = [
+        (frontal, frozenset(names) & (outlined(frontal) | gone))
+        for frontal, gone in zip(frontals, absent, strict=True)
+    ]
+    return [(frontal, structures) for frontal, structures in known if structures]
+
+
+def drawn_masks(
+    model: Segmenter, part: Manifest, known: Sequence[Known], scoring: SegmentationScoring
+) -> tuple[pl.DataFrame, list[tuple[str, str]]]:
+    """One row for each known structure of each radiograph, and what could not be read."""
+    asked = cast(ZeroShotModel, model)
+    names = model.config.structures
+    structures = {(frontal.study.study_id, frontal.path): known_on for frontal, known_on in known}
     thresholds = dict(zip(names, model.thresholds.tolist(), strict=True))
     records: list[dict[str, object]] = []
     unreadable: list[tuple[str, str]] = []
-    asked = cast(ZeroShotModel, model)
     answers = answers_of(
         asked,
         part,
-        frontals,
-        encode(asked, queries),
+        [frontal for frontal, _ in known],
+        encode(asked, tuple(Query(name) for name in names)),
         batch_size=scoring.batch_size,
         store=None,
         title="Drawing masks",
@@ -82,50 +137,10 @@ def evaluate_segmentation(
         if isinstance(answer, Unreadable):
             unreadable.append((frontal.path, answer.message))
         else:
-            records += case_records(manifest, frontal, answer, names, thresholds)
+            measured = structures[frontal.study.study_id, frontal.path]
+            records += case_records(part, frontal, answer, names, measured, thresholds)
     check_any(records, unreadable)
-    frame = pl.DataFrame(records)
-    result = bootstrap_masks(frame, names, scoring)
-    return Evaluation(
-        task="segmentation",
-        model=model_name,
-        data=f"{manifest.path.name} sha256:{manifest.digest}",
-        split=scoring.split or "all",
-        studies=frame["study"].n_unique(),
-        images=frame.select(IMAGE).n_unique(),
-        positives={
-            name: int(frame.filter(pl.col("query") == name)["truth"].sum()) for name in names
-        },
-        findings={
-            name: {m: Score.of(result.interval(m, i), why_undefined(m)) for m in METRICS}
-            for i, name in enumerate(names)
-        },
-        mean={
-            m: Score.of(result.mean_interval(m), "undefined for every structure") for m in METRICS
-        },
-        thresholds={name: Score(value=value) for name, value in thresholds.items()},
-        settings={
-            "pixels": "of the original radiograph",
-            "empty": "dice and iou leave images without truth out; dice_with_empty scores them",
-            "replicates": scoring.replicates,
-            "resampled": "whole patients",
-            "seed": scoring.seed,
-            "aggregation": "image",
-            "sources": sorted({study.source for study in part.studies}),
-            "unreadable": [{"image": path, "message": text} for path, text in unreadable],
-        },
-        predictions=frame,
-    )
-
-
-def known_structures(frontal: Frontal, names: Sequence[str]) -> frozenset[str]:
-    """The structures of which the truth of a radiograph is known."""
-    absent = {
-        canonical(finding.name)
-        for finding in frontal.study.findings
-        if finding.value is Assertion.ABSENT
-    }
-    return frozenset(names) & (outlined(frontal) | absent)
+    return pl.DataFrame(records), unreadable
 
 
 def case_records(
@@ -133,13 +148,14 @@ def case_records(
     frontal: Frontal,
     answer: Answered,
     names: Sequence[str],
+    known: frozenset[str],
     thresholds: dict[str, float],
 ) -> list[dict[str, object]]:
     """One row for each known structure of a radiograph."""
     assert answer.grids is not None
     records: list[dict[str, object]] = []
     for place, name in enumerate(names):
-        if name not in known_structures(frontal, names):
+        if name not in known:
             continue
         probability = answer.placement.to_original(answer.grids[place])
         height, width = probability.shape

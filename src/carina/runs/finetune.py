@@ -198,7 +198,12 @@ def open_record(
     if not path.exists():
         write_text(path, json.dumps(record, indent=1))
         return
-    before = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        before = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise CheckpointError(
+            f"{path}: cannot be read ({error}); remove the run folder."
+        ) from error
     if before != record:
         differing = ", ".join(sorted(key for key in record if before.get(key) != record[key]))
         raise CheckpointError(
