@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-from carina.encoders.query_decoder import Alone, QueryDecoderConfig
 from carina.encoders.resnet import ResNetConfig
 from carina.encoders.text import TextEncoderConfig
 from carina.encoders.vit import ViTConfig
@@ -13,7 +12,7 @@ from carina.imaging.preprocessing import (
     Preprocessing,
     Squash,
 )
-from carina.knowledge.pairs import AppearancePairs, OfficialPairs, PaperPairs
+from carina.knowledge.pairs import OfficialPairs, PaperPairs
 from carina.pretraining.image_source import FreshImage, PublishedResNet
 from carina.pretraining.kad import KADConfig
 from carina.pretraining.kad_objective import (
@@ -26,7 +25,6 @@ from carina.pretraining.kad_objective import (
 from carina.pretraining.kad_stage import AlignmentStage
 from carina.pretraining.knowledge_encoder import (
     BertNoise,
-    KinshipContrast,
     KnowledgeStage,
     OfficialContrast,
     PaperContrast,
@@ -39,6 +37,16 @@ from carina.pretraining.report_targets import (
 )
 from carina.pretraining.text_source import BertText
 from carina.recipes.recipe import Recipe
+from carina.recipes.small import (
+    SMALL_AUGMENTATION,
+    SMALL_DECODER,
+    SMALL_DIM,
+    SMALL_PREPROCESSING,
+    SMALL_TEXT,
+    SMALL_TRAINING,
+    small_knowledge,
+    small_resnet,
+)
 from carina.training.optimiser import AdamW, DecayAllButVectors
 from carina.training.schedule import StaircaseEpochCosine, WarmupCosine, WarmupStepsCosine
 from carina.training.settings import TrainingSettings
@@ -184,40 +192,11 @@ def kad_official_vit() -> Recipe:
     )
 
 
-SMALL_DIM = 128
-SMALL_TEXT = TextEncoderConfig(
-    vocabulary=4000,
-    width=SMALL_DIM,
-    layers=2,
-    heads=4,
-    hidden=256,
-    positions=256,
-    max_tokens=192,
-    dim=SMALL_DIM,
-    dropout=0.0,  # at this rate and size any more collapses stage 1, see docs/knowledge.md
-)
 SMALL_MODEL = KADConfig(
-    # Few convolutions see far: a feature that knows its own place only is one to point at.
-    image=ResNetConfig(
-        depths=(1, 2),
-        widths=(16, 32),
-        stem_width=8,
-        channels=1,
-        dim=SMALL_DIM,
-        output_norm=True,
-        channels_last=True,
-    ),
+    image=small_resnet(SMALL_DIM),
     text=SMALL_TEXT,
-    decoder=QueryDecoderConfig(
-        dim=SMALL_DIM,
-        layers=1,
-        heads=8,
-        hidden=512,
-        dropout=0.0,
-        initial_deviation=SMALL_DIM**-0.5,
-        queries=Alone(),
-    ),
-    preprocessing=Preprocessing(size=96, resize=Squash(), mean=(0.5,), std=(0.25,)),
+    decoder=SMALL_DECODER,
+    preprocessing=SMALL_PREPROCESSING,
     standardised_queries=True,
 )
 
@@ -231,34 +210,12 @@ def kad_small() -> Recipe:
     )
 
 
-def small_knowledge() -> KnowledgeStage:
-    """Stage 1 of `kad_small`."""
-    return KnowledgeStage(
-        encoder=SMALL_TEXT,
-        pairs=AppearancePairs(),
-        contrast=KinshipContrast(),
-        training=TrainingSettings(
-            batch_size=64,
-            steps=200,
-            optimiser=AdamW(rate=1e-3),
-            schedule=WarmupCosine(warmup_share=0.1),
-            checkpoint_every=100,
-        ),
-    )
-
-
 def small_alignment() -> AlignmentStage:
     """Stage 2 of `kad_small`."""
     return AlignmentStage(
         model=SMALL_MODEL,
         losses=KADLosses(
-            augmentation=WarpAugmentation(
-                scale=(0.85, 1.0),
-                aspect=(0.95, 1.05),
-                rotation_degrees=4.0,
-                brightness=0.15,
-                contrast=0.15,
-            ),
+            augmentation=SMALL_AUGMENTATION,
             # Minutes are short: most rows go to the image, and the existence term leads.
             memory=RandomSelect(report_share=0.1),
             contrast_weight=0.02,
@@ -266,11 +223,5 @@ def small_alignment() -> AlignmentStage:
         queries=FrequentObservations(count=32, sided=12),
         store_size=112,
         positive_weight_power=0.5,
-        training=TrainingSettings(
-            batch_size=32,
-            steps=2400,
-            optimiser=AdamW(rate=1e-3),
-            schedule=WarmupCosine(warmup_share=0.03),
-            checkpoint_every=500,
-        ),
+        training=SMALL_TRAINING,
     )

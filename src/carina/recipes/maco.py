@@ -5,10 +5,8 @@ from carina.encoders.masked_vit import MaskedViTConfig
 from carina.encoders.patch_embedding import ConvolvedPatches
 from carina.encoders.positions import MAEPositions, OfficialPositions
 from carina.encoders.report_encoder import Linear, ReportEncoderConfig, Tanh
-from carina.encoders.resnet import ResNetConfig
 from carina.encoders.vit import ViTConfig
 from carina.imaging.augmentation import WarpAugmentation
-from carina.imaging.preprocessing import Preprocessing, Squash
 from carina.pretraining.maco import (
     LearntScale,
     LearntTemperature,
@@ -21,6 +19,7 @@ from carina.pretraining.maco_texts import FullStops, Sentences, Single, Statemen
 from carina.pretraining.published_mae import PublishedMAE
 from carina.pretraining.report_targets import AnnotatedEntities
 from carina.recipes.recipe import Recipe
+from carina.recipes.small import SMALL_PREPROCESSING, small_resnet
 from carina.training.optimiser import AdamW, DecayAllButVectors
 from carina.training.schedule import WarmupCosine
 from carina.training.settings import TrainingSettings
@@ -106,17 +105,7 @@ SMALL_MODEL = MaCoConfig(
             channels=1,
             dropout=0.0,
         ),
-        embedding=ConvolvedPatches(
-            network=ResNetConfig(
-                depths=(1, 2),
-                widths=(16, 32),
-                stem_width=8,
-                channels=1,
-                dim=SMALL_DIM,
-                output_norm=True,
-                channels_last=True,
-            )
-        ),
+        embedding=ConvolvedPatches(network=small_resnet(SMALL_DIM)),
     ),
     decoder=MaskedDecoderConfig(dim=48, layers=1, heads=3, hidden=96),
     text=ReportEncoderConfig(
@@ -131,7 +120,7 @@ SMALL_MODEL = MaCoConfig(
         dropout=0.0,
         pooling=Linear(),
     ),
-    preprocessing=Preprocessing(size=96, resize=Squash(), mean=(0.5,), std=(0.25,)),
+    preprocessing=SMALL_PREPROCESSING,
     scale=LearntTemperature(start=0.07),
     importance_bias=False,
     comparison=ScaledCosines(),

@@ -1,17 +1,24 @@
 """Recipes of MedKLIP: as the paper, as the published code, and small."""
 
-from carina.encoders.query_decoder import Alone, QueryDecoderConfig
 from carina.encoders.resnet import ResNetConfig
 from carina.encoders.text import Projected
-from carina.imaging.augmentation import RandomAugmentOfficial, WarpAugmentation
-from carina.imaging.preprocessing import Preprocessing, Squash
+from carina.imaging.augmentation import RandomAugmentOfficial
 from carina.pretraining.medklip import MedKLIPConfig
 from carina.pretraining.medklip_objective import MedKLIPLosses, PositionContrast
 from carina.pretraining.medklip_stage import MedKLIPStage
 from carina.pretraining.medklip_targets import FrequentTriplets, LabelsOfFindings
 from carina.pretraining.text_source import FinishedStage
-from carina.recipes.kad import SMALL_DIM, SMALL_TEXT, small_knowledge
 from carina.recipes.recipe import Recipe
+from carina.recipes.small import (
+    SMALL_AUGMENTATION,
+    SMALL_DECODER,
+    SMALL_DIM,
+    SMALL_PREPROCESSING,
+    SMALL_TEXT,
+    SMALL_TRAINING,
+    small_knowledge,
+    small_resnet,
+)
 from carina.training.optimiser import AdamW, DecayAllButVectors
 from carina.training.schedule import StaircaseEpochCosine, WarmupCosine
 from carina.training.settings import TrainingSettings
@@ -59,28 +66,11 @@ def medklip_official() -> Recipe:
 
 
 SMALL_MODEL = MedKLIPConfig(
-    # Few convolutions see far: a feature that knows its own place only is one to point at.
-    image=ResNetConfig(
-        depths=(1, 2),
-        widths=(16, 32),
-        stem_width=8,
-        channels=1,
-        dim=SMALL_DIM,
-        output_norm=True,
-        channels_last=True,
-    ),
+    image=small_resnet(SMALL_DIM),
     text=SMALL_TEXT,
     reading=Projected(),
-    decoder=QueryDecoderConfig(
-        dim=SMALL_DIM,
-        layers=1,
-        heads=8,
-        hidden=512,
-        dropout=0.0,
-        initial_deviation=SMALL_DIM**-0.5,
-        queries=Alone(),
-    ),
-    preprocessing=Preprocessing(size=96, resize=Squash(), mean=(0.5,), std=(0.25,)),
+    decoder=SMALL_DECODER,
+    preprocessing=SMALL_PREPROCESSING,
     standardised_queries=True,
 )
 
@@ -90,13 +80,7 @@ def medklip_small() -> Recipe:
     stage = MedKLIPStage(
         model=SMALL_MODEL,
         losses=MedKLIPLosses(
-            augmentation=WarpAugmentation(
-                scale=(0.85, 1.0),
-                aspect=(0.95, 1.05),
-                rotation_degrees=4.0,
-                brightness=0.15,
-                contrast=0.15,
-            ),
+            augmentation=SMALL_AUGMENTATION,
             position=PositionContrast(weight=0.2),
         ),
         text=FinishedStage(),
@@ -105,13 +89,7 @@ def medklip_small() -> Recipe:
         store_size=112,
         measured_standardisation=True,
         positive_weight_power=0.5,
-        training=TrainingSettings(
-            batch_size=32,
-            steps=2400,
-            optimiser=AdamW(rate=1e-3),
-            schedule=WarmupCosine(warmup_share=0.03),
-            checkpoint_every=500,
-        ),
+        training=SMALL_TRAINING,
     )
     return Recipe(
         name="medklip_small",
