@@ -24,7 +24,7 @@ from carina.finetuning.linear_probe import ProbeSettings
 from carina.finetuning.segmentation import SegmentationSettings
 from carina.finetuning.segmenter import Segmenter, SegmenterConfig
 from carina.runs.finetune import FinetuneRequest, Tuned, finetune
-from carina.runs.tuning import TaskSettings
+from carina.runs.job import TaskSettings
 from carina.studies.manifest import Manifest, write_manifest
 from carina.study import Assertion, Box, Finding, Mask, Radiograph, Severity, Study
 from carina.training.optimiser import AdamW, EqualRates

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from carina.evaluation.efficiency import Measurement
     from carina.evaluation.result import Evaluation
     from carina.runs.finetune import FinetuneRequest, Tuned
-    from carina.runs.tuning import TaskSettings
+    from carina.runs.job import TaskSettings
     from carina.studies.manifest import Manifest
     from carina.studies.truth import Unmentioned
     from carina.training.settings import TrainingSettings
@@ -66,14 +66,14 @@ def finetune(
     from carina.runs.finetune import FinetuneRequest
     from carina.runs.finetune import finetune as tune
     from carina.runs.starts import RANDOM
-    from carina.runs.tuning import TASKS
+    from carina.runs.tasks import TASKS
     from carina.studies.manifest import Manifest
 
     studies = Manifest.read(manifest, root)
     others = [name for name in beside or [] if name != RANDOM]
     if unmentioned not in UNMENTIONED:
         raise typer.BadParameter(f"--unmentioned is one of {', '.join(UNMENTIONED)}.")
-    known = TASKS[task].listed(studies.studies) if task in TASKS else ()
+    known = TASKS[task].truth.listed(studies.studies) if task in TASKS else ()
     request = FinetuneRequest(
         task=task,
         names=tuple(finding or known),
@@ -110,7 +110,7 @@ def task_settings(
     from carina.finetuning.detection import DetectionSettings
     from carina.finetuning.grading import GradingSettings
     from carina.finetuning.segmentation import SegmentationSettings
-    from carina.runs.tuning import TaskSettings
+    from carina.runs.job import TaskSettings
 
     classification = ClassificationSettings(frozen=frozen)
     segmentation = SegmentationSettings(frozen=frozen)

@@ -18,9 +18,10 @@ from carina.files import atomic_path, write_text
 from carina.finetuning.fractions import drawn_patients, strata_of
 from carina.imaging.store import ImageStore
 from carina.models.folder import save_model
+from carina.runs.job import Job, KnownImages, TaskSettings, card
 from carina.runs.starts import Start, opened_starts
 from carina.runs.stores import opened_store
-from carina.runs.tuning import TASKS, Job, KnownImages, TaskSettings, card
+from carina.runs.tasks import TASKS
 from carina.studies.manifest import Manifest
 from carina.studies.packing import images_to_pack
 from carina.studies.truth import canonical
@@ -101,13 +102,13 @@ def finetune(
     open_record(out, manifest, request, starts, resume=resume)
     store = store_for(manifest, starts, out, request.stores)
     known, validate = (
-        task.images(manifest.split(part), manifest, names, store, request.settings)
+        task.truth.images(manifest.split(part), manifest, names, store, request.settings)
         for part in ("train", "validate")
     )
-    task.check(validate, names, f"{manifest.path}, split validate")
+    task.truth.check(validate, names, f"{manifest.path}, split validate")
     drawn = drawn_images(known, request)
     for (share, seed), images in drawn.items():  # before the first is trained, not after it
-        task.check(images, names, f"{manifest.path}, {share:g} of the labels, seed {seed}")
+        task.truth.check(images, names, f"{manifest.path}, {share:g} of the labels, seed {seed}")
     for start in starts:
         for (share, seed), images in drawn.items():
             job = Job(

@@ -1,0 +1,133 @@
+"""Every task of fine-tuning: how its truth is read, and how a model is tuned to it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
+
+from carina.finetuning.grading import graded_images, listed_severities
+from carina.finetuning.labels import UNCERTAINTY, check_examples, labelled_images
+from carina.finetuning.outlines import (
+    boxes_alone,
+    check_outlined,
+    listed_boxes,
+    listed_structures,
+    masks_else_boxes,
+    outlined_images,
+)
+from carina.imaging.store import ImageStore
+from carina.runs.job import Job, KnownImages, TaskSettings
+from carina.runs.tuning import (
+    classification,
+    detection,
+    grading,
+    linear_probe,
+    segmentation,
+    severity,
+)
+from carina.studies.manifest import Manifest
+from carina.studies.truth import listed_findings
+from carina.study import Study
+
+
+@dataclass(frozen=True, kw_only=True)
+class TruthKind:
+    """What is known of images: what there is to learn, how it is read, what it must be like."""
+
+    listed: Callable[[Sequence[Study]], tuple[str, ...]]
+    images: Callable[[Manifest, Manifest, Sequence[str], ImageStore, TaskSettings], KnownImages]
+    check: Callable[[Any, Sequence[str], str], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """A task: the truth that it is trained on, how a model is tuned, with which settings."""
+
+    truth: TruthKind
+    tune: Callable[[Job], nn.Module]
+    settings: Callable[[TaskSettings], object]
+
+
+def labels_of(
+    part: Manifest,
+    everything: Manifest,
+    names: Sequence[str],
+    store: ImageStore,
+    settings: TaskSettings,
+) -> KnownImages:
+    """Truth of findings."""
+    return labelled_images(
+        part,
+        everything,
+        names,
+        store,
+        unmentioned=settings.unmentioned,
+        uncertainty=UNCERTAINTY[settings.uncertainty],
+    )
+
+
+def masks_of(
+    part: Manifest,
+    everything: Manifest,
+    names: Sequence[str],
+    store: ImageStore,
+    settings: TaskSettings,
+) -> KnownImages:
+    """Masks of structures, and boxes of those that have none."""
+    return outlined_images(
+        part,
+        everything,
+        names,
+        store,
+        reader=masks_else_boxes,
+        unmentioned=settings.unmentioned,
+    )
+
+
+def boxes_of(
+    part: Manifest,
+    everything: Manifest,
+    names: Sequence[str],
+    store: ImageStore,
+    settings: TaskSettings,
+) -> KnownImages:
+    """Boxes of findings; images without any are part of it."""
+    return outlined_images(
+        part, everything, names, store, reader=boxes_alone, unmentioned=settings.unmentioned
+    )
+
+
+def severities_of(
+    part: Manifest,
+    everything: Manifest,
+    names: Sequence[str],
+    store: ImageStore,
+    settings: TaskSettings,
+) -> KnownImages:
+    """Grades or scores."""
+    return graded_images(part, names, store)
+
+
+def check_nothing(images: KnownImages, names: Sequence[str], where: str) -> None:
+    """What severities must be like, their scale says."""
+
+
+LABELS = TruthKind(listed=listed_findings, images=labels_of, check=check_examples)
+MASKS = TruthKind(listed=listed_structures, images=masks_of, check=check_outlined)
+BOXES = TruthKind(listed=listed_boxes, images=boxes_of, check=check_outlined)
+SEVERITIES = TruthKind(listed=listed_severities, images=severities_of, check=check_nothing)
+
+TASKS: dict[str, Task] = {
+    "classification": Task(
+        truth=LABELS, tune=classification, settings=lambda settings: settings.classification
+    ),
+    "linear-probe": Task(truth=LABELS, tune=linear_probe, settings=lambda settings: settings.probe),
+    "segmentation": Task(
+        truth=MASKS, tune=segmentation, settings=lambda settings: settings.segmentation
+    ),
+    "detection": Task(truth=BOXES, tune=detection, settings=lambda settings: settings.detection),
+    "grading": Task(truth=SEVERITIES, tune=grading, settings=lambda settings: settings.grading),
+    "severity": Task(truth=SEVERITIES, tune=severity, settings=lambda settings: settings.grading),
+}
+"""Every task by its name on the command line."""
