@@ -88,16 +88,36 @@ def read_chexpert(release: Release, tally: Tally) -> Iterator[Study]:
         DatasetError: there are no images, a table is not CheXpert's, or a row contradicts itself
             or another row of its study.
     """
-    tables = [opened(path) for path in tables_of(release)]
-    patients = PatientFolders(release.root)
+    visits = visits_in(release.root, tables_of(release), tally)
+    yield from studies_there(release.root, visits, tally)
+
+
+def visits_in(root: Path, tables: Iterable[Path], tally: Tally) -> list[Visit]:
+    """The studies that tables list, their views joined, in the order of their first rows.
+
+    Raises:
+        DatasetError: there is no folder of a patient, a table is not CheXpert's, or a row
+            contradicts itself or another row of its study.
+    """
+    opened_tables = [opened(path) for path in tables]
+    patients = PatientFolders(root)
     visits: dict[str, Visit] = {}
-    for row in chain.from_iterable(table.rows for table in tables):
+    for row in chain.from_iterable(table.rows for table in opened_tables):
         place = place_of(row)
         visit = visit_of(visits, row, place, tally)
         visit.radiographs += radiographs_of(row, place, patients, tally)
+    return list(visits.values())
+
+
+def studies_there(root: Path, visits: Sequence[Visit], tally: Tally) -> Iterator[Study]:
+    """The studies that have an image on disk, with those that they have.
+
+    Raises:
+        DatasetError: not one image is there.
+    """
     found = 0
-    for visit in visits.values():
-        there = [each for each in visit.radiographs if is_there(release.root, each.path, tally)]
+    for visit in visits:
+        there = [each for each in visit.radiographs if is_there(root, each.path, tally)]
         found += len(there)
         if there:
             yield _study(visit, there)
@@ -105,7 +125,7 @@ def read_chexpert(release: Release, tally: Tally) -> Iterator[Study]:
             tally.add("studies left out: none of their images is there", visit.place.study_id)
     if not found:
         raise DatasetError(
-            f"{release.root}: there are folders of patients, but none of the images of the "
+            f"{root}: there are folders of patients, but none of the images of the "
             f"{len(visits):,} studies in the tables is in them. Unpack the images that belong to "
             "these tables."
         )

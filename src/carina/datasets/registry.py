@@ -3,6 +3,7 @@
 from carina.datasets.chestx_det import CHESTX_DET, CHESTX_DET10
 from carina.datasets.chestxray14 import CHESTXRAY14, CHESTXRAY14_CHEXNET
 from carina.datasets.chexpert import CHEXPERT
+from carina.datasets.chexpert_test import CHEXPERT_TEST
 from carina.datasets.covid_rural import COVID_RURAL, COVID_RURAL_LOVT
 from carina.datasets.covidx import COVIDX
 from carina.datasets.declaration import Dataset
@@ -19,7 +20,8 @@ from carina.errors import ConfigError
 DATASETS: dict[str, Dataset] = {
     dataset.name: dataset
     for dataset in (
-        *(PHANTOM, CSV, MIMIC_CXR, IU_XRAY, CHEXPERT, CHESTXRAY14, CHESTXRAY14_CHEXNET),
+        *(PHANTOM, CSV, MIMIC_CXR, IU_XRAY, CHEXPERT, CHEXPERT_TEST),
+        *(CHESTXRAY14, CHESTXRAY14_CHEXNET),
         *RSNA_ALL,
         *SIIM_ALL,
         *(CHESTX_DET10, CHESTX_DET),
