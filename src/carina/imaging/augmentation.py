@@ -5,7 +5,7 @@ CPU, so that a result does not depend on how many processes share the batch, nor
 """
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -21,6 +21,7 @@ from carina.imaging.preprocessing import Preprocessing, ResizeRule, place, stand
 __all__ = [
     "Augmentation",
     "BatchShare",
+    "Moving",
     "NoAugmentation",
     "RandomAugmentOfficial",
     "WarpAugmentation",
@@ -66,6 +67,20 @@ class Augmentation(Protocol):
         ...
 
 
+@runtime_checkable
+class Moving(Protocol):
+    """An augmentation that tells where it moved every picture, for maps that move along."""
+
+    def warps(
+        self,
+        sizes: Int[Tensor, "batch 2"],
+        size: int,
+        share: BatchShare,
+    ) -> Float[Tensor, "batch 2 3"]:
+        """From pixels of the result to pixels of the stored picture, one warp an image."""
+        ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class NoAugmentation:
     """Resizes stored radiographs by a rule, and nothing else: for evaluation."""
@@ -93,6 +108,22 @@ class NoAugmentation:
                 placed.scaled_width,
             )
             result[members] = _cut(scaled, placed.top, placed.left, size)
+        return result
+
+    def warps(
+        self,
+        sizes: Int[Tensor, "batch 2"],
+        size: int,
+        share: BatchShare,
+    ) -> Float[Tensor, "batch 2 3"]:
+        """The resizing as warps; see `WarpAugmentation.warps`."""
+        wanted = Preprocessing(size=size, resize=self.resize, mean=(0.0,), std=(1.0,))
+        result = torch.zeros(len(sizes), 2, 3)
+        for matrix, (height, width) in zip(result, sizes.tolist(), strict=True):
+            placed = place(height, width, wanted)
+            across, down = width / placed.scaled_width, height / placed.scaled_height
+            matrix[0, 0], matrix[0, 2] = across, -placed.left * across
+            matrix[1, 1], matrix[1, 2] = down, -placed.top * down
         return result
 
 

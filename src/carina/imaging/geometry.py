@@ -5,7 +5,7 @@ warp is a [2, 3] matrix that takes (x, y, 1) of the result to (x, y) of the sour
 """
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -24,21 +24,62 @@ def warp(
         warps: from the result to the source, one for each picture.
         shape: rows and columns of the result.
     """
-    height, width = images.shape[2:]
-    rows, cols = shape
-    half = images.new_tensor([2 / width, 2 / height])[:, None]
-    matrix = warps.to(images) * half
-    shift = matrix[:, :, 2] - 1
-    down, across = (torch.arange(n, device=images.device) + 0.5 for n in (rows, cols))
-    grid = torch.empty(len(images), rows, cols, 2, device=images.device)
-    for axis in range(2):
-        from_x = matrix[:, axis, 0, None] * across
-        from_y = matrix[:, axis, 1, None] * down + shift[:, axis, None]
-        torch.add(from_x[:, None, :], from_y[:, :, None], out=grid[..., axis])
+    grid = sampling_grid(warps, images.shape[2:], shape, images.device)
     sampled: Tensor = F.grid_sample(
         images, grid, mode="bilinear", padding_mode="zeros", align_corners=False
     )
     return sampled
+
+
+def warp_coarse(
+    maps: Float[Tensor, "batch channels rows cols"],
+    warps: Float[Tensor, "batch 2 3"],
+    sizes: Int[Tensor, "batch 2"],
+    shape: tuple[int, int],
+) -> Float[Tensor, "batch channels down across"]:
+    """Lets coarse maps move with the pictures that they cover.
+
+    Within the picture a map holds up to its edge what its outermost cells say; outside it is 0.
+
+    Args:
+        maps: their cells tile the whole picture, whatever its shape.
+        warps: from the result to pixels of the picture, one for each, as the picture's own.
+        sizes: (height, width) of each picture in pixels.
+        shape: rows and columns of the result.
+    """
+    relative = warps.to(maps) / sizes.to(maps).flip(1)[:, :, None]  # the picture becomes 1 x 1
+    grid = sampling_grid(relative, (1, 1), shape, maps.device)
+    sampled = F.grid_sample(maps, grid, mode="bilinear", padding_mode="border", align_corners=False)
+    inside: Tensor = (grid.abs() <= 1).all(-1)
+    return sampled * inside[:, None]
+
+
+def sampling_grid(
+    warps: Float[Tensor, "batch 2 3"],
+    source: tuple[int, ...],
+    shape: tuple[int, ...],
+    device: torch.device,
+) -> Float[Tensor, "batch rows cols 2"]:
+    """Where each pixel of the results lies in the sources, whose corners are at -1 and 1.
+
+    Args:
+        warps: from the result to the source, one for each picture.
+        source: rows and columns of the sources.
+        shape: rows and columns of the results.
+        device: where the grid is wanted.
+    """
+    height, width = source
+    rows, cols = shape
+    half = torch.tensor([2 / width, 2 / height], device=device)[:, None]
+    matrix = warps.to(half) * half
+    shift = matrix[:, :, 2] - 1
+    down, across = (torch.arange(n, device=device) + 0.5 for n in (rows, cols))
+    grid = torch.empty(len(warps), rows, cols, 2, device=device)
+    for axis in range(2):
+        from_x = matrix[:, axis, 0, None] * across
+        from_y = matrix[:, axis, 1, None] * down + shift[:, axis, None]
+        torch.add(from_x[:, None, :], from_y[:, :, None], out=grid[..., axis])
+    return grid
 
 
 def warp_points(
