@@ -13,8 +13,8 @@ from carina.encoders import bert
 from carina.encoders.masking import PatchMasks
 from carina.encoders.vit import Block
 from carina.losses.reconstruction import patches_of
+from carina.pretraining.image_side import lower_resolution
 from carina.pretraining.maco import MaCoModel
-from carina.pretraining.maco_objective import lower_resolution
 
 VOCABULARY, TOKENS = 30_000, 100
 

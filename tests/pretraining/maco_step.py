@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from test_maco import LOSSES, batch_of, in_double, objective_of
 
 from carina.pretraining.maco_objective import ImportanceContrast, PlainContrast
-from carina.pretraining.maco_texts import Single
+from carina.pretraining.report_pieces import Single
 from carina.training.loop import reduce_losses
 from carina.training.objective import Place
 

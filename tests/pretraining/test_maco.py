@@ -17,9 +17,9 @@ from carina.errors import ConfigError, ModelError, TrainingError
 from carina.imaging.augmentation import NoAugmentation
 from carina.imaging.preprocessing import Preprocessing, Squash
 from carina.models.codec import from_json, to_json
+from carina.pretraining.image_side import lower_resolution
+from carina.pretraining.learnt_temperature import LearntScale, LearntTemperature
 from carina.pretraining.maco import (
-    LearntScale,
-    LearntTemperature,
     MaCoConfig,
     MaCoModel,
     RawProducts,
@@ -31,9 +31,8 @@ from carina.pretraining.maco_objective import (
     MaCoObjective,
     NoContrast,
     PlainContrast,
-    lower_resolution,
 )
-from carina.pretraining.maco_texts import ShuffledSome, Single
+from carina.pretraining.report_pieces import ShuffledSome, Single
 from carina.studies.batches import ImageBatch
 from carina.training.loop import reduce_losses
 from carina.training.objective import Place

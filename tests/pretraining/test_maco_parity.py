@@ -22,8 +22,9 @@ from carina.encoders.tokenizer import load_tokenizer
 from carina.errors import ConversionError
 from carina.losses.reconstruction import normalised, patches_of, reconstruction_loss
 from carina.losses.weighted_contrast import weighted_contrast
+from carina.pretraining.image_side import lower_resolution
 from carina.pretraining.maco import MaCoModel
-from carina.pretraining.maco_objective import MaCoLosses, MaCoObjective, lower_resolution
+from carina.pretraining.maco_objective import MaCoLosses, MaCoObjective
 from carina.zeroshot.prompts import PROMPT_SETS
 from carina.zeroshot.protocol import EncodedPhrases, Query
 

@@ -3,7 +3,9 @@
 from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
-from torch import nn
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
 
 from carina.encoders.chunks import encode_in_chunks
 from carina.encoders.features import ImageFeatures
@@ -106,3 +108,16 @@ def measured(preprocessing: Preprocessing, store: ImageStore) -> Preprocessing:
         mean=(float(store.mean),) * channels,
         std=(max(float(store.std), 1e-3),) * channels,
     )
+
+
+def lower_resolution(
+    pictures: Float[Tensor, "batch channels height width"], size: int
+) -> Float[Tensor, "batch channels size size"]:
+    """Bicubic without antialiasing, as the published code of MaCo and ECAMP halves pictures.
+
+    Pictures that have the size stay as they are.
+    """
+    if pictures.shape[-1] == size:
+        return pictures
+    lower: Tensor = F.interpolate(pictures, (size, size), mode="bicubic", align_corners=False)
+    return lower

@@ -5,7 +5,6 @@ seen and the report meet in one space. A layer that looks at the places of the v
 alone says how much a pair is worth; its weights later tell which places matter.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -19,78 +18,14 @@ from carina.encoders.masked_decoder import MaskedDecoder, MaskedDecoderConfig
 from carina.encoders.masked_vit import MaskedViT, MaskedViTConfig
 from carina.encoders.modes import evaluating
 from carina.encoders.report_encoder import ReportEncoder, ReportEncoderConfig
-from carina.errors import ConfigError, ModelError, TrainingError
+from carina.errors import ConfigError, ModelError
 from carina.imaging.preprocessing import CentreCrop, Preprocessing
+from carina.pretraining.learnt_temperature import LearntScale, LearntTemperature
 from carina.pretraining.two_encoders import check_image_side
 from carina.zeroshot.prompts import PROMPT_SETS, PromptSet, encode_prompts
 from carina.zeroshot.protocol import Answers, EncodedPhrases, EncodedQueries, Query
 
 MACO_224 = Preprocessing(size=224, resize=CentreCrop(), mean=(0.4978,) * 3, std=(0.2449,) * 3)
-
-
-@dataclass(frozen=True, kw_only=True)
-class LearntScale:
-    """The scalar that multiplies the cosines is itself learnt: MaCo's published code.
-
-    Nothing holds it: a scale that has become 0, negative or no number is refused.
-    """
-
-    start: float = 1 / 0.03
-
-    def __post_init__(self) -> None:
-        """Checks the start."""
-        check_positive(self.start)
-
-    def first(self) -> float:
-        """The parameter before training."""
-        return self.start
-
-    def of(self, parameter: Float[Tensor, ""]) -> Float[Tensor, ""]:
-        """What multiplies the cosines.
-
-        Raises:
-            TrainingError: the scale ranks no more.
-        """
-        if not parameter.detach() > 0:  # refuses nan too
-            raise TrainingError(
-                f"The learnt scale of the cosines has become {parameter.item():.3g}, expected a "
-                "number > 0: with it the contrast rewards what does not match. Train with a lower "
-                "rate, without decaying scalars, or with a learnt temperature."
-            )
-        return parameter
-
-
-@dataclass(frozen=True, kw_only=True)
-class LearntTemperature:
-    """The temperature tau of MaCo's Eq. 3 is learnt, as its logarithm.
-
-    So it stays above 0; and 1 / tau is held within 1 and 100, as CLIP holds it (Radford et al.,
-    2021, section 2.5).
-    """
-
-    start: float = 0.03
-
-    def __post_init__(self) -> None:
-        """Checks the start."""
-        check_positive(self.start)
-
-    def first(self) -> float:
-        """The parameter before training."""
-        return math.log(1 / self.start)
-
-    def of(self, parameter: Float[Tensor, ""]) -> Float[Tensor, ""]:
-        """What multiplies the cosines."""
-        return parameter.clamp(0.0, math.log(100)).exp()
-
-
-def check_positive(start: float) -> None:
-    """Refuses a start that no temperature has.
-
-    Raises:
-        ConfigError: it is not above 0.
-    """
-    if not 0 < start < math.inf:
-        raise ConfigError(f"start must be > 0, got {start}: temperature and scale are positive.")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,6 @@ from functools import partial
 from typing import NamedTuple, cast
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
@@ -23,9 +22,10 @@ from carina.pretraining.image_side import (
     AugmentationChoice,
     BatchStatistics,
     SynchronisedStatistics,
+    lower_resolution,
 )
 from carina.pretraining.maco import MaCoModel
-from carina.pretraining.maco_texts import ShuffledSome, Single
+from carina.pretraining.report_pieces import ShuffledSome, Single
 from carina.studies.batches import ImageBatch
 from carina.training.distributed import gather_rows
 from carina.training.objective import Losses, Term
@@ -322,13 +322,3 @@ class MaCoObjective(nn.Module):
             name: Term(sum=total, count=count, weight=weight)
             for name, (total, count) in found.items()
         }
-
-
-def lower_resolution(
-    pictures: Float[Tensor, "batch channels height width"], size: int
-) -> Float[Tensor, "batch channels size size"]:
-    """Bicubic without antialiasing, as MaCo's published code halves pictures; same size stays."""
-    if pictures.shape[-1] == size:
-        return pictures
-    lower: Tensor = F.interpolate(pictures, (size, size), mode="bicubic", align_corners=False)
-    return lower

@@ -1,26 +1,20 @@
 """MaCo as a stage of a recipe: what it needs of a run, made ready to train."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-
-from tokenizers import Tokenizer
 
 from carina.encoders.report_encoder import ReportEncoder
-from carina.encoders.tokenizer import load_tokenizer, train_wordpiece
 from carina.errors import ConfigError
-from carina.files import write_text
 from carina.imaging.store import ImageStore
 from carina.pretraining.image_side import measured
 from carina.pretraining.image_source import FreshImage
 from carina.pretraining.maco import MaCoConfig, MaCoModel
 from carina.pretraining.maco_objective import MaCoLosses, MaCoObjective
-from carina.pretraining.maco_texts import FullStops, Sentences, Statements
-from carina.pretraining.pairs import Pairs, training_pairs
+from carina.pretraining.pairs import training_pairs
 from carina.pretraining.published_mae import PublishedMAE
+from carina.pretraining.report_pieces import FullStops, Sentences, Statements, cut
 from carina.pretraining.report_targets import AnnotatedEntities, NoEntities, RuleEntities
 from carina.pretraining.stage import PreparedStage, StageInputs
-from carina.pretraining.text_source import TOKENIZER
+from carina.pretraining.text_source import stage_tokenizer
 from carina.pretraining.weight_history import WeightHistory
 from carina.studies.batches import ImageBatches
 from carina.training.settings import TrainingSettings
@@ -64,7 +58,10 @@ class MaCoStage:
         pairs = training_pairs(inputs.manifest, store, self.entities)
         pieces = cut(pairs, self.pieces)
         config = self._config(store)
-        encoder = ReportEncoder(config.text, self._tokenizer(pieces, inputs))
+        texts = [piece for parts in pieces for piece in parts]
+        encoder = ReportEncoder(
+            config.text, stage_tokenizer(self.tokenizer, texts, config.text.vocabulary, inputs)
+        )
         model = MaCoModel(config, encoder)
         self.image_start.start(model.image_encoder)
         objective = MaCoObjective(model, pieces, self.losses)
@@ -79,24 +76,3 @@ class MaCoStage:
         if self.measured_standardisation:
             preprocessing = measured(preprocessing, store)
         return replace(self.model, preprocessing=preprocessing)
-
-    def _tokenizer(self, pieces: Sequence[Sequence[str]], inputs: StageInputs) -> Tokenizer:
-        if self.tokenizer is not None:
-            return load_tokenizer(self.tokenizer)
-        # Kept in a file, so that a run that is resumed by another version has the very same.
-        kept: Path = inputs.folder / TOKENIZER
-        if not kept.exists():
-            texts = [piece for parts in pieces for piece in parts]
-            write_text(kept, train_wordpiece(texts, self.model.text.vocabulary).to_str())
-        return load_tokenizer(kept)
-
-
-def cut(pairs: Pairs, form: FullStops | Sentences | Statements) -> tuple[tuple[str, ...], ...]:
-    """The pieces of each image's report; a report of several images is cut once."""
-    made: dict[int, tuple[str, ...]] = {}
-    rows = []
-    for report, entities in zip(pairs.reports, pairs.entities, strict=True):
-        if id(report) not in made:
-            made[id(report)] = form.of(report, entities)
-        rows.append(made[id(report)])
-    return tuple(rows)

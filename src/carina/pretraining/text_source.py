@@ -116,3 +116,23 @@ def graph_texts(graph: ConceptGraph) -> Iterator[str]:
 def report_texts(inputs: StageInputs) -> Sequence[str]:
     """The words of the reports."""
     return [study.report.text for study in inputs.manifest.studies if study.report.text]
+
+
+def stage_tokenizer(
+    source: str | None, texts: Sequence[str], vocabulary: int, inputs: StageInputs
+) -> Tokenizer:
+    """The tokenizer of a file or folder, or one that is learnt from texts.
+
+    Args:
+        source: names the file or folder; with None the tokenizer is learnt.
+        texts: what it is learnt from.
+        vocabulary: at most so many pieces are learnt.
+        inputs: of the stage, whose folder keeps what was learnt, so that a run that is resumed
+            by another version has the very same.
+    """
+    if source is not None:
+        return load_tokenizer(source)
+    kept = inputs.folder / TOKENIZER
+    if not kept.exists():
+        write_text(kept, train_wordpiece(texts, vocabulary).to_str())
+    return load_tokenizer(kept)

@@ -7,16 +7,15 @@ from carina.encoders.positions import MAEPositions, OfficialPositions
 from carina.encoders.report_encoder import Linear, ReportEncoderConfig, Tanh
 from carina.encoders.vit import ViTConfig
 from carina.imaging.augmentation import WarpAugmentation
+from carina.pretraining.learnt_temperature import LearntScale, LearntTemperature
 from carina.pretraining.maco import (
-    LearntScale,
-    LearntTemperature,
     MaCoConfig,
     ScaledCosines,
 )
 from carina.pretraining.maco_objective import MaCoLosses
 from carina.pretraining.maco_stage import MaCoStage
-from carina.pretraining.maco_texts import FullStops, Sentences, Single, Statements
 from carina.pretraining.published_mae import PublishedMAE
+from carina.pretraining.report_pieces import FullStops, Sentences, Single, Statements
 from carina.pretraining.report_targets import AnnotatedEntities
 from carina.recipes.recipe import Recipe
 from carina.recipes.small import SMALL_PREPROCESSING, small_resnet

@@ -3,7 +3,7 @@ from collections import Counter
 import pytest
 
 from carina.errors import ConfigError
-from carina.pretraining.maco_texts import (
+from carina.pretraining.report_pieces import (
     FullStops,
     Sentences,
     ShuffledSome,
