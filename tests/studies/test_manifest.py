@@ -180,6 +180,17 @@ def test_a_root_elsewhere_is_remembered_and_the_caller_has_the_last_word(tmp_pat
     assert Manifest.read(tmp_path / "m.parquet", lists).absolute("a.png") == lists / "a.png"
 
 
+def test_the_name_of_the_dataset_is_remembered_by_the_file_its_parts_and_other_studies(
+    tmp_path: Path,
+) -> None:
+    write_manifest([replace(STUDY, split="test")], tmp_path / "m.parquet", tmp_path, "rsna-mgca")
+    read = Manifest.read(tmp_path / "m.parquet")
+    assert read.dataset == read.split("test").dataset == "rsna-mgca"
+    assert read.with_studies(read.studies).dataset == "rsna-mgca"
+    write_manifest([STUDY], tmp_path / "own.parquet", tmp_path)
+    assert Manifest.read(tmp_path / "own.parquet").dataset is None
+
+
 def test_a_manifest_of_another_tool_starts_at_its_own_folder(tmp_path: Path) -> None:
     write_manifest([STUDY], tmp_path / "m.parquet", tmp_path)
     pl.read_parquet(tmp_path / "m.parquet").write_parquet(tmp_path / "plain.parquet")

@@ -138,7 +138,7 @@ def annotate(
     (source,) = make_sources((extractor or "rules",), given, beside)
     films = Manifest.read(manifest, root)
     done = annotate_manifest(films, source)
-    write_manifest(done.studies, out, films.root)
+    write_manifest(done.studies, out, films.root, films.dataset)
     print_summary(summarise(done.studies))
     print_problems(done.problems, done.remarks)
     typer.echo(f"{out}: {len(done.studies)} studies.")

@@ -214,7 +214,7 @@ def annotated(manifest: "Manifest", path: Path) -> "Manifest":
     if path.exists():
         return Manifest.read(path, manifest.root)
     studies = annotate_manifest(manifest, Rules()).studies
-    return write_manifest(studies, path, manifest.root)
+    return write_manifest(studies, path, manifest.root, manifest.dataset)
 
 
 def packed_side(recipe: "Recipe") -> int:

@@ -51,7 +51,7 @@ def index_release(
     studies = list(measured(studies, release.root))
     if split_seed is not None:
         studies = list(split_by_patient(studies, split_seed))
-    return write_manifest(studies, out, release.root)
+    return write_manifest(studies, out, release.root, dataset.name)
 
 
 def masks_beside(out: Path) -> Path:

@@ -25,6 +25,7 @@ from carina.studies.schema import (
 from carina.study import Study
 
 _ROOT = "carina.root"
+_DATASET = "carina.dataset"
 _ROWS_HASHED_AT_ONCE = 10_000
 
 
@@ -32,7 +33,8 @@ class Manifest:
     """Studies and the folder that their paths start at.
 
     Source: the columns are those of the design, nested, so that any Parquet tool reads them.
-    Rows become `Study` objects when `studies` is first asked for, and once only.
+    Rows become `Study` objects when `studies` is first asked for, and once only. `dataset` is
+    what `carina index` called the release, with its lists; None where that is not known.
     """
 
     def __init__(
@@ -41,11 +43,13 @@ class Manifest:
         root: Path,
         frame: pl.DataFrame | None = None,
         studies: tuple[Study, ...] | None = None,
+        dataset: str | None = None,
     ) -> None:
         """Holds studies as a checked frame, as objects, or both; `Manifest.read` makes one."""
         assert frame is not None or studies is not None
         self.path = path
         self.root = root
+        self.dataset = dataset
         if frame is not None:
             self.frame = frame
         if studies is not None:
@@ -65,7 +69,8 @@ class Manifest:
         """
         frame, remembered = _read_parquet(path)
         frame = _checked(frame, path)
-        return cls(path, root if root is not None else _resolved(remembered, path), frame)
+        start = root if root is not None else _resolved(remembered.get(_ROOT), path)
+        return cls(path, start, frame, dataset=remembered.get(_DATASET))
 
     @cached_property
     def frame(self) -> pl.DataFrame:
@@ -108,7 +113,7 @@ class Manifest:
             )
         decoded = self.__dict__.get("studies")
         kept = decoded and tuple(study for study in decoded if study.split == name)
-        return Manifest(self.path, self.root, rows, kept)
+        return Manifest(self.path, self.root, rows, kept, self.dataset)
 
     def absolute(self, path: str) -> Path:
         """The place on disk of a path of this manifest."""
@@ -116,14 +121,17 @@ class Manifest:
 
     def with_studies(self, studies: Sequence[Study]) -> "Manifest":
         """The same root with other studies, in memory only."""
-        return Manifest(self.path, self.root, studies=tuple(studies))
+        return Manifest(self.path, self.root, studies=tuple(studies), dataset=self.dataset)
 
 
-def write_manifest(studies: Sequence[Study], path: Path, root: Path) -> Manifest:
+def write_manifest(
+    studies: Sequence[Study], path: Path, root: Path, dataset: str | None = None
+) -> Manifest:
     """Writes studies, whole or not at all, and returns them as a manifest.
 
     The root is remembered relative to the manifest where one of the two lies in the other's
-    folder, so that both can be moved together, and as an absolute path otherwise.
+    folder, so that both can be moved together, and as an absolute path otherwise. So is the
+    name of the dataset, where all studies are of one.
 
     Raises:
         ManifestError: no studies, or a study twice.
@@ -131,21 +139,22 @@ def write_manifest(studies: Sequence[Study], path: Path, root: Path) -> Manifest
     """
     frame = _checked(frame_of(studies), path)
     content = io.BytesIO()  # polars' own writer does not say when it is the disk that failed
-    frame.write_parquet(content, metadata={_ROOT: _remembered(root, path)})
+    told = {_ROOT: _remembered(root, path)} | ({} if dataset is None else {_DATASET: dataset})
+    frame.write_parquet(content, metadata=told)
     with atomic_path(path) as temporary:
         temporary.write_bytes(content.getbuffer())
-    return Manifest(path, root, frame, tuple(studies))
+    return Manifest(path, root, frame, tuple(studies), dataset)
 
 
-def _read_parquet(path: Path) -> tuple[pl.DataFrame, str | None]:
-    """The frame in the file, and the root that it remembers."""
+def _read_parquet(path: Path) -> tuple[pl.DataFrame, dict[str, str]]:
+    """The frame in the file, and what else it remembers."""
     if not path.is_file():
         raise ManifestError(
             f"{path}: there is no such file; expected a manifest. "
             "Make one with `carina index`, or correct the path."
         )
     try:
-        remembered = pl.read_parquet_metadata(path).get(_ROOT)
+        remembered = pl.read_parquet_metadata(path)
         return pl.read_parquet(path), remembered
     except (pl.exceptions.PolarsError, OSError) as error:
         raise ManifestError(
