@@ -10,10 +10,11 @@ from carina.evaluation.grounding_settings import GroundingSettings
 from carina.evaluation.phrase_grounding import PhraseGroundingSettings, evaluate_phrase_grounding
 from carina.evaluation.result import Evaluation
 from carina.evaluation.retrieval import RetrievalSettings, evaluate_retrieval
-from carina.evaluation.scoring import AGGREGATIONS, Aggregation
+from carina.evaluation.scoring import AGGREGATIONS, Aggregation, every_view_of, frontals_of
 from carina.evaluation.zero_shot import ZeroShotSettings, evaluate_zero_shot
 from carina.imaging.store import ImageStore
 from carina.knowledge.descriptions import Descriptions
+from carina.metrics.classification import RATES
 from carina.studies.manifest import Manifest
 from carina.studies.truth import (
     Unmentioned,
@@ -50,6 +51,8 @@ class EvaluationRequest:
     queries: tuple[Query, ...] | None = None
     split: str | None = "test"
     threshold_split: str | None = "validate"
+    threshold_rate: str = "mcc"
+    every_view: bool = False
     per: str = "image"
     unmentioned: str = "auto"
     margin: float = 0.0
@@ -67,6 +70,7 @@ class EvaluationRequest:
         """Checks the names before any image is read."""
         for what, name, known in (
             ("task", self.task, TASKS),
+            ("threshold_rate", self.threshold_rate, RATES),
             ("per", self.per, AGGREGATIONS),
             ("unmentioned", self.unmentioned, UNMENTIONED),
         ):
@@ -96,6 +100,8 @@ def zero_shot_task(
     settings = ZeroShotSettings(
         split=request.split,
         threshold_split=request.threshold_split,
+        threshold_rate=RATES[request.threshold_rate],
+        views=every_view_of if request.every_view else frontals_of,
         aggregation=request.aggregation,
         unmentioned=UNMENTIONED[request.unmentioned],
         replicates=request.replicates,

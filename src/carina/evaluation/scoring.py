@@ -71,6 +71,19 @@ def frontals_of(manifest: Manifest) -> tuple[Frontal, ...]:
     return frontals
 
 
+def every_view_of(manifest: Manifest) -> tuple[Frontal, ...]:
+    """Every radiograph, lateral ones too, in the manifest's order: as KAD scores PadChest."""
+    return tuple(
+        Frontal(study=study, radiograph=place)
+        for study in manifest.studies
+        for place in range(len(study.radiographs))
+    )
+
+
+Views = Callable[[Manifest], tuple[Frontal, ...]]
+"""Which radiographs of a manifest are scored."""
+
+
 def answers_of(
     model: ZeroShotModel,
     manifest: Manifest,

@@ -1,6 +1,6 @@
 """Zero-shot classification: asked by name, measured against the findings of a manifest."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,8 +15,10 @@ from carina.evaluation.scoring import (
     Aggregation,
     Frontal,
     Scored,
+    Views,
     answers_of,
     each_radiograph,
+    every_view_of,
     frontals_of,
     has_split,
     part_of,
@@ -49,6 +51,12 @@ from carina.zeroshot.ask import encode
 from carina.zeroshot.protocol import Query, ZeroShotModel
 from carina.zeroshot.queries import check_queries
 
+VIEWS: Mapping[Views, str] = {
+    frontals_of: "frontal radiographs; a view that is not known counts as frontal",
+    every_view_of: "all radiographs, lateral ones too",
+}
+"""Which radiographs are scored, in words."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ZeroShotSettings:
@@ -59,6 +67,7 @@ class ZeroShotSettings:
         threshold_split: the part that thresholds are chosen on, never the scored one; None for
             no thresholds.
         aggregation: what counts as one row, each radiograph or each study.
+        views: which radiographs are scored, by default the frontal ones.
         unmentioned: the truth of a finding that a study does not list.
         threshold_rate: what a threshold makes greatest, `mcc` or `f1`.
         bins: of the calibration error.
@@ -74,6 +83,7 @@ class ZeroShotSettings:
     split: str | None = "test"
     threshold_split: str | None = "validate"
     aggregation: Aggregation = each_radiograph
+    views: Views = frontals_of
     unmentioned: Unmentioned = absent_where_only_presence_is_listed
     threshold_rate: Rate = mcc
     bins: Bins = EqualMassBins()
@@ -191,7 +201,7 @@ def score_part(
     answers = answers_of(
         model,
         part,
-        frontals_of(part),
+        settings.views(part),
         encode(model, queries),
         batch_size=settings.batch_size,
         store=store,
@@ -317,7 +327,7 @@ def settings_as_json(
             query.name: int(np.isfinite(tested.labels[:, i]).sum())
             for i, query in enumerate(queries)
         },
-        "views": "frontal radiographs; a view that is not known counts as frontal",
+        "views": VIEWS[settings.views],
         "aggregation": aggregations.get(settings.aggregation, settings.aggregation.__name__),
         "uncertain": "left out",
         "unmentioned": settings.unmentioned.__name__,
