@@ -2,10 +2,8 @@
 
 from carina.encoders.masked_decoder import MaskedDecoderConfig
 from carina.encoders.masked_vit import MaskedViTConfig
-from carina.encoders.patch_embedding import ConvolvedPatches
 from carina.encoders.positions import MAEPositions, OfficialPositions
 from carina.encoders.report_encoder import Linear, ReportEncoderConfig, Tanh
-from carina.encoders.vit import ViTConfig
 from carina.imaging.augmentation import WarpAugmentation
 from carina.pretraining.learnt_temperature import LearntScale, LearntTemperature
 from carina.pretraining.maco import (
@@ -18,7 +16,7 @@ from carina.pretraining.published_mae import PublishedMAE
 from carina.pretraining.report_pieces import FullStops, Sentences, Single, Statements
 from carina.pretraining.report_targets import AnnotatedEntities
 from carina.recipes.recipe import Recipe
-from carina.recipes.small import SMALL_PREPROCESSING, small_resnet
+from carina.recipes.small import SMALL_MASKED_VIT, SMALL_PREPROCESSING
 from carina.training.optimiser import AdamW, DecayAllButVectors
 from carina.training.schedule import WarmupCosine
 from carina.training.settings import TrainingSettings
@@ -91,21 +89,8 @@ def maco_official() -> Recipe:
     )
 
 
-SMALL_DIM = 96
 SMALL_MODEL = MaCoConfig(
-    image=MaskedViTConfig(
-        vit=ViTConfig(
-            size=96,
-            patch=8,
-            dim=SMALL_DIM,
-            layers=1,
-            heads=3,
-            hidden=4 * SMALL_DIM,
-            channels=1,
-            dropout=0.0,
-        ),
-        embedding=ConvolvedPatches(network=small_resnet(SMALL_DIM)),
-    ),
+    image=SMALL_MASKED_VIT,
     decoder=MaskedDecoderConfig(dim=48, layers=1, heads=3, hidden=96),
     text=ReportEncoderConfig(
         vocabulary=2000,
@@ -115,7 +100,7 @@ SMALL_MODEL = MaCoConfig(
         hidden=128,
         positions=64,
         max_tokens=64,
-        dim=SMALL_DIM,
+        dim=SMALL_MASKED_VIT.dim,
         dropout=0.0,
         pooling=Linear(),
     ),

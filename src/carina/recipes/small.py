@@ -1,8 +1,11 @@
 """What the small recipes share: sizes that learn the synthetic cohort on two cores in minutes."""
 
+from carina.encoders.masked_vit import MaskedViTConfig
+from carina.encoders.patch_embedding import ConvolvedPatches
 from carina.encoders.query_decoder import Alone, QueryDecoderConfig
 from carina.encoders.resnet import ResNetConfig
 from carina.encoders.text import TextEncoderConfig
+from carina.encoders.vit import ViTConfig
 from carina.imaging.augmentation import WarpAugmentation
 from carina.imaging.preprocessing import Preprocessing, Squash
 from carina.knowledge.pairs import AppearancePairs
@@ -42,6 +45,21 @@ def small_resnet(dim: int) -> ResNetConfig:
     )
 
 
+MASKED_DIM = 96
+SMALL_MASKED_VIT = MaskedViTConfig(
+    vit=ViTConfig(
+        size=96,
+        patch=8,
+        dim=MASKED_DIM,
+        layers=1,
+        heads=3,
+        hidden=4 * MASKED_DIM,
+        channels=1,
+        dropout=0.0,
+    ),
+    embedding=ConvolvedPatches(network=small_resnet(MASKED_DIM)),
+)
+"""The encoder of masked pictures: MaCo's and ECAMP's."""
 SMALL_DECODER = QueryDecoderConfig(
     dim=SMALL_DIM,
     layers=1,
