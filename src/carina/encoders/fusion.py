@@ -7,7 +7,7 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from carina.encoders.packed import PackedBlock, PackedConvolution, can_be_packed
-from carina.encoders.resnet import BasicBlock, BottleneckBlock, ResNetEncoder
+from carina.encoders.resnet import BasicBlock, BottleneckBlock, ResNetStages
 
 Versions = tuple[tuple[int, int], ...]
 
@@ -43,11 +43,11 @@ def fused(module: nn.Module) -> nn.Module:
 
     (w x - m) / s * g + b is a convolution again: its weights are w g / s.
     """
-    if not isinstance(module, ResNetEncoder):
+    if not isinstance(module, ResNetStages):
         return module
     module = copy.deepcopy(module).eval().requires_grad_(False)
     for part in list(module.modules()):
-        if isinstance(part, ResNetEncoder):
+        if isinstance(part, ResNetStages):
             _fuse(part, "conv1", "bn1")
         elif isinstance(part, BasicBlock):
             _fuse(part, "conv1", "bn1")
@@ -63,7 +63,7 @@ def fused(module: nn.Module) -> nn.Module:
     return _packed(module) if can_be_packed(module.conv1) else module
 
 
-def _packed(encoder: ResNetEncoder) -> ResNetEncoder:
+def _packed(encoder: ResNetStages) -> ResNetStages:
     """Puts packed convolutions into an encoder whose batch norms are folded."""
     encoder.add_module("conv1", PackedConvolution(encoder.conv1, "none"))
     for number in range(len(encoder.config.depths)):

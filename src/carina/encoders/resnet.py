@@ -145,12 +145,11 @@ class ResNetConfig:
         return ResNetEncoder(self)
 
 
-class ResNetEncoder(nn.Module):
-    """Turns radiographs into a grid of features.
+class ResNetStages(nn.Module):
+    """The stem and the stages of a residual network, and nothing behind them.
 
     Source: He et al., CVPR 2016, in torchvision's arrangement (the stride sits on the 3 x 3
-    convolution) and with its parameter names (conv1, bn1, layer1 ...). Each place of the last
-    map then goes through a two-layer perceptron, as in KAD.
+    convolution) and with its parameter names (conv1, bn1, layer1 ...).
     """
 
     def __init__(self, config: ResNetConfig) -> None:
@@ -163,13 +162,13 @@ class ResNetEncoder(nn.Module):
             layer = _layer(config.block, inputs, width, depth, 1 if number == 0 else 2)
             self.add_module(f"layer{number + 1}", layer)
             inputs = config.block.outputs(width)
-        self.hidden = nn.Linear(inputs, inputs)
-        self.project = nn.Linear(inputs, config.dim)
-        self.norm = nn.BatchNorm2d(config.dim) if config.output_norm else nn.Identity()
+
+    def draw_convolutions(self) -> None:
+        """Draws fresh weights; whoever builds on the stages calls it once all is built."""
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
-                if config.channels_last:  # as its gradient comes: processes compare the two
+                if self.config.channels_last:  # as its gradient comes: processes compare the two
                     weight = module.weight.data
                     module.weight.data = weight.clone(memory_format=torch.channels_last)
 
@@ -186,11 +185,6 @@ class ResNetEncoder(nn.Module):
             maps = self.get_submodule(f"layer{number + 1}")(maps)
         return maps
 
-    def features(self, radiographs: Float[Tensor, "batch channels height width"]) -> ImageFeatures:
-        """What `forward` gives: every image encoder can be asked for it by this name."""
-        features: ImageFeatures = self(radiographs)
-        return features
-
     def pyramid(
         self, radiographs: Float[Tensor, "batch channels height width"]
     ) -> list[Float[Tensor, "batch _ _ _"]]:
@@ -202,6 +196,26 @@ class ResNetEncoder(nn.Module):
             maps = self.get_submodule(f"layer{number + 1}")(maps)
             levels.append(maps)
         return levels
+
+
+class ResNetEncoder(ResNetStages):
+    """Turns radiographs into a grid of features.
+
+    Each place of the last map goes through a two-layer perceptron, as in KAD.
+    """
+
+    def __init__(self, config: ResNetConfig) -> None:
+        super().__init__(config)
+        inputs = config.outputs
+        self.hidden = nn.Linear(inputs, inputs)
+        self.project = nn.Linear(inputs, config.dim)
+        self.norm = nn.BatchNorm2d(config.dim) if config.output_norm else nn.Identity()
+        self.draw_convolutions()
+
+    def features(self, radiographs: Float[Tensor, "batch channels height width"]) -> ImageFeatures:
+        """What `forward` gives: every image encoder can be asked for it by this name."""
+        features: ImageFeatures = self(radiographs)
+        return features
 
     def forward(self, radiographs: Float[Tensor, "batch channels height width"]) -> ImageFeatures:
         """Encodes standardised radiographs; `pooled` is the mean of the grid.

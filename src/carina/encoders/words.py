@@ -1,0 +1,211 @@
+"""A BERT that gives a vector for each word of a text, and one for the text: GLoRIA's."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+from jaxtyping import Bool, Float, Int
+from tokenizers import Tokenizer
+from torch import Tensor, nn
+
+from carina.encoders.bert import BertSizes, Embeddings, Layer, Layers
+from carina.encoders.masked_vit import draw_xavier
+from carina.encoders.modes import evaluating
+from carina.encoders.text import Tokens
+from carina.errors import ConfigError, ModelError
+
+CONTINUES = "##"  # begins a piece that goes on with a word
+EMBEDDING_DEVIATION = 0.02
+
+
+@dataclass(frozen=True, kw_only=True)
+class WordEncoderConfig:
+    """Settings of a word encoder. Defaults are GLoRIA's: ClinicalBERT, its last 4 layers.
+
+    `max_tokens` is the longest text that is read, special tokens included: the rest is cut.
+    `last_layers` is how many layers, from the last one, are added up.
+    """
+
+    vocabulary: int = 28_996
+    width: int = 768
+    layers: int = 12
+    heads: int = 12
+    hidden: int = 3072
+    positions: int = 512
+    max_tokens: int = 97
+    dropout: float = 0.1
+    last_layers: int = 4
+
+    def __post_init__(self) -> None:
+        """Checks that the layers can be built and that texts fit."""
+        if min(self.vocabulary, self.width, self.layers, self.heads, self.hidden) < 1:
+            raise ConfigError(f"Every size of a word encoder must be at least 1, got {self}.")
+        if self.width % self.heads:
+            raise ConfigError(f"heads ({self.heads}) must divide width ({self.width}).")
+        if not 3 <= self.max_tokens <= self.positions:
+            raise ConfigError(
+                f"max_tokens must be between 3 and positions ({self.positions}), got "
+                f"{self.max_tokens}."
+            )
+        if not 0 <= self.dropout < 1:
+            raise ConfigError(f"dropout must be in [0, 1), got {self.dropout}.")
+        if not 1 <= self.last_layers <= self.layers:
+            raise ConfigError(
+                f"last_layers must be between 1 and layers ({self.layers}), got {self.last_layers}."
+            )
+
+    @property
+    def dim(self) -> int:
+        """Length of a word's vector: there is no projection."""
+        return self.width
+
+
+@dataclass(frozen=True, kw_only=True)
+class Words:
+    """Texts as vectors of their words.
+
+    Entry 0 of a text is [CLS], its last one [SEP]; what is beyond `lengths` is 0. `reports` is
+    the mean of all pieces of a text.
+    """
+
+    vectors: Float[Tensor, "texts entries dim"]
+    lengths: Int[Tensor, " texts"]
+    reports: Float[Tensor, "texts dim"]
+
+    @property
+    def counted(self) -> Bool[Tensor, "texts entries"]:
+        """The entries that are contrasted: [CLS] and the words, not [SEP]."""
+        entries = torch.arange(self.vectors.shape[1], device=self.vectors.device)
+        return entries < self.lengths[:, None] - 1
+
+    @property
+    def named(self) -> Bool[Tensor, "texts entries"]:
+        """The words alone."""
+        counted = self.counted.clone()
+        counted[:, 0] = False
+        return counted
+
+    def rows(self, rows: Int[Tensor, " rows"]) -> "Words":
+        """Some of the texts."""
+        return Words(
+            vectors=self.vectors[rows], lengths=self.lengths[rows], reports=self.reports[rows]
+        )
+
+
+class WordEncoder(nn.Module):
+    """BERT without a pooler, whose pieces are added up to words and whose layers are added up.
+
+    Source: GLoRIA's published code; parameter names are transformers'.
+    """
+
+    def __init__(self, config: WordEncoderConfig, tokenizer: Tokenizer) -> None:
+        super().__init__()
+        if tokenizer.get_vocab_size() > config.vocabulary:
+            raise ConfigError(
+                f"The tokenizer has {tokenizer.get_vocab_size()} entries, more than the word "
+                f"encoder's vocabulary of {config.vocabulary}."
+            )
+        self.config = config
+        self.tokenizer = tokenizer
+        self._padding, self._last = (_id_of(tokenizer, name) for name in ("[PAD]", "[SEP]"))
+        sizes = BertSizes(
+            vocabulary=config.vocabulary,
+            width=config.width,
+            layers=config.layers,
+            heads=config.heads,
+            hidden=config.hidden,
+            positions=config.positions,
+            dropout=config.dropout,
+        )
+        self.embeddings = Embeddings(sizes)
+        self.encoder = Layers(sizes)
+        continues = torch.zeros(config.vocabulary, dtype=torch.bool)
+        continues[
+            [number for piece, number in tokenizer.get_vocab().items() if _goes_on(piece)]
+        ] = True
+        self.register_buffer("_continues", continues, persistent=False)
+        for table in self.embeddings.modules():
+            if isinstance(table, nn.Embedding):
+                nn.init.normal_(table.weight, std=EMBEDDING_DEVIATION)
+        draw_xavier(self.modules())
+
+    def tokenize(self, texts: Sequence[str]) -> Tokens:
+        """Texts as token ids, on the CPU; what is too long is cut before [SEP] and counted."""
+        limit = self.config.max_tokens
+        lists = [encoding.ids for encoding in self.tokenizer.encode_batch(list(texts))]
+        longest = max((len(ids) for ids in lists), default=0)
+        ids = torch.full((len(lists), min(limit, longest)), self._padding, dtype=torch.long)
+        mask = torch.zeros_like(ids)
+        for row, numbers in enumerate(lists):
+            kept = numbers if len(numbers) <= limit else [*numbers[: limit - 1], self._last]
+            ids[row, : len(kept)] = torch.tensor(kept)
+            mask[row, : len(kept)] = 1
+        return Tokens(ids=ids, mask=mask, cut=sum(len(numbers) > limit for numbers in lists))
+
+    def forward(self, tokens: Tokens) -> Words:
+        """Reads token ids."""
+        entries = self.entries(tokens)
+        return gathered(self.pieces(tokens), entries, tokens.mask)
+
+    def pieces(self, tokens: Tokens) -> Float[Tensor, "texts tokens dim"]:
+        """Each piece as the sum of the last layers."""
+        hidden = self.embeddings(tokens.ids)
+        seen = tokens.mask.bool()[:, None, None]
+        kept: list[Tensor] = []
+        for layer in self.encoder.layer:
+            hidden = cast(Layer, layer)(hidden, seen)
+            kept.append(hidden)
+        return torch.stack(kept[-self.config.last_layers :]).sum(0)
+
+    def entries(self, tokens: Tokens) -> Int[Tensor, "texts tokens"]:
+        """For each piece the word that it belongs to, from 0 ([CLS]); -1 of padding."""
+        begins = ~self.get_buffer("_continues")[tokens.ids]
+        return torch.where(tokens.mask.bool(), begins.long().cumsum(1) - 1, -1)
+
+    def encode(self, texts: Sequence[str]) -> Words:
+        """Reads texts for good: eval mode, no gradient."""
+        device = self.embeddings.word_embeddings.weight.device
+        with torch.no_grad(), evaluating(self):
+            words: Words = self(self.tokenize(texts).to(device))
+        return words
+
+
+def gathered(
+    pieces: Float[Tensor, "texts tokens dim"],
+    entries: Int[Tensor, "texts tokens"],
+    mask: Int[Tensor, "texts tokens"],
+) -> Words:
+    """Adds the pieces of each word up.
+
+    Args:
+        pieces: one vector a piece.
+        entries: the word of each piece, from 0 on without a gap; -1 of padding.
+        mask: 1 where a piece is.
+    """
+    texts, longest, dim = pieces.shape
+    lengths = entries.amax(1) + 1
+    most = int(lengths.max()) if texts else 0
+    seen = pieces * mask[..., None].to(pieces)
+    # Padding goes to a last row, which is dropped.
+    places = torch.where(entries < 0, most, entries) + torch.arange(texts, device=entries.device)[
+        :, None
+    ] * (most + 1)
+    summed = seen.new_zeros(texts * (most + 1), dim)
+    summed = summed.index_add(0, places.flatten(), seen.flatten(0, 1))
+    return Words(
+        vectors=summed.unflatten(0, (texts, most + 1))[:, :most],
+        lengths=lengths,
+        reports=seen.sum(1) / mask.sum(1, keepdim=True).to(seen),
+    )
+
+
+def _goes_on(piece: str) -> bool:
+    return piece.startswith(CONTINUES)
+
+
+def _id_of(tokenizer: Tokenizer, name: str) -> int:
+    number = tokenizer.token_to_id(name)
+    if number is None:
+        raise ModelError(f"The tokenizer lacks {name}; expected a WordPiece tokenizer of BERT.")
+    return number
