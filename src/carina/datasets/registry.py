@@ -11,6 +11,7 @@ from carina.datasets.edema_severity import EDEMA_SEVERITY
 from carina.datasets.iu_xray import IU_XRAY
 from carina.datasets.mimic_cxr import MIMIC_CXR
 from carina.datasets.ms_cxr import MS_CXR
+from carina.datasets.padchest import PADCHEST
 from carina.datasets.phantom_cohort import PHANTOM
 from carina.datasets.plain_csv import CSV
 from carina.datasets.rsna import RSNA_ALL
@@ -21,7 +22,7 @@ DATASETS: dict[str, Dataset] = {
     dataset.name: dataset
     for dataset in (
         *(PHANTOM, CSV, MIMIC_CXR, IU_XRAY, CHEXPERT, CHEXPERT_TEST),
-        *(CHESTXRAY14, CHESTXRAY14_CHEXNET),
+        *(CHESTXRAY14, CHESTXRAY14_CHEXNET, PADCHEST),
         *RSNA_ALL,
         *SIIM_ALL,
         *(CHESTX_DET10, CHESTX_DET),

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from carina.errors import RadiographError
 from carina.imaging import raster
+from carina.imaging.told_levels import ToldLevels, told_apart
 from carina.imaging.views import LATERAL
 
 LARGEST_PIXELS = 90_000_000
@@ -56,7 +57,8 @@ def read_radiograph(path: Path, *, short_side: int | None = None) -> NDArray[np.
     never from the brightest pixel found, so that exposures stay comparable.
 
     Args:
-        path: a DICOM, PNG or JPEG file, whatever its ending.
+        path: a DICOM, PNG or JPEG file, whatever its ending; of a PNG or JPEG file with what
+            `imaging.told_levels` puts behind it.
         short_side: where given, a JPEG may be decoded at 1/2, 1/4 or 1/8 of its size, as long as
             its shorter side keeps at least this many pixels.
 
@@ -90,6 +92,7 @@ def probe(path: Path) -> RadiographHeader:
     Raises:
         RadiographError: the file is missing, cut off within its head, or no radiograph.
     """
+    path, _ = told_apart(path)
     kind = file_kind(path)
     if kind is FileKind.DICOM:
         from carina.imaging import dicom
@@ -136,12 +139,19 @@ def _decode(
     path: Path, short_side: int | None
 ) -> tuple[NDArray[np.unsignedinteger], NDArray[np.float32]]:
     """Stored levels [height, width] and the table that turns a level into grey in [0, 1]."""
+    path, told = told_apart(path)
     header = probe(path)  # refuses bombs before a pixel is decoded
-    if header.kind is FileKind.DICOM:
-        from carina.imaging import dicom
+    if header.kind is not FileKind.DICOM:
+        levels, table = raster.read_levels(path, short_side)
+        return levels, told.applied(table, levels.dtype != np.uint8)
+    if told != ToldLevels():
+        raise RadiographError(
+            f"{path}: is DICOM, which says itself what its levels are, but the path tells it too. "
+            "Take off what stands behind the #."
+        )
+    from carina.imaging import dicom
 
-        return dicom.read_levels(path)
-    return raster.read_levels(path, short_side)
+    return dicom.read_levels(path)
 
 
 def _read_head(path: Path) -> bytes:

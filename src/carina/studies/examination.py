@@ -19,6 +19,7 @@ from carina.errors import CarinaError
 from carina.imaging.glance import CLOSER_SIDE, Glance, glance_at, squeezed
 from carina.imaging.reader import probe, read_grey8
 from carina.imaging.store import ImageStore
+from carina.imaging.told_levels import told_apart
 
 _DECODED_SIDE = 128  # a JPEG may be decoded small: every byte is read all the same
 
@@ -77,11 +78,12 @@ def look_closer(picture: Picture) -> UInt8[np.ndarray, "side side"]:
 
 def _from_file(picture: Picture) -> Examined:
     path = Path(picture.path)
-    if not path.exists():
+    file, _ = told_apart(path)
+    if not file.exists():
         return Examined(missing=True)
     header = probe(path)
     levels = read_grey8(path, short_side=_DECODED_SIDE)
-    with path.open("rb") as handle:
+    with file.open("rb") as handle:
         digest = hashlib.file_digest(handle, "sha256").hexdigest()
     return Examined(
         digest=digest,

@@ -15,6 +15,7 @@ import polars as pl
 from carina.errors import OutputError
 from carina.files import atomic_path
 from carina.imaging.glance import Glance
+from carina.imaging.told_levels import told_apart
 from carina.studies.examination import Examined, Picture
 
 _log = logging.getLogger(__name__)
@@ -127,7 +128,8 @@ def _rows(part: Path) -> list[dict[str, Any]]:
 
 def _stamp(picture: Picture) -> tuple[int, int] | None:
     """Size and time of the last change; those of the whole store for a picture in a store."""
-    path = Path(picture.store) / "index.parquet" if picture.store else Path(picture.path)
+    file, _ = told_apart(Path(picture.path))
+    path = Path(picture.store) / "index.parquet" if picture.store else file
     try:
         status = path.stat()
     except OSError:

@@ -5,7 +5,7 @@ from carina.studies.manifest import Manifest
 _FRONTAL = {"PA", "AP", "FRONTAL", "POSTEROANTERIOR", "ANTEROPOSTERIOR"}
 _NOT_FRONTAL = {
     *("L", "LL", "RL", "LAT", "LATERAL", "LAO", "RAO", "LPO", "RPO"),
-    *("OBLIQUE", "SWIMMERS"),
+    *("OBLIQUE", "SWIMMERS", "COSTAL"),
 }
 
 
