@@ -77,3 +77,28 @@ def test_a_task_that_there_is_not_is_wrong_usage(
     words = ["finetune", "regression", str(tiny_run), str(manifest), "--out", str(tmp_path / "o")]
     assert exit_code(words) == 2
     assert "expected one of classification, linear-probe, segmentation" in capsys.readouterr().err
+
+
+def test_cross_validation_scores_every_patient_once(
+    tiny_run: Path, manifest: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "o"
+    words = ["finetune", "linear-probe", str(tiny_run), str(manifest), "--out", str(out)]
+    words += ["--folds", "3", "--seeds", "2"]
+    assert exit_code(words) == 0
+    assert "carina ask" in capsys.readouterr().out
+    frame = pl.read_csv(out / "efficiency.csv")
+    mean = frame.filter((pl.col("finding") == "mean") & (pl.col("metric") == "auc"))
+    assert mean["seeds"].to_list() == [2]
+    assert mean["patients"].to_list() == [10]  # of 30, with 10 validated on and 10 tested
+    seed = out / "run" / "1" / "seed0"
+    tested = []
+    for fold in range(3):
+        rows = pl.read_parquet(seed / f"fold{fold}" / "evaluation" / "predictions.parquet")
+        trained = (seed / f"fold{fold}" / "patients.csv").read_text().split()[1:]
+        assert not set(rows["patient"]) & set(trained)
+        tested += rows["patient"].to_list()
+    assert sorted(tested) == sorted(f"p{number}" for number in range(30))
+    together = pl.read_parquet(seed / "evaluation" / "predictions.parquet")
+    assert len(together) == 30
+    assert "3 folds" in (out / "index.html").read_text()

@@ -310,6 +310,7 @@ def test_a_store_that_is_too_small_is_refused(
         ({"names": ()}, "expected different names"),
         ({"names": ("effusion", "pleural effusion")}, "expected different names"),
         ({"fractions": (0.0,)}, "Fractions must be"),
+        ({"folds": 2}, "folds is 2, expected 3 or more"),
     ],
 )
 def test_requests_that_cannot_work_are_refused(changed: dict[str, object], message: str) -> None:

@@ -1,5 +1,6 @@
 """`carina finetune`: a pre-trained encoder, adapted with few labels and measured."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,20 +11,20 @@ if TYPE_CHECKING:
     from carina.evaluation.result import Evaluation
     from carina.runs.finetune import FinetuneRequest, Tuned
     from carina.runs.job import TaskSettings
-    from carina.studies.manifest import Manifest
     from carina.studies.truth import Unmentioned
     from carina.training.settings import TrainingSettings
 
 EXAMPLES = (
     "carina finetune linear-probe runs/kad cohort.parquet --out tuned --fraction 0.01 --seeds 3",
     "carina finetune classification runs/kad cohort.parquet --out tuned --beside random",
-    "carina finetune linear-probe runs/kad nih.parquet --out tuned --finding pneumonia",
+    "carina finetune severity runs/kad covid.parquet --out tuned --folds 5 --finding extent",
 )
 
 
 def finetune(
     task: Annotated[
-        str, typer.Argument(help="classification, linear-probe, segmentation, grading or severity.")
+        str,
+        typer.Argument(help="Such as linear-probe; a wrong word lists them."),
     ],
     model: Annotated[Path, typer.Argument(help="Model folder, or the folder of a run.")],
     manifest: Annotated[Path, typer.Argument(help="Manifest with findings and splits.")],
@@ -32,6 +33,10 @@ def finetune(
         list[float] | None, typer.Option(help="Of the training patients; give it once for each.")
     ] = None,
     seeds: Annotated[int, typer.Option(help="How many seeds, from 0.")] = 1,
+    folds: Annotated[
+        int | None,
+        typer.Option(help="Cross-validate by patient in so many folds; splits do not count."),
+    ] = None,
     beside: Annotated[
         list[str] | None, typer.Option(help="Another start: a model folder, or `random`.")
     ] = None,
@@ -79,6 +84,7 @@ def finetune(
         names=tuple(finding or known),
         fractions=tuple(sorted(set(fraction or [1.0]))),
         seeds=tuple(range(seeds)),
+        folds=folds,
         stores=tuple(store or ()),
         settings=task_settings(steps, uncertain, UNMENTIONED[unmentioned], frozen=frozen),
     )
@@ -90,13 +96,13 @@ def finetune(
         random_start=RANDOM in (beside or []),
         resume=resume,
     )
-    measurements = [measured(one, studies, request) for one in tuned]
-    rows = efficiency_rows(measurements, MEASURES[measurements[0].evaluation.task])
+    scored = measurements(tuned, request)
+    rows = efficiency_rows(scored, MEASURES[scored[0].evaluation.task])
     write_efficiency(rows, out / "efficiency.csv")
-    write_text(out / "index.html", render_efficiency(rows, task, studies))
+    write_text(out / "index.html", render_efficiency(rows, task, studies, folds))
     Console().print(efficiency_table(rows))
     typer.echo(f"Written: {out / 'efficiency.csv'}, {out / 'index.html'}")
-    last = rows[0].start, f"{rows[0].fraction:g}", "seed0"
+    last = rows[0].start, f"{rows[0].fraction:g}", "seed0", *(["fold0"] if folds else [])
     typer.echo(f"ask one: carina ask {Path(out, *last)} IMAGE --query {request.names[0]!r}")
 
 
@@ -138,58 +144,61 @@ def of_length(training: "TrainingSettings", steps: int) -> "TrainingSettings":
     return replace(training, steps=steps, checkpoint_every=max(1, steps // 10))
 
 
-def measured(tuned: "Tuned", studies: "Manifest", request: "FinetuneRequest") -> "Measurement":
-    """Scores a fine-tuned model on the test part, unless that was done before."""
-    from carina.evaluation.efficiency import Measurement
-    from carina.evaluation.result import Evaluation
+def measurements(tuned: Iterable["Tuned"], request: "FinetuneRequest") -> "list[Measurement]":
+    """Scores fine-tuned models on their test parts; the folds of a seed make one measurement."""
+    from itertools import groupby
 
-    folder = tuned.folder / "evaluation"
-    done = (folder / "evaluation.json").exists()
-    scored = Evaluation.read(folder) if done else scored_now(tuned, studies, request)
+    groups = groupby(tuned, lambda one: (one.start, one.fraction, one.seed))
+    return [measurement(list(group), request) for _, group in groups]
+
+
+def measurement(group: "list[Tuned]", request: "FinetuneRequest") -> "Measurement":
+    """The model of one start, fraction and seed, or the models of all its folds."""
+    from statistics import fmean
+
+    from carina.evaluation.efficiency import Measurement
+    from carina.evaluation.pooling import pooled
+
+    scored = [evaluated(one, request) for one in group]
+    first = group[0]
+    if first.fold is not None:
+        scored = [pooled(scored)]
+        scored[0].save(first.folder.parent / "evaluation")
     return Measurement(
-        start=tuned.start,
-        fraction=tuned.fraction,
-        seed=tuned.seed,
-        patients=tuned.patients,
-        images=tuned.images,
-        evaluation=scored,
+        start=first.start,
+        fraction=first.fraction,
+        seed=first.seed,
+        patients=round(fmean(one.patients for one in group)),
+        images=round(fmean(one.images for one in group)),
+        evaluation=scored[0],
     )
 
 
-def scored_now(tuned: "Tuned", studies: "Manifest", request: "FinetuneRequest") -> "Evaluation":
-    """Scores a fine-tuned model on the test part and writes the evaluation beside it."""
-    from carina.evaluation.detection import evaluate_detection
-    from carina.evaluation.grading import evaluate_grading
+def evaluated(tuned: "Tuned", request: "FinetuneRequest") -> "Evaluation":
+    """Scores a fine-tuned model on its test part, unless that was done before."""
     from carina.evaluation.page import evaluation_page
-    from carina.evaluation.segmentation import SegmentationScoring, evaluate_segmentation
-    from carina.evaluation.zero_shot import ZeroShotSettings, evaluate_zero_shot
-    from carina.finetuning.detector import Detector
-    from carina.finetuning.grader import Grader
-    from carina.finetuning.segmenter import Segmenter
+    from carina.evaluation.result import Evaluation
+    from carina.evaluation.tuned import evaluate_tuned
+    from carina.finetuning.classifier import Classifier
     from carina.models.load import load
     from carina.pages.report_page import render_report_page
 
-    folder, name = tuned.folder / "evaluation", tuned.folder.as_posix()
+    folder = tuned.folder / "evaluation"
+    if (folder / "evaluation.json").exists():
+        return Evaluation.read(folder)
     network = load(tuned.folder).model
-    if isinstance(network, Detector):
-        evaluation = evaluate_detection(
-            network, studies, unmentioned=request.settings.unmentioned, model_name=name
-        )
-        evaluation.save(folder)
-        return evaluation
-    if isinstance(network, Grader):
-        evaluation = evaluate_grading(network, studies, model_name=name, store=tuned.store)
-        evaluation.save(folder)
-        return evaluation
-    if isinstance(network, Segmenter):
-        scoring = SegmentationScoring(unmentioned=request.settings.unmentioned)
-        evaluation = evaluate_segmentation(network, studies, scoring, model_name=name)
-        evaluation.save(folder)
-        return evaluation
-    settings = ZeroShotSettings(unmentioned=request.settings.unmentioned)
-    evaluation = evaluate_zero_shot(
-        network, studies, request.names, settings, model_name=name, store=tuned.store
+    evaluation = evaluate_tuned(
+        network,
+        tuned.manifest,
+        request.names,
+        unmentioned=request.settings.unmentioned,
+        store=tuned.store,
+        model_name=tuned.folder.as_posix(),
     )
-    page = evaluation_page(evaluation, network, studies, title=f"Fine-tuned {tuned.start}")
-    evaluation.save(folder, render_report_page(page))
+    if isinstance(network, Classifier):
+        title = f"Fine-tuned {tuned.start}"
+        page = evaluation_page(evaluation, network, tuned.manifest, title=title)
+        evaluation.save(folder, render_report_page(page))
+    else:
+        evaluation.save(folder)
     return evaluation

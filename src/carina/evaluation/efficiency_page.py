@@ -33,8 +33,10 @@ def efficiency_table(rows: Sequence[EfficiencyRow]) -> Table:
     return table
 
 
-def render_efficiency(rows: Sequence[EfficiencyRow], task: str, manifest: Manifest) -> str:
-    """The page of a fine-tuning."""
+def render_efficiency(
+    rows: Sequence[EfficiencyRow], task: str, manifest: Manifest, folds: int | None = None
+) -> str:
+    """The page of a fine-tuning, or of a cross-validation in so many folds."""
     points = [
         EfficiencyPoint(
             start=row.start,
@@ -51,7 +53,12 @@ def render_efficiency(rows: Sequence[EfficiencyRow], task: str, manifest: Manife
         f"Data: {manifest.path.name}; sources: "
         f"{', '.join(sorted({study.source for study in manifest.studies}))}.",
         "Fractions are of the training patients, nested and stratified: the patients of a smaller "
-        "one are among those of a larger one. Settings and the best step are chosen on the "
-        "validation part; the test part is scored once.",
+        "one are among those of a larger one.",
+        "Settings and the best step are chosen on the validation part; the test part is scored "
+        "once."
+        if folds is None
+        else f"Cross-validation by patient in {folds} folds: every patient is scored once, by a "
+        "model that was trained on other folds, its settings and best step chosen on yet another. "
+        "All folds are measured together.",
     )
     return efficiency_page(f"Label efficiency: {task}", points, facts)

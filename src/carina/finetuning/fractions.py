@@ -82,3 +82,34 @@ def strata_of(
 def known(stratum: int | None) -> list[int]:
     """The finding that a patient's stratum stands for, if there is one."""
     return [] if stratum is None or stratum == NO_FINDING else [stratum]
+
+
+def strata_of_scores(
+    patients: Sequence[str], scores: Float[np.ndarray, "rows names"]
+) -> dict[str, int]:
+    """The stratum of each patient by severity: the quarter that the mean of its rows lies in.
+
+    Args:
+        patients: the patient of each row.
+        scores: nan where unknown; each name counts in units of its own deviation.
+    """
+    with np.errstate(invalid="ignore", divide="ignore"):
+        deviation = np.nanstd(scores, axis=0)
+        level = (scores - np.nanmean(scores, axis=0)) / np.where(deviation > 0, deviation, 1.0)
+    rows: dict[str, list[float]] = {}
+    for patient, row in zip(patients, level, strict=True):
+        rows.setdefault(patient, []).extend(row[np.isfinite(row)].tolist())
+    means = np.array([np.mean(values) for values in rows.values()])
+    quarters = np.searchsorted(np.quantile(means, [0.25, 0.5, 0.75]), means, side="right")
+    return dict(zip(rows, quarters.tolist(), strict=True))
+
+
+def strata_of_grades(
+    patients: Sequence[str], grades: Float[np.ndarray, "rows names"]
+) -> dict[str, int]:
+    """The stratum of each patient by grade: the highest of any of its rows, rounded."""
+    strata: dict[str, int] = {}
+    for patient, row in zip(patients, grades, strict=True):
+        highest = int(np.rint(row[np.isfinite(row)].max()))
+        strata[patient] = max(highest, strata.get(patient, highest))
+    return strata

@@ -4,7 +4,8 @@ run folder
   finetune.json                      what was asked: task, data, findings, fractions, seeds
   store/                             the image store, unless one was given
   <start>/features.safetensors       of a frozen encoder, computed once (linear probe)
-  <start>/<fraction>/seed<n>/        patients.csv, logs, model/ (what `ask` and `evaluate` take)
+  <start>/<fraction>/seed<n>/        patients.csv, logs, model/ (what `ask` and `evaluate` take);
+                                     in a cross-validation the folders fold<k>/ with the same
 """
 
 import csv
@@ -15,7 +16,8 @@ from pathlib import Path
 
 from carina.errors import CheckpointError, ConfigError, ManifestError
 from carina.files import atomic_path, write_text
-from carina.finetuning.fractions import drawn_patients, strata_of
+from carina.finetuning.folds import FEWEST, divided, folds_of
+from carina.finetuning.fractions import drawn_patients
 from carina.imaging.store import ImageStore
 from carina.models.folder import save_model
 from carina.runs.job import Job, KnownImages, TaskSettings, card
@@ -34,13 +36,16 @@ class FinetuneRequest:
     """What is to be fine-tuned on what.
 
     `names` are findings, or structures of a segmentation. `fractions` of the training patients
-    and `seeds` are all combined. `stores` are image stores to use instead of building one.
+    and `seeds` are all combined. `stores` are image stores to use instead of building one. With
+    `folds` the splits of the manifest do not count: its patients are divided into so many folds,
+    for each seed anew, and each fold is tested by a model that was trained on others.
     """
 
     task: str
     names: tuple[str, ...]
     fractions: tuple[float, ...] = (1.0,)
     seeds: tuple[int, ...] = (0,)
+    folds: int | None = None
     stores: tuple[Path, ...] = ()
     settings: TaskSettings = field(default_factory=TaskSettings)
 
@@ -53,15 +58,26 @@ class FinetuneRequest:
             raise ConfigError(f"The findings are {names}; expected different names, at least one.")
         if not self.fractions or not all(0 < share <= 1 for share in self.fractions):
             raise ConfigError(f"Fractions must be in (0, 1], got {self.fractions}.")
+        if self.folds is not None and self.folds < FEWEST:
+            raise ConfigError(
+                f"folds is {self.folds}, expected {FEWEST} or more: one is tested on, one "
+                "validated on, and the rest trained on."
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Tuned:
-    """One finished fine-tuning."""
+    """One finished fine-tuning.
+
+    `manifest` has the splits that it was trained with: its test part is what may be scored.
+    `fold` is the fold of a cross-validation that this is; None where there is none.
+    """
 
     start: str
     fraction: float
     seed: int
+    fold: int | None
+    manifest: Manifest
     patients: int
     images: int
     folder: Path
@@ -95,57 +111,134 @@ def finetune(
         ModelError: a folder holds no model with an image encoder.
         CheckpointError: `out` holds a run of something else, or one and `resume` is not set.
     """
-    check_parts(manifest)
-    task = TASKS[request.task]
+    if request.folds is None:
+        check_parts(manifest)
     names = tuple(canonical(name) for name in request.names)
     starts = opened_starts(models, random_start=random_start)
     open_record(out, manifest, request, starts, resume=resume)
     store = store_for(manifest, starts, out, request.stores)
-    known, validate = (
-        task.truth.images(manifest.split(part), manifest, names, store, request.settings)
-        for part in ("train", "validate")
-    )
-    task.truth.check(validate, names, f"{manifest.path}, split validate")
-    drawn = drawn_images(known, request)
-    for (share, seed), images in drawn.items():  # before the first is trained, not after it
-        task.truth.check(images, names, f"{manifest.path}, {share:g} of the labels, seed {seed}")
+    draws = all_draws(manifest, names, store, request)
     for start in starts:
-        for (share, seed), images in drawn.items():
+        for draw in draws:
             job = Job(
                 task=request.task,
                 start=start,
                 names=names,
                 out=out,
-                folder=out / start.name / f"{share:g}" / f"seed{seed}",
-                train=images,
-                validate=validate,
+                folder=out / start.name / draw.folder,
+                train=draw.train,
+                validate=draw.validate,
                 store=store,
                 manifest=manifest,
-                seed=seed,
+                seed=draw.seed,
                 settings=request.settings,
             )
             carry_out(job)
             yield Tuned(
                 start=start.name,
-                fraction=share,
-                seed=seed,
-                patients=len(set(images.patients)),
-                images=len(images.keys),
+                fraction=draw.fraction,
+                seed=draw.seed,
+                fold=draw.fold,
+                manifest=draw.manifest,
+                patients=len(set(draw.train.patients)),
+                images=len(draw.train.keys),
                 folder=job.folder,
                 store=store,
             )
 
 
-def drawn_images(
-    known: KnownImages, request: FinetuneRequest
-) -> dict[tuple[float, int], KnownImages]:
-    """The training images of every fraction and seed."""
-    strata = strata_of(known.patients, known.labels)
-    return {
-        (share, seed): known.of_patients(drawn_patients(strata, share, seed))
-        for share in request.fractions
-        for seed in request.seeds
-    }
+@dataclass(frozen=True, kw_only=True)
+class Draw:
+    """The images of one fine-tuning, and the manifest with the splits that they come from."""
+
+    fraction: float
+    seed: int
+    fold: int | None
+    manifest: Manifest
+    train: KnownImages
+    validate: KnownImages
+
+    @property
+    def folder(self) -> Path:
+        """Where it is kept, under the folder of its start."""
+        folder = Path(f"{self.fraction:g}", f"seed{self.seed}")
+        return folder if self.fold is None else folder / f"fold{self.fold}"
+
+
+def all_draws(
+    manifest: Manifest, names: Sequence[str], store: ImageStore, request: FinetuneRequest
+) -> list[Draw]:
+    """The images of every fraction, seed and fold, checked before the first is trained.
+
+    Raises:
+        ManifestError: a part, a fold or a fraction lacks examples.
+    """
+    draws = [
+        draw
+        for division in divisions(manifest, names, store, request)
+        for draw in draws_of(division, names, store, request)
+    ]
+    order = {share: place for place, share in enumerate(request.fractions)}
+    return sorted(draws, key=lambda draw: (order[draw.fraction], draw.seed, draw.fold or 0))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Division:
+    """A manifest divided into parts, and the seeds that are drawn from it."""
+
+    manifest: Manifest
+    seeds: tuple[int, ...]
+    fold: int | None
+    where: str
+
+
+def divisions(
+    manifest: Manifest, names: Sequence[str], store: ImageStore, request: FinetuneRequest
+) -> Iterator[Division]:
+    """The manifest with its own splits, or, in a cross-validation, with those of every fold."""
+    if request.folds is None:
+        yield Division(manifest=manifest, seeds=request.seeds, fold=None, where=str(manifest.path))
+        return
+    truth = TASKS[request.task].truth
+    whole = truth.images(manifest, manifest, names, store, request.settings)
+    strata = truth.strata(whole.patients, whole.labels)
+    for seed in request.seeds:
+        fold_of = folds_of(strata, request.folds, seed, str(manifest.path))
+        for fold in range(request.folds):
+            parts = divided(manifest.studies, fold_of, fold, request.folds)
+            yield Division(
+                manifest=manifest.with_studies(parts),
+                seeds=(seed,),
+                fold=fold,
+                where=f"{manifest.path}, round {fold} of {request.folds} folds",
+            )
+
+
+def draws_of(
+    division: Division, names: Sequence[str], store: ImageStore, request: FinetuneRequest
+) -> Iterator[Draw]:
+    """The images of every fraction and seed of one division."""
+    truth = TASKS[request.task].truth
+    known, validate = (
+        truth.images(
+            division.manifest.split(part), division.manifest, names, store, request.settings
+        )
+        for part in ("train", "validate")
+    )
+    truth.check(validate, names, f"{division.where}, split validate")
+    strata = truth.strata(known.patients, known.labels)
+    for share in request.fractions:
+        for seed in division.seeds:
+            images = known.of_patients(drawn_patients(strata, share, seed))
+            truth.check(images, names, f"{division.where}, {share:g} of the labels, seed {seed}")
+            yield Draw(
+                fraction=share,
+                seed=seed,
+                fold=division.fold,
+                manifest=division.manifest,
+                train=images,
+                validate=validate,
+            )
 
 
 def check_parts(manifest: Manifest) -> None:
@@ -189,6 +282,7 @@ def open_record(
         "findings": [canonical(name) for name in request.names],
         "fractions": list(request.fractions),
         "seeds": list(request.seeds),
+        "folds": request.folds,
         "uncertain": request.settings.uncertainty,
         "unmentioned": request.settings.unmentioned.__name__,
         "data": manifest.digest,

@@ -1,11 +1,14 @@
 """Every task of fine-tuning: how its truth is read, and how a model is tuned to it."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+from jaxtyping import Float
 from torch import nn
 
+from carina.finetuning.fractions import strata_of, strata_of_grades, strata_of_scores
 from carina.finetuning.grading import graded_images, listed_severities
 from carina.finetuning.labels import UNCERTAINTY, check_examples, labelled_images
 from carina.finetuning.outlines import (
@@ -33,11 +36,15 @@ from carina.study import Study
 
 @dataclass(frozen=True, kw_only=True)
 class TruthKind:
-    """What is known of images: what there is to learn, how it is read, what it must be like."""
+    """What is known of images: what there is to learn, how it is read, what it must be like.
+
+    `strata` gives every patient a stratum, so that fractions and folds are equally mixed.
+    """
 
     listed: Callable[[Sequence[Study]], tuple[str, ...]]
     images: Callable[[Manifest, Manifest, Sequence[str], ImageStore, TaskSettings], KnownImages]
     check: Callable[[Any, Sequence[str], str], None]
+    strata: Callable[[Sequence[str], Float[np.ndarray, "rows names"]], dict[str, int]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,10 +120,13 @@ def check_nothing(images: KnownImages, names: Sequence[str], where: str) -> None
     """What severities must be like, their scale says."""
 
 
-LABELS = TruthKind(listed=listed_findings, images=labels_of, check=check_examples)
-MASKS = TruthKind(listed=listed_structures, images=masks_of, check=check_outlined)
-BOXES = TruthKind(listed=listed_boxes, images=boxes_of, check=check_outlined)
-SEVERITIES = TruthKind(listed=listed_severities, images=severities_of, check=check_nothing)
+LABELS = TruthKind(listed=listed_findings, images=labels_of, check=check_examples, strata=strata_of)
+MASKS = TruthKind(listed=listed_structures, images=masks_of, check=check_outlined, strata=strata_of)
+BOXES = TruthKind(listed=listed_boxes, images=boxes_of, check=check_outlined, strata=strata_of)
+GRADES = TruthKind(
+    listed=listed_severities, images=severities_of, check=check_nothing, strata=strata_of_grades
+)
+SCORES = replace(GRADES, strata=strata_of_scores)
 
 TASKS: dict[str, Task] = {
     "classification": Task(
@@ -127,7 +137,7 @@ TASKS: dict[str, Task] = {
         truth=MASKS, tune=segmentation, settings=lambda settings: settings.segmentation
     ),
     "detection": Task(truth=BOXES, tune=detection, settings=lambda settings: settings.detection),
-    "grading": Task(truth=SEVERITIES, tune=grading, settings=lambda settings: settings.grading),
-    "severity": Task(truth=SEVERITIES, tune=severity, settings=lambda settings: settings.grading),
+    "grading": Task(truth=GRADES, tune=grading, settings=lambda settings: settings.grading),
+    "severity": Task(truth=SCORES, tune=severity, settings=lambda settings: settings.grading),
 }
 """Every task by its name on the command line."""

@@ -197,7 +197,7 @@ def train_job(
         settings=settings,
         folder=job.folder,
         seed=job.seed,
-        title=f"{job.start.name} {job.folder.parent.name} {job.folder.name}",
+        title=job.folder.relative_to(job.out).as_posix(),
         watcher=best,
     )
     train(training, fabric)
