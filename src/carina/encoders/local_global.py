@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, field
 
-import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn

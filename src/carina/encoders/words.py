@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import cast
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from tokenizers import Tokenizer
 from torch import Tensor, nn
@@ -163,12 +164,21 @@ class WordEncoder(nn.Module):
         begins = ~self.get_buffer("_continues")[tokens.ids]
         return torch.where(tokens.mask.bool(), begins.long().cumsum(1) - 1, -1)
 
-    def encode(self, texts: Sequence[str]) -> Words:
+    def word_numbers(self, ids: Sequence[int]) -> list[int]:
+        """The same for the pieces of one text."""
+        continues = self.get_buffer("_continues").cpu()[list(ids)]
+        numbers: list[int] = ((~continues).long().cumsum(0) - 1).tolist()
+        return numbers
+
+    def encode(self, texts: Sequence[str], *, batch_size: int = 64) -> Words:
         """Reads texts for good: eval mode, no gradient."""
         device = self.embeddings.word_embeddings.weight.device
+        parts = []
         with torch.no_grad(), evaluating(self):
-            words: Words = self(self.tokenize(texts).to(device))
-        return words
+            for start in range(0, len(texts), batch_size):
+                tokens = self.tokenize(texts[start : start + batch_size])
+                parts.append(self(tokens.to(device)))
+        return joined(parts)
 
 
 def gathered(
@@ -183,7 +193,7 @@ def gathered(
         entries: the word of each piece, from 0 on without a gap; -1 of padding.
         mask: 1 where a piece is.
     """
-    texts, longest, dim = pieces.shape
+    texts, _, dim = pieces.shape
     lengths = entries.amax(1) + 1
     most = int(lengths.max()) if texts else 0
     seen = pieces * mask[..., None].to(pieces)
@@ -197,6 +207,17 @@ def gathered(
         vectors=summed.unflatten(0, (texts, most + 1))[:, :most],
         lengths=lengths,
         reports=seen.sum(1) / mask.sum(1, keepdim=True).to(seen),
+    )
+
+
+def joined(parts: Sequence[Words]) -> Words:
+    """Texts of several batches, padded to the longest of them."""
+    longest = max(part.vectors.shape[1] for part in parts)
+    vectors = [F.pad(part.vectors, (0, 0, 0, longest - part.vectors.shape[1])) for part in parts]
+    return Words(
+        vectors=torch.cat(vectors),
+        lengths=torch.cat([part.lengths for part in parts]),
+        reports=torch.cat([part.reports for part in parts]),
     )
 
 

@@ -104,11 +104,22 @@ def word_maps(
     Returns:
         Maps that sum to 1 over the cells.
     """
-    captions, longest, _ = words.shape
-    products = places @ words.flatten(0, 1).T
-    products = products.unflatten(2, (captions, longest)).masked_fill(~counted, -torch.inf)
-    shares = products.softmax(3)
+    products = (places @ words.flatten(0, 1).T).unflatten(2, words.shape[:2])
+    shares = products.masked_fill(~counted, -torch.inf).softmax(3)
     maps: Tensor = (temperature * shares).softmax(1).permute(0, 2, 3, 1)
+    return maps
+
+
+def paired_maps(
+    places: Float[Tensor, "pairs cells dim"],
+    words: Float[Tensor, "pairs words dim"],
+    counted: Bool[Tensor, "pairs words"],
+    temperature: float,
+) -> Float[Tensor, "pairs words cells"]:
+    """The same, each image with its own caption only."""
+    products = places @ words.transpose(1, 2)
+    shares = products.masked_fill(~counted[:, None], -torch.inf).softmax(2)
+    maps: Tensor = (temperature * shares).softmax(1).transpose(1, 2)
     return maps
 
 

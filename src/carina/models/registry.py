@@ -39,6 +39,9 @@ MODELS = {
         config="DetectorConfig",
         reads_text=False,
     ),
+    "GLoRIAModel": ModelClass(
+        module="carina.pretraining.local_alignment", model="GLoRIAModel", config="GLoRIAConfig"
+    ),
     "Grader": ModelClass(
         module="carina.finetuning.grader",
         model="Grader",
@@ -51,6 +54,12 @@ MODELS = {
     ),
     "MedKLIPModel": ModelClass(
         module="carina.pretraining.medklip", model="MedKLIPModel", config="MedKLIPConfig"
+    ),
+    "QueryClassifier": ModelClass(
+        module="carina.finetuning.query_classifier",
+        model="QueryClassifier",
+        config="QueryClassifierConfig",
+        reads_text=False,
     ),
     "Segmenter": ModelClass(
         module="carina.finetuning.segmenter",

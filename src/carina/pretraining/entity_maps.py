@@ -26,6 +26,8 @@ from carina.imaging.entry_table import KeyList
 from carina.imaging.geometry import sampling_grid, warp_coarse
 from carina.imaging.preprocessing import Placement, Preprocessing, prepare_levels
 from carina.imaging.store import ImageStore
+from carina.pretraining.pairs import Pairs
+from carina.study import Entity, Report
 
 BATCH = 64
 FLAT = 1e-3  # a map whose values differ less, relative to their mean, points nowhere
@@ -34,13 +36,22 @@ LOGGER = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class EntityText:
-    """What a report says, and where in it the entities are whose places are wanted.
+    """What a report says, and which of its entities' places are wanted.
 
-    `spans` are (start, end) in characters of `text`.
+    `entities` are words of `text`, each as it stands there; the first place where it does counts.
     """
 
     text: str
-    spans: tuple[tuple[int, int], ...]
+    entities: tuple[str, ...]
+
+
+@runtime_checkable
+class EntityTexts(Protocol):
+    """Makes of a report the text that a model of maps reads."""
+
+    def of(self, report: Report, entities: Sequence[Entity]) -> EntityText:
+        """The text and the entities that are looked for."""
+        ...
 
 
 @runtime_checkable
@@ -218,40 +229,41 @@ class SquareWindow:
 
 def write_entity_maps(
     model: EntityMapper,
-    keys: Sequence[str],
-    texts: Sequence[EntityText],
+    pairs: Pairs,
+    texts: EntityTexts,
     store: ImageStore,
     path: Path,
 ) -> EntityMaps:
     """Makes the maps of images with their reports and keeps them in a file.
 
     Args:
-        model: is put on no other device; its own is used.
-        keys: of the images in the store; each once.
-        texts: for each key what its report says.
+        model: computes where its weights are.
+        pairs: the images, which the store holds, and their reports.
+        texts: makes of a report what the model reads.
         store: the pictures.
         path: of the file, safetensors.
 
     Raises:
         OutputError: the file cannot be written.
     """
-    order = sorted(range(len(keys)), key=lambda row: keys[row])
-    ordered, said = [keys[row] for row in order], [texts[row] for row in order]
-    batches = [slice(first, first + BATCH) for first in range(0, len(ordered), BATCH)]
+    rows = {key: row for row, key in enumerate(pairs.keys)}
+    keys = sorted(rows)
+    said = [texts.of(pairs.reports[rows[key]], pairs.entities[rows[key]]) for key in keys]
+    batches = [slice(first, first + BATCH) for first in range(0, len(keys), BATCH)]
     made = [
-        _maps_of(model, ordered[rows], said[rows], store)
-        for rows in progress(batches, "Entity maps", len(batches))
+        _maps_of(model, keys[part], said[part], store)
+        for part in progress(batches, "Entity maps", len(batches))
     ]
     maps = np.concatenate(made).astype(np.float16)
-    found = np.array([bool(text.spans) for text in said])
+    found = np.array([bool(text.entities) for text in said])
     content = {
-        "keys": np.frombuffer("\n".join(ordered).encode(), dtype=np.uint8),
+        "keys": np.frombuffer("\n".join(keys).encode(), dtype=np.uint8),
         "maps": maps,
         "found": found,
     }
     with atomic_path(path) as temporary:
         temporary.write_bytes(save(content))
-    result = EntityMaps(ordered, maps, found)
+    result = EntityMaps(keys, maps, found)
     LOGGER.info(
         "entity maps of %d images; %d of them name no entity and have a flat map",
         len(result),

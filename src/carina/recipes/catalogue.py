@@ -7,6 +7,7 @@ from collections.abc import Callable
 from carina.errors import ConfigError
 from carina.recipes import (
     convirt,
+    gloria,
     kad,
     kad_ablations,
     maco,
@@ -30,6 +31,7 @@ BASES: tuple[Callable[[], Recipe], ...] = (
     maco.maco_official,
     convirt.convirt_small,
     convirt.convirt_paper,
+    gloria.gloria_small,
     medklip.medklip_small,
     medklip.medklip_paper,
     medklip.medklip_official,

@@ -1,7 +1,7 @@
 """The signature that every model which can be asked fulfils."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 from jaxtyping import Float
@@ -96,10 +96,14 @@ class ImageTextModel(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class EncodedPhrases:
-    """Phrases as vectors: made once, used for any number of radiographs."""
+    """Phrases as vectors: made once, used for any number of radiographs.
+
+    `features` holds what else the model's own `encode_phrases` made, by name, such as words.
+    """
 
     phrases: tuple[str, ...]
     vectors: Float[Tensor, "phrases dim"]
+    features: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 @runtime_checkable

@@ -1,0 +1,409 @@
+"""GLoRIA: words of a report look for their places in a radiograph (Huang et al., ICCV 2021).
+
+A network gives places and a summary, a BERT words and a report; the words of a caption are
+contrasted with what they find in each image, and the report with the summary. Where a word looks
+is a map.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int
+from tokenizers import Tokenizer
+from torch import Tensor, nn
+
+from carina.encoders.features import ImageFeatures
+from carina.encoders.local_global import LocalGlobalResNetConfig, LocalGlobalViTConfig
+from carina.encoders.modes import evaluating
+from carina.encoders.words import WordEncoder, WordEncoderConfig, Words
+from carina.errors import ConfigError
+from carina.imaging.preprocessing import Letterbox, Preprocessing
+from carina.losses.local_alignment import (
+    AveragedWords,
+    BestWord,
+    check_factor,
+    local_likeness,
+    paired_maps,
+    word_maps,
+)
+from carina.pretraining.entity_maps import EntityText
+from carina.pretraining.gloria_text import AsWritten, OfficialCleaning
+from carina.zeroshot.prompts import PROMPT_SETS, PromptSet
+from carina.zeroshot.protocol import Answers, EncodedPhrases, EncodedQueries, Query
+
+PROMPTS_AT_ONCE = 16
+GLORIA_224 = Preprocessing(size=224, resize=Letterbox(), mean=(0.5,) * 3, std=(0.5,) * 3)
+OFFICIAL_ENTRIES = 97  # of every text in the published code, padding included
+
+
+@dataclass(frozen=True, kw_only=True)
+class CharacterLengths:
+    """As many entries of a prompt are compared as it has characters: GLoRIA's published code.
+
+    A slip: [SEP] and padding are compared, too, so that no word fits worse than the zeros do. From
+    97 characters on that code stops; here the number is held at its 96.
+    """
+
+    def counted(self, words: Words, texts: Sequence[str]) -> Bool[Tensor, "texts entries"]:
+        """Which entries are compared, [CLS] not among them."""
+        characters = [len(text) - text.count("[") for text in texts]
+        lengths = torch.tensor(characters, device=words.lengths.device)
+        entries = torch.arange(OFFICIAL_ENTRIES, device=words.lengths.device)
+        return (entries >= 1) & (entries <= lengths[:, None])
+
+
+@dataclass(frozen=True, kw_only=True)
+class WordLengths:
+    """The words of a prompt are compared, and nothing else."""
+
+    def counted(self, words: Words, texts: Sequence[str]) -> Bool[Tensor, "texts entries"]:
+        """Which entries are compared: a text without words compares [CLS]."""
+        named = words.named
+        named[:, 0] = ~named.any(1)
+        return named
+
+
+@dataclass(frozen=True, kw_only=True)
+class PublishedComparison:
+    """A prompt fits as its best word does and as the whole does, half each: the published code."""
+
+    lengths: CharacterLengths | WordLengths = CharacterLengths()
+    pooling: BestWord = BestWord()
+
+    def counted(self, words: Words, texts: Sequence[str]) -> Bool[Tensor, "texts entries"]:
+        """Which entries are compared."""
+        return self.lengths.counted(words, texts)
+
+    def score(
+        self,
+        local: Float[Tensor, "batch prompts"],
+        whole: Float[Tensor, "batch prompts"],
+    ) -> Float[Tensor, "batch prompts"]:
+        """From the likeness of words and the cosine of the whole."""
+        return (local + whole) / 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainedComparison:
+    """A prompt is compared as a caption is in training, by the mean of its words: ours."""
+
+    pooling: AveragedWords = AveragedWords()
+
+    def counted(self, words: Words, texts: Sequence[str]) -> Bool[Tensor, "texts entries"]:
+        """Which entries are compared."""
+        return words.counted
+
+    def score(
+        self,
+        local: Float[Tensor, "batch prompts"],
+        whole: Float[Tensor, "batch prompts"],
+    ) -> Float[Tensor, "batch prompts"]:
+        """From the likeness of words and the cosine of the whole."""
+        return local + whole
+
+
+Comparison = PublishedComparison | TrainedComparison
+
+
+@dataclass(frozen=True, kw_only=True)
+class GLoRIAConfig:
+    """Settings of a GLoRIA model. Defaults are the published code's.
+
+    `attention_temperature` multiplies the shares that words have of a place, before places
+    compete for a word.
+    """
+
+    image: LocalGlobalResNetConfig | LocalGlobalViTConfig = field(
+        default_factory=LocalGlobalResNetConfig
+    )
+    text: WordEncoderConfig = field(default_factory=WordEncoderConfig)
+    preprocessing: Preprocessing = GLORIA_224
+    attention_temperature: float = 4.0
+    cleaning: OfficialCleaning | AsWritten = OfficialCleaning()
+    comparison: Comparison = PublishedComparison()
+    prompts: PromptSet = PROMPT_SETS["gloria"]
+
+    def __post_init__(self) -> None:
+        """Checks that the parts fit one another."""
+        check_factor(self.attention_temperature)
+        if self.image.dim != self.text.dim:
+            raise ConfigError(
+                "Places and words must be of one length: the image encoder gives "
+                f"{self.image.dim}, the word encoder {self.text.dim}, and no projection is between."
+            )
+        if self.image.channels != self.preprocessing.channels:
+            raise ConfigError(
+                f"The image encoder takes {self.image.channels} channels, the preprocessing gives "
+                f"{self.preprocessing.channels}."
+            )
+        if isinstance(self.image, LocalGlobalViTConfig):
+            check_vit_size(self.image, self.preprocessing)
+
+
+def check_vit_size(image: LocalGlobalViTConfig, preprocessing: Preprocessing) -> None:
+    """Refuses a ViT of another size than its input.
+
+    Raises:
+        ConfigError: the sizes differ.
+    """
+    if image.vit.size != preprocessing.size:
+        raise ConfigError(
+            f"The ViT takes {image.vit.size} pixels, the preprocessing gives {preprocessing.size}."
+        )
+
+
+class GLoRIAModel(nn.Module):
+    """Compares radiographs with texts, whole and word by word.
+
+    Fulfils `ZeroShotModel`, `PromptedModel`, `ImageTextModel`, `PhraseGrounder` and
+    `EntityMapper`.
+
+    Attributes:
+        prompts: the words of a query; the config's, until others are chosen.
+    """
+
+    def __init__(self, config: GLoRIAConfig, text_encoder: WordEncoder) -> None:
+        super().__init__()
+        self.config = config
+        self.image_encoder: nn.Module = config.image.build()
+        self.text_encoder = text_encoder
+        self.prompts = config.prompts
+
+    @classmethod
+    def from_config(cls, config: GLoRIAConfig, tokenizer: Tokenizer) -> "GLoRIAModel":
+        """A model with fresh weights."""
+        return cls(config, WordEncoder(config.text, tokenizer))
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """What the image side wants."""
+        return self.config.preprocessing
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """The word encoder's tokenizer."""
+        return self.text_encoder.tokenizer
+
+    @property
+    def max_tokens(self) -> int:
+        """The longest text that is read, special tokens included."""
+        return self.text_encoder.config.max_tokens
+
+    @torch.no_grad()
+    def encode_queries(self, queries: Sequence[Query]) -> EncodedQueries:
+        """Reads the prompts of each finding and of its absence."""
+        pairs = [self.prompts.pairs(query) for query in queries]
+        sides = [side for pair in pairs for side in pair]
+        texts = [text for side in sides for text in side]
+        owners = [number for number, side in enumerate(sides) for _ in side]
+        words = self.words(texts)
+        counted = self.config.comparison.counted(words, texts)
+        shown = torch.tensor([owners.index(2 * number) for number in range(len(pairs))])
+        names = [query.name for query in queries]
+        return EncodedQueries(
+            queries=tuple(queries),
+            features={
+                "words": filled(words.vectors, counted.shape[1]),
+                "counted": filled(counted, words.vectors.shape[1]),
+                "reports": words.reports,
+                "owners": torch.tensor(owners),
+                **self._shown(words.rows(shown.to(words.lengths.device)), names),
+            },
+        )
+
+    @torch.no_grad()
+    def answer(
+        self, radiographs: Float[Tensor, "batch channels height width"], queries: EncodedQueries
+    ) -> Answers:
+        """How much better the best prompt of presence fits than the best one of absence."""
+        found = {name: tensor.to(radiographs.device) for name, tensor in queries.features.items()}
+        features = self._features(radiographs)
+        fitting = self.fitting(features, found["words"], found["counted"], found["reports"])
+        sides = best_of(fitting, found["owners"], 2 * len(queries.queries))
+        present, absent = sides.unflatten(1, (-1, 2)).unbind(2)
+        grids = self._maps(features, found["map_words"], found["map_counted"], found["map_named"])
+        return Answers(scores=(present - absent).sigmoid(), grids=grids)
+
+    def fitting(
+        self,
+        features: ImageFeatures,
+        words: Float[Tensor, "prompts entries dim"],
+        counted: Bool[Tensor, "prompts entries"],
+        reports: Float[Tensor, "prompts dim"],
+    ) -> Float[Tensor, "batch prompts"]:
+        """How well each prompt fits each image, by the model's comparison."""
+        comparison = self.config.comparison
+        local = local_likeness(
+            features.tokens.float(),
+            words,
+            counted,
+            temperature=self.config.attention_temperature,
+            pooling=comparison.pooling,
+            captions_at_once=PROMPTS_AT_ONCE,
+        )
+        whole = F.normalize(features.pooled.float(), dim=1) @ F.normalize(reports, dim=1).T
+        return comparison.score(local, whole)
+
+    @torch.no_grad()
+    def embed_radiographs(
+        self, radiographs: Float[Tensor, "batch channels height width"]
+    ) -> Float[Tensor, "batch dim"]:
+        """The summary of each radiograph, as a unit vector."""
+        return F.normalize(self._features(radiographs).pooled.float(), dim=1)
+
+    @torch.no_grad()
+    def embed_reports(self, texts: Sequence[str]) -> Float[Tensor, "texts dim"]:
+        """The mean over the pieces of each text, as a unit vector."""
+        return F.normalize(self.words(texts).reports, dim=1)
+
+    def encode_phrases(self, phrases: Sequence[str]) -> EncodedPhrases:
+        """Each phrase as the vectors of its words."""
+        words = self.words(phrases)
+        return EncodedPhrases(
+            phrases=tuple(phrases),
+            vectors=F.normalize(words.reports, dim=1),
+            features=self._shown(words, phrases),
+        )
+
+    @torch.no_grad()
+    def ground(
+        self, radiographs: Float[Tensor, "batch channels height width"], phrases: EncodedPhrases
+    ) -> Float[Tensor, "batch phrases rows cols"]:
+        """The mean of the maps of a phrase's words."""
+        found = {name: tensor.to(radiographs.device) for name, tensor in phrases.features.items()}
+        return self._maps(
+            self._features(radiographs),
+            found["map_words"],
+            found["map_counted"],
+            found["map_named"],
+        )
+
+    @torch.no_grad()
+    def entity_maps(
+        self,
+        radiographs: Float[Tensor, "batch channels height width"],
+        texts: Sequence[EntityText],
+    ) -> Float[Tensor, "batch rows cols"]:
+        """The mean over the entities of each text of the maps of their words.
+
+        Source: ECAMP's entity-specific attention, as far as its paper tells; a text without
+        entities has a flat map.
+        """
+        features = self._features(radiographs)
+        words = self.words([text.text for text in texts])
+        maps = paired_maps(
+            features.tokens.float(),
+            words.vectors,
+            words.counted,
+            self.config.attention_temperature,
+        )
+        shares = self.entity_shares(texts, words.vectors.shape[1]).to(maps)
+        mean = (shares[:, None] @ maps)[:, 0]
+        flat = torch.full_like(mean, 1 / mean.shape[1])
+        named = (shares.sum(1) > 0)[:, None]
+        chosen = torch.where(named, mean, flat)
+        result: Tensor = chosen.unflatten(1, features.grid.shape[1:3])
+        return result
+
+    def entity_shares(
+        self, texts: Sequence[EntityText], entries: int
+    ) -> Float[Tensor, "texts entries"]:
+        """What the map of each word counts in the mean over entities; 0 of all others.
+
+        An entity's words share what it counts. One whose words were cut off counts nothing.
+        """
+        shares = torch.zeros(len(texts), entries)
+        for row, text in zip(shares, texts, strict=True):
+            members = self._members(text)
+            for places in members:
+                row[places] += 1 / (len(places) * len(members))
+        return shares
+
+    def words(self, texts: Sequence[str]) -> Words:
+        """Reads texts, cleaned as the model's were in training."""
+        cleaned = [self.config.cleaning.of(text) for text in texts]
+        return self.text_encoder.encode(cleaned)
+
+    def _members(self, text: EntityText) -> list[list[int]]:
+        """The entries of the words of each entity that has any."""
+        cleaned = self.config.cleaning.of(text.text).lower()
+        encoding = self.text_encoder.tokenizer.encode(cleaned)
+        entries = self.text_encoder.word_numbers(encoding.ids[: self.max_tokens - 1])
+        found = []
+        for entity in text.entities:
+            name = re.escape(self.config.cleaning.of(entity).lower())
+            match = re.search(rf"\b{name}\b", cleaned)
+            start, end = match.span() if match else (0, 0)
+            places = {
+                entry
+                for entry, (first, last) in zip(entries, encoding.offsets, strict=False)
+                if first < end and start < last
+            }
+            found.append(sorted(places))
+        return [places for places in found if places]
+
+    def _shown(self, words: Words, names: Sequence[str]) -> dict[str, Tensor]:
+        """The words whose maps are drawn, and those among which they compete."""
+        return {
+            "map_words": words.vectors,
+            "map_counted": words.counted,
+            "map_named": WordLengths().counted(words, names),
+        }
+
+    def _maps(
+        self,
+        features: ImageFeatures,
+        words: Float[Tensor, "texts entries dim"],
+        counted: Bool[Tensor, "texts entries"],
+        named: Bool[Tensor, "texts entries"],
+    ) -> Float[Tensor, "batch texts rows cols"]:
+        """The mean map of the named words of each text."""
+        places, temperature = features.tokens.float(), self.config.attention_temperature
+        shares = named.to(words) / named.sum(1, keepdim=True)
+        parts = [
+            (share[:, None] @ word_maps(places, some, these, temperature))[:, :, 0]
+            for some, these, share in zip(
+                words.split(PROMPTS_AT_ONCE),
+                counted.split(PROMPTS_AT_ONCE),
+                shares.split(PROMPTS_AT_ONCE),
+                strict=True,
+            )
+        ]
+        result: Tensor = torch.cat(parts, 1).unflatten(2, features.grid.shape[1:3])
+        return result
+
+    def _features(self, radiographs: Float[Tensor, "batch channels height width"]) -> ImageFeatures:
+        with evaluating(self):
+            features: ImageFeatures = self.image_encoder(radiographs)
+        return features
+
+
+def best_of(
+    fitting: Float[Tensor, "batch prompts"], owners: Int[Tensor, " prompts"], count: int
+) -> Float[Tensor, "batch owners"]:
+    """The largest value of each owner's prompts; 0 of an owner without any."""
+    start = fitting.new_zeros(len(fitting), count)
+    places = owners.expand(len(fitting), -1)
+    return start.scatter_reduce(1, places, fitting, "amax", include_self=False)
+
+
+def filled(entries: Tensor, longest: int) -> Tensor:
+    """Pads with zeros so that each text has at least so many entries."""
+    missing = max(0, longest - entries.shape[1])
+    padding = entries.new_zeros(len(entries), missing, *entries.shape[2:])
+    return torch.cat([entries, padding], 1)
+
+
+def standardised(scores: Float[Tensor, "images queries"]) -> Float[Tensor, "images queries"]:
+    """Each query's scores by their mean and deviation over the images given: GLoRIA's.
+
+    So classes can be compared with one another; a score then depends on the other images. One
+    image alone keeps its scores.
+    """
+    if len(scores) == 1:
+        return scores
+    spread: Tensor = scores.std(0, correction=0)
+    return (scores - scores.mean(0)) / spread
