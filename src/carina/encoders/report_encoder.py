@@ -79,12 +79,9 @@ class ReportEncoder(nn.Module):
                 f"The tokenizer has {tokenizer.get_vocab_size()} entries, more than the report "
                 f"encoder's vocabulary of {config.vocabulary}."
             )
-        padding = tokenizer.token_to_id("[PAD]")
-        if padding is None:
-            raise ModelError("The tokenizer lacks [PAD]; expected a WordPiece tokenizer of BERT.")
+        padding_of(tokenizer)
         self.config = config
         self.tokenizer = tokenizer
-        self._padding: int = padding
         sizes = BertSizes(
             vocabulary=config.vocabulary,
             width=config.width,
@@ -104,16 +101,7 @@ class ReportEncoder(nn.Module):
 
     def tokenize(self, texts: Sequence[str]) -> Tokens:
         """Texts as token ids, on the CPU; what is too long is cut and counted."""
-        limit = self.config.max_tokens
-        lists = [encoding.ids for encoding in self.tokenizer.encode_batch(list(texts))]
-        longest = max((len(ids) for ids in lists), default=0)
-        ids = torch.full((len(lists), min(limit, longest)), self._padding, dtype=torch.long)
-        mask = torch.zeros_like(ids)
-        for row, numbers in enumerate(lists):
-            kept = numbers[:limit]
-            ids[row, : len(kept)] = torch.tensor(kept)
-            mask[row, : len(kept)] = 1
-        return Tokens(ids=ids, mask=mask, cut=sum(len(numbers) > limit for numbers in lists))
+        return cut_tokens(self.tokenizer, texts, self.config.max_tokens)
 
     def hidden(self, tokens: Tokens) -> Float[Tensor, "texts tokens width"]:
         """Each token after the last layer; padding's mean nothing."""
@@ -149,3 +137,33 @@ class ReportEncoder(nn.Module):
         places = {text: number for number, text in enumerate(different)}
         order = torch.tensor([places[text] for text in texts], dtype=torch.long, device=device)
         return torch.cat(rows)[order]
+
+
+def cut_tokens(tokenizer: Tokenizer, texts: Sequence[str], limit: int) -> Tokens:
+    """Texts as token ids, on the CPU; what is longer than `limit` is cut and counted.
+
+    Raises:
+        ModelError: the tokenizer has no padding.
+    """
+    padding = padding_of(tokenizer)
+    lists = [encoding.ids for encoding in tokenizer.encode_batch(list(texts))]
+    longest = max((len(ids) for ids in lists), default=0)
+    ids = torch.full((len(lists), min(limit, longest)), padding, dtype=torch.long)
+    mask = torch.zeros_like(ids)
+    for row, numbers in enumerate(lists):
+        kept = numbers[:limit]
+        ids[row, : len(kept)] = torch.tensor(kept)
+        mask[row, : len(kept)] = 1
+    return Tokens(ids=ids, mask=mask, cut=sum(len(numbers) > limit for numbers in lists))
+
+
+def padding_of(tokenizer: Tokenizer) -> int:
+    """The id of padding.
+
+    Raises:
+        ModelError: there is none.
+    """
+    padding: int | None = tokenizer.token_to_id("[PAD]")
+    if padding is None:
+        raise ModelError("The tokenizer lacks [PAD]; expected a WordPiece tokenizer of BERT.")
+    return padding

@@ -21,6 +21,16 @@ def patches_of(
     return joined
 
 
+def picture_of(
+    patches: Float[Tensor, "batch patches pixels"], patch: int
+) -> Float[Tensor, "batch channels height width"]:
+    """Puts the squares of `patches_of` together again; there are as many down as across."""
+    side = round(patches.shape[1] ** 0.5)
+    cells = patches.unflatten(2, (patch, patch, -1)).unflatten(1, (side, side))
+    joined: Tensor = cells.permute(0, 5, 1, 3, 2, 4).flatten(4).flatten(2, 3)
+    return joined
+
+
 def normalised(
     patches: Float[Tensor, "batch patches pixels"],
 ) -> Float[Tensor, "batch patches pixels"]:
@@ -51,3 +61,26 @@ def reconstruction_loss(
     rows = removed.bool()
     error = (guessed[rows].float() - target[rows].float()).square().mean(-1).sum()
     return error, removed.sum().to(torch.float32)
+
+
+def weighted_squares(
+    guessed: Float[Tensor, "batch channels height width"],
+    target: Float[Tensor, "batch channels height width"],
+    weights: Float[Tensor, "batch 1 height width"],
+) -> Summed:
+    """Squared error of pictures, in which each pixel counts by its weight.
+
+    Source: Wang et al., arXiv:2312.13316, Eq. 5: the error given an attention map. The published
+    code has 1 in a square of the picture and 0 outside of it.
+
+    Args:
+        guessed: the guessed pictures.
+        target: what they should look like.
+        weights: >= 0.
+
+    Returns:
+        The sum over pictures of each one's mean over all pixels, and the number of pictures.
+    """
+    squares = (guessed.float() - target.float()).square().mean(1, keepdim=True)
+    count = torch.tensor(float(len(guessed)), device=guessed.device)
+    return (squares * weights).mean((1, 2, 3)).sum(), count

@@ -1,0 +1,231 @@
+"""How what is seen comes to the words: ECAMP's multi-scale context fusion, and MRM's addition.
+
+Source: Wang et al., arXiv:2312.13316, section 3.4 and Fig. 3, in the details of the published
+code: no output projection after the cross-attention, a perceptron at the end. Each way is a class.
+"""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from carina.encoders.bert import AddAndNorm, AttentionBlock, BertSizes, Widening
+from carina.errors import ModelError
+
+
+class GlobalContext(nn.Module):
+    """The mean of all patches through a linear layer, the same for every word."""
+
+    def __init__(self, sizes: BertSizes) -> None:
+        super().__init__()
+        self.mean = nn.Linear(sizes.width, sizes.width)
+
+    def forward(
+        self,
+        text: Float[Tensor, "batch tokens width"],
+        patches: Float[Tensor, "batch patches width"],
+    ) -> Float[Tensor, "batch 1 width"]:
+        """One vector an image."""
+        context: Tensor = self.mean(patches.mean(1, keepdim=True))
+        return context
+
+
+class LocalContext(nn.Module):
+    """Words look at patches: cross-attention without a projection behind it."""
+
+    def __init__(self, sizes: BertSizes) -> None:
+        super().__init__()
+        self.heads = sizes.heads
+        self.dropout = nn.Dropout(sizes.dropout)
+        self.query = nn.Linear(sizes.width, sizes.width)
+        self.key = nn.Linear(sizes.width, sizes.width)
+        self.value = nn.Linear(sizes.width, sizes.width)
+
+    def forward(
+        self,
+        text: Float[Tensor, "batch tokens width"],
+        patches: Float[Tensor, "batch patches width"],
+    ) -> Float[Tensor, "batch tokens width"]:
+        """What each word sees, with the fused kernel, which keeps no weights."""
+        seen: Tensor = F.scaled_dot_product_attention(
+            self._split(self.query(text)),
+            self._split(self.key(patches)),
+            self._split(self.value(patches)),
+            dropout_p=self.dropout.p if self.training else 0.0,
+        )
+        return seen.transpose(1, 2).flatten(2)
+
+    def weights(
+        self,
+        text: Float[Tensor, "batch tokens width"],
+        patches: Float[Tensor, "batch patches width"],
+    ) -> Float[Tensor, "batch heads tokens patches"]:
+        """The attention that `forward` pays: each word's weights add up to one."""
+        query, key = self._split(self.query(text)), self._split(self.key(patches))
+        logits: Tensor = query @ key.transpose(2, 3) * query.shape[-1] ** -0.5
+        return logits.softmax(-1)
+
+    def _split(
+        self, features: Float[Tensor, "batch tokens width"]
+    ) -> Float[Tensor, "batch heads tokens part"]:
+        heads: Tensor = features.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        return heads
+
+
+class BothContexts(nn.Module):
+    """What each word sees, and the mean of all patches."""
+
+    def __init__(self, sizes: BertSizes) -> None:
+        super().__init__()
+        self.local = LocalContext(sizes)
+        self.whole = GlobalContext(sizes)
+
+    def forward(
+        self,
+        text: Float[Tensor, "batch tokens width"],
+        patches: Float[Tensor, "batch patches width"],
+    ) -> Float[Tensor, "batch tokens width"]:
+        """Their sum."""
+        context: Tensor = self.local(text, patches) + self.whole(text, patches)
+        return context
+
+
+class ContextFusion(nn.Module):
+    """Words look at one another, then what is seen is added to them.
+
+    `attention`, `output` and the like are the parts of a BERT layer under its names.
+    """
+
+    def __init__(self, sizes: BertSizes, context: nn.Module) -> None:
+        super().__init__()
+        self.attention = AttentionBlock(sizes)
+        self.context = context
+        self.out_layer = AddAndNorm(sizes.width, sizes)
+        self.intermediate = Widening(sizes)
+        self.output = AddAndNorm(sizes.hidden, sizes)
+
+    def forward(
+        self,
+        words: Float[Tensor, "batch tokens width"],
+        seen: Bool[Tensor, "batch 1 1 tokens"],
+        patches: Float[Tensor, "batch patches width"],
+    ) -> Float[Tensor, "batch tokens width"]:
+        """Embedded words with what is seen.
+
+        Args:
+            words: of `Embeddings`.
+            seen: which tokens are words and no padding.
+            patches: of the image, at the width of the words, in any order.
+        """
+        text = self.attention(words, seen)
+        return self._added(self.context(text, patches), text)
+
+    def words_alone(
+        self,
+        words: Float[Tensor, "batch tokens width"],
+        seen: Bool[Tensor, "batch 1 1 tokens"],
+    ) -> Float[Tensor, "batch tokens width"]:
+        """The same where nothing is seen: what would be added is 0."""
+        text = self.attention(words, seen)
+        return self._added(torch.zeros_like(text), text)
+
+    def _added(
+        self,
+        context: Float[Tensor, "batch _ width"],
+        text: Float[Tensor, "batch tokens width"],
+    ) -> Float[Tensor, "batch tokens width"]:
+        fused = self.out_layer(context, text)
+        changed: Tensor = self.output(self.intermediate(fused), fused)
+        return changed
+
+    @property
+    def local(self) -> LocalContext:
+        """The part that looks at places.
+
+        Raises:
+            ModelError: there is none.
+        """
+        found = [part for part in self.context.modules() if isinstance(part, LocalContext)]
+        if not found:
+            raise ModelError(
+                "This model's words see the mean of the image and no places: it has no maps of "
+                "where they look. Ask one whose fusion has a local part."
+            )
+        return found[0]
+
+
+class MeanAddition(nn.Module):
+    """The mean of all patches is added to the embedded words, which is all: MRM."""
+
+    def forward(
+        self,
+        words: Float[Tensor, "batch tokens width"],
+        seen: Bool[Tensor, "batch 1 1 tokens"],
+        patches: Float[Tensor, "batch patches width"],
+    ) -> Float[Tensor, "batch tokens width"]:
+        """See `ContextFusion`."""
+        return words + patches.mean(1, keepdim=True)
+
+    def words_alone(
+        self,
+        words: Float[Tensor, "batch tokens width"],
+        seen: Bool[Tensor, "batch 1 1 tokens"],
+    ) -> Float[Tensor, "batch tokens width"]:
+        """The words as they are."""
+        return words
+
+    @property
+    def local(self) -> LocalContext:
+        """There is none.
+
+        Raises:
+            ModelError: always.
+        """
+        raise ModelError(
+            "This model adds the mean of the image to its words: it has no maps of where they "
+            "look. Ask one whose fusion has a local part."
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class GlobalAndLocal:
+    """Words see places and the whole: ECAMP."""
+
+    def build(self, sizes: BertSizes) -> ContextFusion:
+        """A fusion with fresh weights."""
+        return ContextFusion(sizes, BothContexts(sizes))
+
+
+@dataclass(frozen=True, kw_only=True)
+class GlobalOnly:
+    """Words see the whole: an ablation of ECAMP's Table 4."""
+
+    def build(self, sizes: BertSizes) -> ContextFusion:
+        """A fusion with fresh weights."""
+        return ContextFusion(sizes, GlobalContext(sizes))
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocalOnly:
+    """Words see places: an ablation of ECAMP's Table 4."""
+
+    def build(self, sizes: BertSizes) -> ContextFusion:
+        """A fusion with fresh weights."""
+        return ContextFusion(sizes, LocalContext(sizes))
+
+
+@dataclass(frozen=True, kw_only=True)
+class AddedMean:
+    """The whole is added to the embedded words: MRM.
+
+    Source: Zhou et al., ICLR 2023, as Wang et al. tell of it (arXiv:2312.13316, section 3.4).
+    """
+
+    def build(self, sizes: BertSizes) -> MeanAddition:
+        """A fusion, which has no weights."""
+        return MeanAddition()
+
+
+Fusion = GlobalAndLocal | GlobalOnly | LocalOnly | AddedMean
