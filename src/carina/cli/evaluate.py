@@ -12,10 +12,17 @@ EXAMPLES = (
     "carina evaluate runs/maco ms_cxr.parquet --task phrase-grounding --split all --out eval/said",
     "carina evaluate runs/maco cohort.parquet --task retrieval --out eval/found",
     "carina evaluate runs/kad covid.parquet --out eval/covid --query covid-19 --both-ways",
+    "carina evaluate runs/kad nih.parquet --out eval/nih --protocol kad/chestxray14",
 )
+
+WITH_PROTOCOL = frozenset(
+    {"model", "manifest", "out", "protocol", "root", "store", "replicates", "seed", "steps"}
+)
+"""What may be said beside --protocol; all else is the protocol's own."""
 
 
 def evaluate(
+    context: typer.Context,
     model: Annotated[Path, typer.Argument(help="Model folder, or the folder of a run.")],
     manifest: Annotated[Path, typer.Argument(help="Manifest with findings, boxes or masks.")],
     out: Annotated[Path, typer.Option(help="Folder of evaluation.json, predictions and page.")],
@@ -72,8 +79,33 @@ def evaluate(
     both_ways: Annotated[
         bool, typer.Option("--both-ways", help="Ask by name and by description, and compare.")
     ] = False,
+    protocol: Annotated[
+        str | None,
+        typer.Option(help="An evaluation of a paper, such as kad/chestxray14; `carina protocols`."),
+    ] = None,
+    steps: Annotated[
+        int | None, typer.Option(help="Length of a training (protocols that fine-tune).")
+    ] = None,
 ) -> None:
     """Measures a model: scores with 95% intervals, predictions, and a page to look at."""
+    if protocol is not None:
+        from carina.cli.by_protocol import evaluate_and_show, refuse_others
+
+        refuse_others(context, WITH_PROTOCOL)
+        evaluate_and_show(
+            protocol,
+            model,
+            manifest,
+            out,
+            root=root,
+            store=store,
+            replicates=replicates,
+            seed=seed,
+            steps=steps,
+        )
+        return
+    if steps is not None:
+        raise typer.BadParameter("--steps is for --protocol ones that fine-tune; leave it out.")
     from rich.console import Console
 
     import carina

@@ -1,0 +1,146 @@
+"""What `carina evaluate --protocol` and `carina reproduce` share: one protocol, carried out."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from carina.evaluation.protocol import FineTuned, Protocol
+    from carina.evaluation.protocol_run import How
+    from carina.evaluation.result import Evaluation
+    from carina.runs.finetune import FinetuneRequest
+    from carina.studies.manifest import Manifest
+
+
+def refuse_others(context: typer.Context, allowed: frozenset[str]) -> None:
+    """Refuses what is said beside a protocol that settles it.
+
+    Raises:
+        BadParameter: names what was said.
+    """
+    said = [
+        name
+        for name in context.params
+        if getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"
+        and name not in allowed
+    ]
+    if said:
+        flags = ", ".join(f"--{name.replace('_', '-')}" for name in said)
+        raise typer.BadParameter(
+            f"{flags}: a protocol settles this, so leave it out, or leave --protocol out."
+        )
+
+
+def evaluate_and_show(
+    name: str,
+    model: Path,
+    manifest: Path,
+    out: Path,
+    *,
+    root: Path | None,
+    store: Path | None,
+    replicates: int,
+    seed: int,
+    steps: int | None,
+) -> None:
+    """Carries out one protocol, writes what it found and prints it beside the paper."""
+    from rich.console import Console
+
+    from carina.evaluation.protocol_run import How
+    from carina.evaluation.protocol_table import protocol_lines, protocol_table
+    from carina.evaluation.protocols import protocol_named
+    from carina.evaluation.result import check_replaceable
+    from carina.studies.manifest import Manifest
+
+    protocol = protocol_named(name)
+    check_replaceable(out)
+    studies = Manifest.read(manifest, root)
+    how = How(replicates=replicates, seed=seed, store=store)
+    training = out.with_name(f"{out.name}-training")
+    evaluation, page = carried_out(protocol, model, studies, how, training, steps)
+    evaluation.save(out, page)
+    console = Console()
+    console.print(protocol_table(evaluation, protocol))
+    for line in protocol_lines(evaluation):
+        console.print(line, markup=False, highlight=False)
+    written = [str(out / "evaluation.json"), *([str(out / "index.html")] if page else [])]
+    typer.echo(f"Written: {', '.join(written)}")
+
+
+def carried_out(
+    protocol: "Protocol",
+    model: Path,
+    studies: "Manifest",
+    how: "How",
+    training: Path,
+    steps: int | None,
+) -> "tuple[Evaluation, str | None]":
+    """One protocol of one model: the evaluation, and its page where it has one.
+
+    Args:
+        protocol: what is carried out.
+        model: model folder.
+        studies: of one of the protocol's datasets.
+        how: what the caller may choose.
+        training: folder for the run of a protocol that fine-tunes; what is there is not done
+            again.
+        steps: length of a training; None for carina's own.
+    """
+    import carina
+    from carina.evaluation.protocol import FineTuned
+    from carina.evaluation.protocol_run import evaluate_by_protocol, prepared_manifest
+    from carina.evaluation.task_page import task_page
+    from carina.pages.report_page import render_report_page
+
+    if isinstance(protocol.task, FineTuned):
+        return fine_tuned(protocol, protocol.task, model, studies, how, training, steps), None
+    if steps is not None:
+        raise typer.BadParameter(f"--steps: {protocol.name} trains nothing; leave it out.")
+    network = carina.load(model).model
+    evaluation = evaluate_by_protocol(network, studies, protocol, how, model.as_posix())
+    page = task_page(evaluation, network, prepared_manifest(studies, protocol))
+    return evaluation, render_report_page(page)
+
+
+def fine_tuned(
+    protocol: "Protocol",
+    task: "FineTuned",
+    model: Path,
+    studies: "Manifest",
+    how: "How",
+    training: Path,
+    steps: int | None,
+) -> "Evaluation":
+    """Trains with the protocol's share of the labels, unless that is done, and measures."""
+    from carina.cli.finetune import evaluated
+    from carina.evaluation.protocol_run import prepared_manifest, told_of
+    from carina.models.folder import load_model
+    from carina.runs.finetune import finetune
+
+    prepared = prepared_manifest(studies, protocol)
+    request = finetune_request(task, how, steps)
+    (tuned,) = finetune([model], prepared, training, request, resume=True)
+    evaluation = evaluated(tuned, request)
+    told = (
+        f"Trained on {tuned.images:,} radiographs of {tuned.patients:,} patients, one seed."
+        if steps is None
+        else f"Trained on {tuned.images:,} radiographs for {steps:,} steps, one seed."
+    )
+    size = load_model(tuned.folder / "model").preprocessing.size
+    return told_of(evaluation, protocol, studies, size, (told,))
+
+
+def finetune_request(task: "FineTuned", how: "How", steps: int | None) -> "FinetuneRequest":
+    """The training in the words of `carina finetune`."""
+    from carina.cli.finetune import task_settings
+    from carina.evaluation.run import UNMENTIONED
+    from carina.runs.finetune import FinetuneRequest
+
+    return FinetuneRequest(
+        task=task.task,
+        names=task.names,
+        fractions=(task.fraction,),
+        stores=() if how.store is None else (how.store,),
+        settings=task_settings(steps, task.uncertain, UNMENTIONED["auto"], frozen=False),
+    )
