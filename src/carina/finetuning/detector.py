@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -193,13 +194,14 @@ def suppressed(
     A box is dropped if it overlaps one that is kept by more than `overlap` (IoU).
     """
     order = scores.argsort(descending=True, stable=True)
-    shared = pairwise_overlap(boxes[order])
+    # One look at the whole matrix: asking a tensor box by box costs more than the rest of a pass.
+    clashes = (pairwise_overlap(boxes[order]) > overlap).cpu().numpy()
     kept: list[int] = []
-    dropped = torch.zeros(len(order), dtype=torch.bool, device=boxes.device)
-    for place in range(len(order)):
-        if not bool(dropped[place]):
+    dropped = np.zeros(len(order), dtype=np.bool_)
+    for place, clash in enumerate(clashes):
+        if not dropped[place]:
             kept.append(place)
-            dropped |= shared[place] > overlap
+            dropped |= clash
     return order[torch.tensor(kept, dtype=torch.long, device=boxes.device)]
 
 
