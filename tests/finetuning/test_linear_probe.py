@@ -4,7 +4,7 @@ import torch
 from sklearn.linear_model import LogisticRegression
 
 from carina.errors import ConfigError, TrainingError
-from carina.finetuning.linear_probe import ProbeSettings, fit_probe, logistic
+from carina.finetuning.linear_probe import ProbeSettings, fit_own_probes, fit_probe, logistic
 
 
 @pytest.fixture
@@ -92,3 +92,20 @@ def test_features_that_are_no_numbers_end_in_a_clear_message() -> None:
     labels = torch.tensor([[0.0], [1.0], [0.0], [1.0]])
     with pytest.raises(TrainingError, match="finite"):
         logistic(features, labels, 0.1, 10)
+
+
+def test_each_finding_is_fitted_on_features_of_its_own(
+    data: tuple[torch.Tensor, torch.Tensor],
+) -> None:
+    features, labels = data
+    own = torch.stack([features, 100 * features.flip(1) + 7], dim=1)
+    settings = ProbeSettings(penalties=(0.1,), iterations=500)
+    probe = fit_own_probes((own, labels), (own, labels), settings)
+    for finding in range(2):
+        inputs = own[:, finding].double().numpy()
+        mean, deviation = inputs.mean(0), inputs.std(0)
+        oracle = LogisticRegression(C=1 / (0.1 * 120), tol=1e-10, max_iter=5000)
+        oracle.fit((inputs - mean) / deviation, labels[:, finding].numpy())
+        expected = oracle.decision_function((inputs - mean) / deviation)
+        logits = inputs @ probe.weight[finding].double().numpy() + float(probe.bias[finding])
+        np.testing.assert_allclose(logits, expected, atol=2e-3)

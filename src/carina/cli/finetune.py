@@ -112,18 +112,20 @@ def task_settings(
     """The defaults of every task, of another length or with a frozen encoder."""
     from dataclasses import replace
 
-    from carina.finetuning.classification import ClassificationSettings
+    from carina.finetuning.classification import ClassificationSettings, through_queries
     from carina.finetuning.detection import DetectionSettings
     from carina.finetuning.grading import GradingSettings
     from carina.finetuning.segmentation import SegmentationSettings
     from carina.runs.job import TaskSettings
 
     classification = ClassificationSettings(frozen=frozen)
+    queries = replace(through_queries(), frozen=frozen)
     segmentation = SegmentationSettings(frozen=frozen)
     detection = DetectionSettings(frozen=frozen)
     grading = GradingSettings(frozen=frozen)
     if steps is not None:
         classification = replace(classification, training=of_length(classification.training, steps))
+        queries = replace(queries, training=of_length(queries.training, steps))
         segmentation = replace(segmentation, training=of_length(segmentation.training, steps))
         detection = replace(detection, training=of_length(detection.training, steps))
         grading = replace(grading, training=of_length(grading.training, steps))
@@ -131,6 +133,7 @@ def task_settings(
         uncertainty=uncertain,
         unmentioned=unmentioned,
         classification=classification,
+        query_classification=queries,
         segmentation=segmentation,
         detection=detection,
         grading=grading,
@@ -180,6 +183,7 @@ def evaluated(tuned: "Tuned", request: "FinetuneRequest") -> "Evaluation":
     from carina.evaluation.result import Evaluation
     from carina.evaluation.tuned import evaluate_tuned
     from carina.finetuning.classifier import Classifier
+    from carina.finetuning.query_classifier import QueryClassifier
     from carina.models.load import load
     from carina.pages.report_page import render_report_page
 
@@ -195,7 +199,7 @@ def evaluated(tuned: "Tuned", request: "FinetuneRequest") -> "Evaluation":
         store=tuned.store,
         model_name=tuned.folder.as_posix(),
     )
-    if isinstance(network, Classifier):
+    if isinstance(network, Classifier | QueryClassifier):
         title = f"Fine-tuned {tuned.start}"
         page = evaluation_page(evaluation, network, tuned.manifest, title=title)
         evaluation.save(folder, render_report_page(page))

@@ -141,7 +141,7 @@ class QueryDecoder(nn.Module):
         """Builds the layers; tokens and queries are normalised first where `norms_inputs`."""
         super().__init__()
         self.config = config
-        self._norms_inputs = norms_inputs
+        self.norms_inputs = norms_inputs
         self.layers = nn.ModuleList(QueryLayer(config) for _ in range(config.layers))
         self.norm = nn.LayerNorm(config.dim)
         for name, parameter in self.named_parameters():
@@ -180,7 +180,7 @@ class QueryDecoder(nn.Module):
 
     def _seen(self, features: Float[Tensor, "*rows dim"]) -> Float[Tensor, "*rows dim"]:
         """What the layers get to see of tokens or queries."""
-        seen: Tensor = self.norm(features) if self._norms_inputs else features
+        seen: Tensor = self.norm(features) if self.norms_inputs else features
         return seen
 
     @property

@@ -1,6 +1,6 @@
 """Fine-tuning for classification: the loss, its defaults, and the best epoch by validation."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from carina.finetuning.pictures import (
     pictures_of,
     plain_pictures_of,
 )
+from carina.finetuning.query_classifier import QueryClassifier
 from carina.imaging.augmentation import NoAugmentation, WarpAugmentation
 from carina.imaging.store import ImageStore
 from carina.losses.multilabel import multilabel_loss
@@ -56,6 +57,13 @@ class ClassificationSettings:
     frozen: bool = False
 
 
+def through_queries() -> ClassificationSettings:
+    """The same through a query network: a tenth of the rate, for all of it is trained already."""
+    settings = ClassificationSettings()
+    optimiser = AdamW(rate=1e-4, weight_decay=0.05, layers=LayerwiseDecay(factor=0.75))
+    return replace(settings, training=replace(settings.training, optimiser=optimiser))
+
+
 class ClassificationObjective(nn.Module):
     """Masked binary cross entropy of a classifier; an `Objective`."""
 
@@ -64,7 +72,7 @@ class ClassificationObjective(nn.Module):
 
     def __init__(
         self,
-        model: Classifier,
+        model: Classifier | QueryClassifier,
         labels: Float[np.ndarray, "images findings"],
         settings: ClassificationSettings,
     ) -> None:
@@ -104,7 +112,9 @@ def present_weights(
 class LabelValidation:
     """The validation part, scored by mean AUC."""
 
-    def __init__(self, model: Classifier, images: LabelledImages, store: ImageStore) -> None:
+    def __init__(
+        self, model: Classifier | QueryClassifier, images: LabelledImages, store: ImageStore
+    ) -> None:
         self.model = model
         self.images = images
         self.batches = ImageBatches(images.keys, images.studies, store, 32, seed=0)

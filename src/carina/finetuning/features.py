@@ -1,6 +1,6 @@
 """Features of a frozen encoder, computed once for each image."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -37,14 +37,40 @@ def frozen_features(
         title: of the progress bar.
     """
     fast: Any = Fused().of(encoder)
+
+    def mean_of_grid(pictures: Tensor) -> Tensor:
+        features: ImageFeatures = fast.features(pictures)
+        return features.grid.float().mean((1, 2))
+
+    with evaluating(encoder):
+        return over_stored(mean_of_grid, preprocessing, store, keys, device, title)
+
+
+@torch.no_grad()
+def over_stored(
+    of_pictures: Callable[[Tensor], Tensor],
+    preprocessing: Preprocessing,
+    store: ImageStore,
+    keys: Sequence[str],
+    device: torch.device,
+    title: str,
+) -> Float[Tensor, "images *features"]:
+    """What a function says of every stored picture, in batches, on the CPU.
+
+    Args:
+        of_pictures: takes [batch channels size size] and gives a row for each.
+        preprocessing: how pictures are prepared for it.
+        store: the pictures.
+        keys: which, in this order.
+        device: where the function works.
+        title: of the progress bar.
+    """
     starts = range(0, len(keys), BATCH)
     parts: list[Tensor] = []
-    with evaluating(encoder):
-        for start in progress(starts, title, len(starts)):
-            pictures = [
-                prepare(store[key].astype("float32") / 255, preprocessing)[0]
-                for key in keys[start : start + BATCH]
-            ]
-            features: ImageFeatures = fast.features(torch.stack(pictures).to(device))
-            parts.append(features.grid.float().mean((1, 2)).cpu())
+    for start in progress(starts, title, len(starts)):
+        pictures = [
+            prepare(store[key].astype("float32") / 255, preprocessing)[0]
+            for key in keys[start : start + BATCH]
+        ]
+        parts.append(of_pictures(torch.stack(pictures).to(device)).cpu())
     return torch.cat(parts)

@@ -4,7 +4,7 @@ The features are computed once, and the regression is solved to its end instead 
 trained for so many epochs: nothing depends on a learning rate, so every start is treated alike.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -71,6 +71,58 @@ def fit_probe(
         penalties=tuple(ordered[place] for place in chosen),
         validation_auc=tuple(float(tried[chosen[row], row]) for row in rows),
     )
+
+
+def fit_own_probes(
+    train: tuple[Float[Tensor, "images findings dim"], Float[Tensor, "images findings"]],
+    validate: tuple[Float[Tensor, "others findings dim"], Float[Tensor, "others findings"]],
+    settings: ProbeSettings | None = None,
+) -> Probe:
+    """Fits every finding on features of its own, as a query network gives them.
+
+    Features are standardised over the known training images; the weights returned are for
+    features as they come.
+
+    Args:
+        train: features of each finding, and labels 1, 0 or nan (unknown).
+        validate: the same of images that no weight is fitted on.
+        settings: by default `ProbeSettings()`.
+
+    Raises:
+        TrainingError: a regression does not end in finite weights.
+    """
+    probes = [
+        fit_standardised(
+            (train[0][:, place].double(), train[1][:, place : place + 1]),
+            (validate[0][:, place].double(), validate[1][:, place : place + 1]),
+            settings,
+        )
+        for place in range(train[1].shape[1])
+    ]
+    return Probe(
+        weight=torch.cat([probe.weight for probe in probes]),
+        bias=torch.cat([probe.bias for probe in probes]),
+        penalties=tuple(value for probe in probes for value in probe.penalties),
+        validation_auc=tuple(value for probe in probes for value in probe.validation_auc),
+    )
+
+
+def fit_standardised(
+    train: tuple[Float[Tensor, "images dim"], Float[Tensor, "images findings"]],
+    validate: tuple[Float[Tensor, "others dim"], Float[Tensor, "others findings"]],
+    settings: ProbeSettings | None,
+) -> Probe:
+    """A probe on features of mean 0 and deviation 1 in training, told for features as they come."""
+    mean, deviation = train[0].mean(0), train[0].std(0, unbiased=False)
+    deviation = torch.where(deviation > 1e-6 * train[0].abs().amax(0), deviation, 1.0)
+    probe = fit_probe(
+        ((train[0] - mean) / deviation, train[1]),
+        ((validate[0] - mean) / deviation, validate[1]),
+        settings,
+    )
+    weight = probe.weight.double() / deviation
+    bias = probe.bias.double() - weight @ mean
+    return replace(probe, weight=weight.float(), bias=bias.float())
 
 
 def logistic(

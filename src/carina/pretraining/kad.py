@@ -85,6 +85,19 @@ class KADModel(TwoEncoders[KADConfig]):
         logits: Tensor = self.head(self.dropout(decoded.features))
         return logits
 
+    @property
+    def presence(self) -> nn.Linear:
+        """Absent (0) and present (1), from what the query network found out."""
+        return self.head
+
+    @torch.no_grad()
+    def query_vectors(self, queries: Sequence[Query]) -> Float[Tensor, "queries dim"]:
+        """Queries as the query network takes them."""
+        vectors: Tensor = self.query_norm(
+            self.text_encoder.encode([query.text for query in queries])
+        )
+        return vectors
+
     @torch.no_grad()
     def encode_queries(self, queries: Sequence[Query]) -> EncodedQueries:
         """Embeds queries and does all of the decoder that no picture is needed for."""

@@ -137,6 +137,20 @@ class MedKLIPModel(TwoEncoders[MedKLIPConfig]):
         decoded: Decoded = self.decoder(memory, self.queries(features))
         return decoded
 
+    @property
+    def presence(self) -> nn.Linear:
+        """Absent (0) and present (1), from what the query network found out."""
+        return self.existence
+
+    @torch.no_grad()
+    def query_vectors(self, queries: Sequence[Query]) -> Float[Tensor, "queries dim"]:
+        """Queries as the query network takes them.
+
+        Raises:
+            KnowledgeError: a finding has no description, neither its own nor one that is known.
+        """
+        return self.queries(self._embedded([self._text(query) for query in queries]))
+
     @torch.no_grad()
     def encode_queries(self, queries: Sequence[Query]) -> EncodedQueries:
         """Embeds queries and does all of the decoder that no picture is needed for.

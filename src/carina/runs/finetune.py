@@ -108,13 +108,16 @@ def finetune(
     Raises:
         ManifestError: a part is missing, a patient stands in two parts, or a fraction lacks
             examples of a finding.
-        ModelError: a folder holds no model with an image encoder.
+        ModelError: a folder holds no model with an image encoder, or, where the task asks
+            through one, without a query network.
         CheckpointError: `out` holds a run of something else, or one and `resume` is not set.
     """
     if request.folds is None:
         check_parts(manifest)
     names = tuple(canonical(name) for name in request.names)
     starts = opened_starts(models, random_start=random_start)
+    for start in starts:
+        TASKS[request.task].accepts(start)
     open_record(out, manifest, request, starts, resume=resume)
     store = store_for(manifest, starts, out, request.stores)
     draws = all_draws(manifest, names, store, request)

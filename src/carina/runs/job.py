@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from carina.errors import ConfigError
-from carina.finetuning.classification import ClassificationSettings
+from carina.finetuning.classification import ClassificationSettings, through_queries
 from carina.finetuning.detection import DetectionSettings
 from carina.finetuning.grading import GradingSettings
 from carina.finetuning.labels import UNCERTAINTY, LabelledImages
@@ -32,6 +32,7 @@ class TaskSettings:
     uncertainty: str = "ignore"
     unmentioned: Unmentioned = absent_where_only_presence_is_listed
     classification: ClassificationSettings = field(default_factory=ClassificationSettings)
+    query_classification: ClassificationSettings = field(default_factory=through_queries)
     probe: ProbeSettings = field(default_factory=ProbeSettings)
     segmentation: SegmentationSettings = field(default_factory=SegmentationSettings)
     detection: DetectionSettings = field(default_factory=DetectionSettings)

@@ -15,6 +15,7 @@ from carina.encoders.resnet import ResNetConfig
 from carina.encoders.vit import ViTConfig
 from carina.errors import ConfigError, ModelError
 from carina.finetuning.classifier import HasImageEncoder
+from carina.finetuning.query_classifier import HasQueryNetwork
 from carina.imaging.preprocessing import Preprocessing
 from carina.models.folder import load_model
 
@@ -24,9 +25,14 @@ RANDOM = "random"
 
 @dataclass(frozen=True, kw_only=True)
 class Start:
-    """A pre-trained image encoder: its name in tables, its config and its weights."""
+    """A pre-trained image encoder: its name in tables, its config and its weights.
+
+    `path` is the folder that it came out of; `pretrained` is False for fresh weights.
+    """
 
     name: str
+    path: Path
+    pretrained: bool
     image: ResNetConfig | ViTConfig | MaskedViTConfig
     preprocessing: Preprocessing
     weights: Mapping[str, torch.Tensor]
@@ -50,7 +56,7 @@ def opened_starts(models: Sequence[Path], *, random_start: bool) -> list[Start]:
         first = starts[0]
         torch.manual_seed(0)
         fresh = first.image.build().state_dict()
-        starts.append(replace(first, name=RANDOM, weights=fresh, digest=RANDOM))
+        starts.append(replace(first, name=RANDOM, pretrained=False, weights=fresh, digest=RANDOM))
     names = [start.name for start in starts]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
@@ -77,11 +83,41 @@ def opened_start(path: Path) -> Start:
     image_config: Any = model.image_encoder.config
     return Start(
         name=slug(path),
+        path=path,
+        pretrained=True,
         image=image_config,
         preprocessing=model.preprocessing,
         weights=weights,
         digest=digest_of_weights(weights),
     )
+
+
+def query_network_of(start: Start) -> HasQueryNetwork:
+    """The model that a start came out of, with its query network.
+
+    Raises:
+        ModelError: it has none.
+    """
+    model: Any = load_model(start.path)
+    if not isinstance(model, HasQueryNetwork):
+        raise ModelError(
+            f"{start.path}: holds a {type(model).__name__}, which has no query network; expected "
+            "a KAD or MedKLIP model. Fine-tune it with the task classification or linear-probe."
+        )
+    return model
+
+
+def any_start(start: Start) -> None:
+    """Tasks that need an image encoder alone take every start."""
+
+
+def start_with_queries(start: Start) -> None:
+    """Refuses a start that has no query network.
+
+    Raises:
+        ModelError: says what to do with it instead.
+    """
+    query_network_of(start)
 
 
 def slug(path: Path) -> str:

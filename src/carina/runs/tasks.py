@@ -21,11 +21,14 @@ from carina.finetuning.outlines import (
 )
 from carina.imaging.store import ImageStore
 from carina.runs.job import Job, KnownImages, TaskSettings
+from carina.runs.starts import Start, any_start, start_with_queries
 from carina.runs.tuning import (
     classification,
     detection,
     grading,
     linear_probe,
+    query_classification,
+    query_probe,
     segmentation,
     severity,
 )
@@ -49,11 +52,15 @@ class TruthKind:
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """A task: the truth that it is trained on, how a model is tuned, with which settings."""
+    """A task: the truth that it is trained on, how a model is tuned, with which settings.
+
+    `accepts` raises for a start that the task cannot begin with.
+    """
 
     truth: TruthKind
     tune: Callable[[Job], nn.Module]
     settings: Callable[[TaskSettings], object]
+    accepts: Callable[[Start], None] = any_start
 
 
 def labels_of(
@@ -133,6 +140,18 @@ TASKS: dict[str, Task] = {
         truth=LABELS, tune=classification, settings=lambda settings: settings.classification
     ),
     "linear-probe": Task(truth=LABELS, tune=linear_probe, settings=lambda settings: settings.probe),
+    "query-classification": Task(
+        truth=LABELS,
+        tune=query_classification,
+        settings=lambda settings: settings.query_classification,
+        accepts=start_with_queries,
+    ),
+    "query-probe": Task(
+        truth=LABELS,
+        tune=query_probe,
+        settings=lambda settings: settings.probe,
+        accepts=start_with_queries,
+    ),
     "segmentation": Task(
         truth=MASKS, tune=segmentation, settings=lambda settings: settings.segmentation
     ),

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
@@ -11,20 +12,26 @@ from torch import nn
 
 from carina.files import atomic_path, write_text
 from carina.finetuning.best import BestByValidation
-from carina.finetuning.classification import ClassificationObjective, LabelValidation
+from carina.finetuning.classification import (
+    ClassificationObjective,
+    ClassificationSettings,
+    LabelValidation,
+)
 from carina.finetuning.classifier import Classifier, ClassifierConfig
 from carina.finetuning.detection import BoxValidation, DetectionObjective
 from carina.finetuning.detector import Detector, DetectorConfig
-from carina.finetuning.features import frozen_features
+from carina.finetuning.features import frozen_features, over_stored
 from carina.finetuning.grader import Grader, GraderConfig, Grades, Scale
 from carina.finetuning.grading import GradingObjective, SeverityValidation, grades_of, scale_of
-from carina.finetuning.linear_probe import fit_probe
+from carina.finetuning.linear_probe import Probe, fit_own_probes, fit_probe
 from carina.finetuning.outlines import OutlinedBatches, OutlinedImages
+from carina.finetuning.query_classifier import QueryClassifier, QueryClassifierConfig
 from carina.finetuning.segmentation import MaskValidation, SegmentationObjective
 from carina.finetuning.segmenter import Segmenter, SegmenterConfig
 from carina.imaging.building import build_store
 from carina.imaging.store import ImageStore
 from carina.runs.job import Job
+from carina.runs.starts import query_network_of
 from carina.runs.stores import tell_unreadable
 from carina.studies.batches import ImageBatches
 from carina.training.loop import Training, train
@@ -47,23 +54,54 @@ def linear_probe(job: Job) -> nn.Module:
         job.settings.probe,
     )
     model.head.load_state_dict({"weight": fitted.weight, "bias": fitted.bias})
+    write_probe(job, fitted)
+    return model
+
+
+def write_probe(job: Job, fitted: Probe) -> None:
+    """Writes which penalties were chosen, and the AUC that chose them."""
     write_text(
         job.folder / "probe.json",
         json.dumps({"penalties": fitted.penalties, "validation_auc": fitted.validation_auc}),
     )
-    return model
 
 
 def classification(job: Job) -> nn.Module:
     """Trains encoder and head, and keeps the best step by validation."""
-    settings = job.settings.classification
     model = begun(job, Classifier, classifier_config(job))
     model.scale.fit(features_of(job, job.train.keys))
+    return trained_classifier(job, model, job.settings.classification)
+
+
+def trained_classifier(
+    job: Job, model: Classifier | QueryClassifier, settings: ClassificationSettings
+) -> nn.Module:
+    """Trains a classifier of either kind, and keeps the best step by validation."""
     objective = ClassificationObjective(model, job.train.labels, settings)
     validation = LabelValidation(model, job.validate, job.store)
     batches = image_batches(job, settings.training)
     train_job(job, model, objective, batches, settings.training, validation.score)
     return model
+
+
+def query_probe(job: Job) -> nn.Module:
+    """Fits each finding on what a frozen query network finds out about it."""
+    model = begun_query_classifier(job)
+    fitted = fit_own_probes(
+        (found_of(job, model, job.train.keys), torch.from_numpy(job.train.labels)),
+        (found_of(job, model, job.validate.keys), torch.from_numpy(job.validate.labels)),
+        job.settings.probe,
+    )
+    with torch.no_grad():
+        model.weight.copy_(fitted.weight)
+        model.bias.copy_(fitted.bias)
+    write_probe(job, fitted)
+    return model
+
+
+def query_classification(job: Job) -> nn.Module:
+    """Trains encoder and query network (frozen: the query network alone)."""
+    return trained_classifier(job, begun_query_classifier(job), job.settings.query_classification)
 
 
 def segmentation(job: Job) -> nn.Module:
@@ -139,26 +177,74 @@ def begun(job: Job, kind: Callable[[Config], Model], config: Config) -> Model:
     return model
 
 
+def begun_query_classifier(job: Job) -> QueryClassifier:
+    """A query classifier that begins with the start's encoder and query network.
+
+    A start that knows nothing has a fresh query network of the same arrangement.
+    """
+    network = query_network_of(job.start)
+    config = QueryClassifierConfig(
+        image=job.start.image,
+        preprocessing=job.start.preprocessing,
+        findings=job.names,
+        decoder=network.decoder.config,
+        norms_inputs=network.decoder.norms_inputs,
+    )
+    model = begun(job, QueryClassifier, config)
+    if job.start.pretrained:
+        model.take_network(network)
+    return model
+
+
 def image_batches(job: Job, settings: TrainingSettings) -> ImageBatches:
     """The training images in the order of the job's seed."""
     return ImageBatches(job.train.keys, job.train.studies, job.store, settings.batch_size, job.seed)
 
 
 def features_of(job: Job, keys: Sequence[str]) -> torch.Tensor:
-    """Features of the images, from the file that earlier jobs of this start have left."""
-    path = job.out / job.start.name / "features.safetensors"
-    kept = load_file(path) if path.exists() else {}
-    missing = [key for key in keys if key not in kept]
-    if missing:
-        made = frozen_features(
-            job.start.encoder().to(device_of()).eval(),
+    """Features of the images, by the start's frozen encoder."""
+
+    def made(missing: Sequence[str]) -> torch.Tensor:
+        encoder = job.start.encoder().to(device_of()).eval()
+        return frozen_features(
+            encoder, job.start.preprocessing, job.store, missing, device_of(), title_of(job)
+        )
+
+    return kept_features(job.out / job.start.name / "features.safetensors", keys, made)
+
+
+def found_of(job: Job, model: QueryClassifier, keys: Sequence[str]) -> torch.Tensor:
+    """What the start's frozen query network finds out about each finding on the images."""
+
+    def made(missing: Sequence[str]) -> torch.Tensor:
+        asked = model.to(device_of())
+        return over_stored(
+            lambda pictures: asked.found(pictures)[0],
             job.start.preprocessing,
             job.store,
             missing,
             device_of(),
-            f"Features of {job.start.name}",
+            title_of(job),
         )
-        kept |= dict(zip(missing, made.unbind(), strict=True))
+
+    seed = "" if job.start.pretrained else f"_seed{job.seed}"  # a fresh network is of a seed
+    path = job.out / job.start.name / f"query_features{seed}.safetensors"
+    return kept_features(path, keys, made)
+
+
+def title_of(job: Job) -> str:
+    """Of the progress bar while features are made."""
+    return f"Features of {job.start.name}"
+
+
+def kept_features(
+    path: Path, keys: Sequence[str], made: Callable[[Sequence[str]], torch.Tensor]
+) -> torch.Tensor:
+    """Features of the images, from the file that earlier jobs of this start have left."""
+    kept = load_file(path) if path.exists() else {}
+    missing = [key for key in keys if key not in kept]
+    if missing:
+        kept |= dict(zip(missing, made(missing).unbind(), strict=True))
         with atomic_path(path) as temporary:
             save_file({key: value.clone() for key, value in kept.items()}, temporary)
     return torch.stack([kept[key] for key in keys])
