@@ -104,9 +104,10 @@ def word_maps(
     Returns:
         Maps that sum to 1 over the cells.
     """
-    products = (places @ words.flatten(0, 1).T).unflatten(2, words.shape[:2])
-    shares = products.masked_fill(~counted, -torch.inf).softmax(3)
-    maps: Tensor = (temperature * shares).softmax(1).permute(0, 2, 3, 1)
+    # Cells last: they are many, and a softmax over what lies together in memory is the fast one.
+    products = (words.flatten(0, 1) @ places.transpose(1, 2)).unflatten(1, words.shape[:2])
+    shares = products.masked_fill(~counted[:, :, None], -torch.inf).softmax(2)
+    maps: Tensor = (temperature * shares).softmax(3)
     return maps
 
 
@@ -117,9 +118,9 @@ def paired_maps(
     temperature: float,
 ) -> Float[Tensor, "pairs words cells"]:
     """The same, each image with its own caption only."""
-    products = places @ words.transpose(1, 2)
-    shares = products.masked_fill(~counted[:, None], -torch.inf).softmax(2)
-    maps: Tensor = (temperature * shares).softmax(1).transpose(1, 2)
+    products = words @ places.transpose(1, 2)
+    shares = products.masked_fill(~counted[:, :, None], -torch.inf).softmax(1)
+    maps: Tensor = (temperature * shares).softmax(2)
     return maps
 
 
@@ -132,7 +133,9 @@ def word_cosines(
     """The cosine of each word with what it finds in each image; arguments as of `word_maps`."""
     maps = word_maps(places, words, counted, temperature)
     found = (maps.flatten(1, 2) @ places).unflatten(1, maps.shape[1:3])
-    cosines: Tensor = F.cosine_similarity(found, words, dim=3, eps=SHORTEST)
+    products = torch.linalg.vecdot(found, words.expand_as(found))
+    lengths = torch.linalg.vector_norm(found, dim=3).clamp_min(SHORTEST)
+    cosines: Tensor = products / (lengths * words.norm(dim=2).clamp_min(SHORTEST))
     return cosines
 
 

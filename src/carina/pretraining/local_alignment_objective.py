@@ -1,10 +1,10 @@
 """What GLoRIA minimises: the contrast of places and words, and that of image and report."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from carina.encoders.features import ImageFeatures
@@ -74,6 +74,21 @@ class GLoRIALosses:
             )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Captions:
+    """The captions of a batch: each different one once, and for each draw the one of each image."""
+
+    words: Words
+    rows: Int[Tensor, "draws batch"]
+
+    def to(self, kind: torch.dtype) -> "Captions":
+        """The same in another precision."""
+        words = replace(
+            self.words, vectors=self.words.vectors.to(kind), reports=self.words.reports.to(kind)
+        )
+        return replace(self, words=words)
+
+
 class GLoRIAObjective(nn.Module):
     """A GLoRIA model in training on radiographs and the captions of their reports."""
 
@@ -103,8 +118,8 @@ class GLoRIAObjective(nn.Module):
         )
         return self.terms(features, self.captions(batch), first=batch.places.start)
 
-    def captions(self, batch: ImageBatch) -> list[Words]:
-        """For each draw the words of each row's caption; equal captions are read once."""
+    def captions(self, batch: ImageBatch) -> Captions:
+        """The captions drawn for each row; equal ones are read once."""
         drawn = [
             self.settings.draw.texts(
                 self.pieces[row], seed=batch.seed, step=batch.step, place=number
@@ -113,75 +128,66 @@ class GLoRIAObjective(nn.Module):
         ]
         different = [*dict.fromkeys(text for texts in drawn for text in texts)]
         numbers = {text: number for number, text in enumerate(different)}
+        rows = torch.tensor([[numbers[text] for text in texts] for texts in drawn])
         encoder = self.model.text_encoder
         words: Words = encoder(encoder.tokenize(different).to(batch.pixels.device))
-        rows = torch.tensor([[numbers[text] for text in texts] for texts in drawn])
-        return [words.rows(column.to(batch.pixels.device)) for column in rows.T]
+        return Captions(words=words, rows=rows.T.to(batch.pixels.device))
 
-    def terms(self, features: ImageFeatures, captions: Sequence[Words], *, first: int) -> Losses:
+    def terms(self, features: ImageFeatures, captions: Captions, *, first: int) -> Losses:
         """The terms of features and captions that are given.
 
         Args:
             features: of this process's images.
-            captions: one draw or more, each with a caption for each image.
+            captions: theirs.
             first: place of the first image in the global batch.
         """
         settings = self.settings
         with torch.autocast(features.pooled.device.type, enabled=False):
-            images = widened(features)
-            local = [self.local(images, words, first=first) for words in captions]
+            wide = torch.promote_types(features.pooled.dtype, torch.float32)
+            places, summaries = features.tokens.to(wide), features.pooled.to(wide)
+            to_words, to_image = self.local(places, captions.to(wide), first=first)
+            reports = captions.words.reports.to(wide)
             whole = [
                 cosine_contrast(
-                    images.pooled,
-                    words.reports.to(images.pooled),
-                    gather_rows(images.pooled),
-                    gather_rows(words.reports.to(images.pooled)),
+                    *(summaries, reports[rows], gather_rows(summaries), gather_rows(reports[rows])),
                     first=first,
                     temperature=1 / settings.scale,
                 )
-                for words in captions
+                for rows in captions.rows
             ]
-        to_words, to_places = zip(*local, strict=True)
         return {
             "image_to_words": term(to_words, settings.local_weight),
-            "words_to_image": term(to_places, settings.local_weight),
+            "words_to_image": term(to_image, settings.local_weight),
             "contrast": term(whole, settings.global_weight),
         }
 
-    def local(self, images: ImageFeatures, words: Words, *, first: int) -> tuple[Summed, Summed]:
-        """The contrast of places and words, to captions and to images."""
-        vectors = words.vectors.to(images.pooled)
-        mine = self.likeness(images.tokens, vectors, words)
+    def local(
+        self, places: Float[Tensor, "local cells dim"], captions: Captions, *, first: int
+    ) -> tuple[list[Summed], list[Summed]]:
+        """For each draw the contrast of places and words, to captions and to images."""
+        mine = self.likeness(places, captions.words)
         if place().processes == 1:
-            return matched(mine, first=first), matched(mine.T, first=first)
-        everything = gathered_words(words, vectors, self.model.max_tokens)
-        places = gather_rows(images.tokens.flatten(1)).unflatten(1, images.tokens.shape[1:])
-        to_words = self.likeness(images.tokens, everything.vectors, everything)
-        to_places = self.likeness(places, vectors, words)
-        return matched(to_words, first=first), matched(to_places.T, first=first)
+            logits = [mine[:, rows] for rows in captions.rows]
+            to_words = [matched(one, first=first) for one in logits]
+            return to_words, [matched(one.T, first=first) for one in logits]
+        everything = gather_rows(places.flatten(1)).unflatten(1, places.shape[1:])
+        theirs = self.likeness(everything, captions.words)
+        others = [gathered_words(captions, rows, self.model.max_tokens) for rows in captions.rows]
+        to_words = [matched(self.likeness(places, words), first=first) for words in others]
+        return to_words, [matched(theirs[:, rows].T, first=first) for rows in captions.rows]
 
     def likeness(
-        self,
-        places: Float[Tensor, "images cells dim"],
-        vectors: Float[Tensor, "captions entries dim"],
-        words: Words,
+        self, places: Float[Tensor, "images cells dim"], words: Words
     ) -> Float[Tensor, "images captions"]:
         """Scaled for the softmax."""
-        settings = self.settings
-        return settings.scale * local_likeness(
+        return self.settings.scale * local_likeness(
             places,
-            vectors,
+            words.vectors,
             words.counted,
             temperature=self.model.config.attention_temperature,
-            pooling=settings.pooling,
-            captions_at_once=settings.captions_at_once,
+            pooling=self.settings.pooling,
+            captions_at_once=self.settings.captions_at_once,
         )
-
-
-def widened(features: ImageFeatures) -> ImageFeatures:
-    """The same in float32 or more, whatever the precision around it."""
-    wide = torch.promote_types(features.pooled.dtype, torch.float32)
-    return ImageFeatures(grid=features.grid.to(wide), pooled=features.pooled.to(wide))
 
 
 def term(draws: Sequence[Summed], weight: float) -> Term:
@@ -190,12 +196,13 @@ def term(draws: Sequence[Summed], weight: float) -> Term:
     return Term(sum=torch.stack(sums).sum(), count=torch.stack(counts).sum(), weight=weight)
 
 
-def gathered_words(words: Words, vectors: Float[Tensor, "local entries dim"], most: int) -> Words:
-    """The captions of all processes, padded to `most` entries."""
-    texts, entries, dim = vectors.shape
-    padded = torch.cat([vectors, vectors.new_zeros(texts, most - entries, dim)], 1)
+def gathered_words(captions: Captions, rows: Int[Tensor, " local"], most: int) -> Words:
+    """One draw's captions of all processes, padded to `most` entries."""
+    words = captions.words.rows(rows)
+    texts, entries, dim = words.vectors.shape
+    padded = torch.cat([words.vectors, words.vectors.new_zeros(texts, most - entries, dim)], 1)
     return Words(
         vectors=gather_rows(padded.flatten(1)).unflatten(1, (most, dim)),
-        lengths=gather_rows(words.lengths[:, None].to(vectors))[:, 0].long(),
+        lengths=gather_rows(words.lengths[:, None].to(padded))[:, 0].long(),
         reports=gather_rows(words.reports),
     )

@@ -54,7 +54,7 @@ def gloria_small() -> Recipe:
         ),
         losses=GLoRIALosses(
             augmentation=SMALL_AUGMENTATION,  # no flips: left and right matter
-            draw=Single(count=2),
+            draw=Single(count=8),
             pooling=AveragedWords(),
         ),
         pieces=Statements(present=2),
