@@ -25,7 +25,7 @@ from carina.datasets.tally import Tally
 from carina.errors import DatasetError
 from carina.study import Assertion, Severity, Study
 
-_DEPTHS = ("", "*/", "*/*/")
+DEPTHS = ("", "*/", "*/*/")
 """Labels and images are two downloads; one lies in the other's folder, or beside it."""
 
 _VALUES: Mapping[Assertion, float] = {Assertion.PRESENT: 1.0, Assertion.ABSENT: 0.0}
@@ -59,7 +59,7 @@ def table_of(release: Release) -> Path:
 
 def places_of(root: Path, name: str) -> list[Path]:
     """Where a file is, in the root or up to two folders below."""
-    return [path for depth in _DEPTHS for path in sorted(root.glob(f"{depth}{name}"))]
+    return [path for depth in DEPTHS for path in sorted(root.glob(f"{depth}{name}"))]
 
 
 def opinions_in(root: Path, studies: set[str], tally: Tally) -> Opinions:
@@ -122,7 +122,7 @@ CHEXPERT_TEST = Dataset(
     source="Saporta et al., Nat Mach Intell 2022, doi:10.1038/s42256-022-00536-x "
     "(images); github.com/rajpurkarlab/cheXpert-test-set-labels (labels and readers)",
     licence=LICENCE,
-    layout=(" or ".join(f"{depth}{name}" for name in TABLES for depth in _DEPTHS),),
+    layout=(" or ".join(f"{depth}{name}" for name in TABLES for depth in DEPTHS),),
     read=read_chexpert_test,
     write=write_chexpert_test,
     counts={"studies": 500, "radiographs": 668, "patients": 500},

@@ -7,15 +7,22 @@ import io
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import numpy as np
+from jaxtyping import UInt16
 from PIL import Image
 
 from carina.datasets.cells import age_of, sex_of
 from carina.phantom.layout import NOTICE
 from carina.study import Study
 
+if TYPE_CHECKING:
+    from pydicom.dataset import FileDataset
+
 COMPUTED_RADIOGRAPHY = "1.2.840.10008.5.1.4.1.1.1"
 JPEG_BASELINE = "1.2.840.10008.1.2.4.50"
+EXPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2.1"
 JPEG_QUALITY = 95
 LESSENED = "01"
 """LossyImageCompression: the pixels have been through a lossy codec."""
@@ -56,27 +63,64 @@ def save_dicom(
     image_uid: str,
 ) -> None:
     """Writes an 8-bit grey picture as a computed radiograph in JPEG baseline, marked synthetic."""
-    from pydicom.dataset import FileDataset, FileMetaDataset
     from pydicom.encaps import encapsulate
+
+    found = _radiograph(path, study, image_uid, JPEG_BASELINE)
+    found.StudyInstanceUID, found.SeriesInstanceUID = study_uid, series_uid
+    found.PatientID = patient_id
+    found.PhotometricInterpretation = "MONOCHROME2"
+    found.Columns, found.Rows = picture.size
+    found.BitsAllocated, found.BitsStored, found.HighBit = 8, 8, 7
+    found.LossyImageCompression = LESSENED
+    packed = io.BytesIO()
+    picture.save(packed, "JPEG", quality=JPEG_QUALITY)
+    found.PixelData = encapsulate([packed.getvalue()])
+    found.save_as(path, enforce_file_format=True)
+
+
+def save_deep_dicom(
+    levels: UInt16[np.ndarray, "height width"],
+    path: Path,
+    study: Study,
+    *,
+    bits: int,
+    inverted: bool,
+    image_uid: str,
+) -> None:
+    """Writes levels of `bits` bits, not compressed, as a computed radiograph without a patient.
+
+    Args:
+        levels: as they are stored; low where bone is if `inverted` (MONOCHROME1).
+        path: the file.
+        study: sex, age and view.
+        bits: how many of 16 are used.
+        inverted: says MONOCHROME1.
+        image_uid: of the image.
+    """
+    found = _radiograph(path, study, image_uid, EXPLICIT_LITTLE_ENDIAN)
+    found.PhotometricInterpretation = "MONOCHROME1" if inverted else "MONOCHROME2"
+    found.Rows, found.Columns = levels.shape
+    found.BitsAllocated, found.BitsStored, found.HighBit = 16, bits, bits - 1
+    found.WindowCenter, found.WindowWidth = str(2 ** (bits - 1)), str(2**bits)
+    found.PixelData = levels.astype("<u2").tobytes()
+    found.save_as(path, enforce_file_format=True)
+
+
+def _radiograph(path: Path, study: Study, image_uid: str, syntax: str) -> "FileDataset":
+    """A synthetic computed radiograph on its way: all but the identifiers and the pixels."""
+    from pydicom.dataset import FileDataset, FileMetaDataset
 
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID = COMPUTED_RADIOGRAPHY
     meta.MediaStorageSOPInstanceUID = image_uid
-    meta.TransferSyntaxUID = JPEG_BASELINE
+    meta.TransferSyntaxUID = syntax
     found = FileDataset(str(path), {}, file_meta=meta, preamble=b"\0" * 128)
     found.SOPClassUID, found.SOPInstanceUID = COMPUTED_RADIOGRAPHY, image_uid
-    found.StudyInstanceUID, found.SeriesInstanceUID = study_uid, series_uid
-    found.PatientName, found.PatientID = "SYNTHETIC^PHANTOM", patient_id
+    found.PatientName = "SYNTHETIC^PHANTOM"
     found.PatientSex, found.PatientAge = study.sex, f"{int(study.age_years or 0):03d}Y"
     found.Modality, found.BodyPartExamined = "CR", "CHEST"
     found.ViewPosition = study.radiographs[0].view
     found.ImageComments = NOTICE
-    found.SamplesPerPixel, found.PhotometricInterpretation = 1, "MONOCHROME2"
-    found.Columns, found.Rows = picture.size
-    found.BitsAllocated, found.BitsStored, found.HighBit = 8, 8, 7
-    found.PixelRepresentation, found.LossyImageCompression = 0, LESSENED
-    packed = io.BytesIO()
-    picture.save(packed, "JPEG", quality=JPEG_QUALITY)
-    found.PixelData = encapsulate([packed.getvalue()])
+    found.SamplesPerPixel, found.PixelRepresentation = 1, 0
     path.parent.mkdir(parents=True, exist_ok=True)
-    found.save_as(path, enforce_file_format=True)
+    return found

@@ -2,6 +2,7 @@
 
 from carina.datasets.chestx_det import CHESTX_DET, CHESTX_DET10
 from carina.datasets.chestxray14 import CHESTXRAY14, CHESTXRAY14_CHEXNET
+from carina.datasets.chexlocalize import CHEXLOCALIZE
 from carina.datasets.chexpert import CHEXPERT
 from carina.datasets.chexpert_test import CHEXPERT_TEST
 from carina.datasets.covid_rural import COVID_RURAL, COVID_RURAL_LOVT
@@ -16,16 +17,17 @@ from carina.datasets.phantom_cohort import PHANTOM
 from carina.datasets.plain_csv import CSV
 from carina.datasets.rsna import RSNA_ALL
 from carina.datasets.siim import SIIM_ALL
+from carina.datasets.vindr_cxr import VINDR_CXR, VINDR_CXR_KAGGLE
 from carina.errors import ConfigError
 
 DATASETS: dict[str, Dataset] = {
     dataset.name: dataset
     for dataset in (
-        *(PHANTOM, CSV, MIMIC_CXR, IU_XRAY, CHEXPERT, CHEXPERT_TEST),
+        *(PHANTOM, CSV, MIMIC_CXR, IU_XRAY, CHEXPERT, CHEXPERT_TEST, CHEXLOCALIZE),
         *(CHESTXRAY14, CHESTXRAY14_CHEXNET, PADCHEST),
         *RSNA_ALL,
         *SIIM_ALL,
-        *(CHESTX_DET10, CHESTX_DET),
+        *(CHESTX_DET10, CHESTX_DET, VINDR_CXR, VINDR_CXR_KAGGLE),
         *(COVIDX, COVID_RURAL, COVID_RURAL_LOVT, EDEMA_SEVERITY, MS_CXR),
     )
 }
