@@ -119,7 +119,7 @@ class ContextFusion(nn.Module):
             seen: which tokens are words and no padding.
             patches: of the image, at the width of the words, in any order.
         """
-        text = self.attention(words, seen)
+        text = self.read(words, seen)
         return self._added(self.context(text, patches), text)
 
     def words_alone(
@@ -128,8 +128,17 @@ class ContextFusion(nn.Module):
         seen: Bool[Tensor, "batch 1 1 tokens"],
     ) -> Float[Tensor, "batch tokens width"]:
         """The same where nothing is seen: what would be added is 0."""
-        text = self.attention(words, seen)
+        text = self.read(words, seen)
         return self._added(torch.zeros_like(text), text)
+
+    def read(
+        self,
+        words: Float[Tensor, "batch tokens width"],
+        seen: Bool[Tensor, "batch 1 1 tokens"],
+    ) -> Float[Tensor, "batch tokens width"]:
+        """Words that have looked at one another, and at no image yet."""
+        text: Tensor = self.attention(words, seen)
+        return text
 
     def _added(
         self,
@@ -169,6 +178,14 @@ class MeanAddition(nn.Module):
         return words + patches.mean(1, keepdim=True)
 
     def words_alone(
+        self,
+        words: Float[Tensor, "batch tokens width"],
+        seen: Bool[Tensor, "batch 1 1 tokens"],
+    ) -> Float[Tensor, "batch tokens width"]:
+        """The words as they are."""
+        return words
+
+    def read(
         self,
         words: Float[Tensor, "batch tokens width"],
         seen: Bool[Tensor, "batch 1 1 tokens"],

@@ -113,17 +113,15 @@ class MaskedLanguageModel(nn.Module):
         hidden: Tensor = self.encoder(self.fusion.words_alone(self.embeddings(ids), seen), seen)
         return hidden
 
-    def looks(
-        self,
-        ids: Int[Tensor, "batch tokens"],
-        mask: Int[Tensor, "batch tokens"],
-        patches: Float[Tensor, "batch patches width"],
-    ) -> Float[Tensor, "batch heads tokens patches"]:
-        """How much each word looks at each patch, in the order of the patches.
+    def queries(
+        self, ids: Int[Tensor, "batch tokens"], mask: Int[Tensor, "batch tokens"]
+    ) -> Float[Tensor, "batch tokens width"]:
+        """What each word looks for in an image.
 
         Raises:
             ModelError: the fusion has no local part.
         """
-        local = self.fusion.local
-        text = self.fusion.attention(self.embeddings(ids), mask.bool()[:, None, None])
-        return local.weights(text, patches)
+        query = self.fusion.local.query
+        read = self.fusion.read(self.embeddings(ids), mask.bool()[:, None, None])
+        queries: Tensor = query(read)
+        return queries

@@ -42,6 +42,14 @@ MODELS = {
     "GLoRIAModel": ModelClass(
         module="carina.pretraining.local_alignment", model="GLoRIAModel", config="GLoRIAConfig"
     ),
+    "ECAMPContrastModel": ModelClass(
+        module="carina.pretraining.ecamp_contrast",
+        model="ECAMPContrastModel",
+        config="ECAMPContrastConfig",
+    ),
+    "ECAMPModel": ModelClass(
+        module="carina.pretraining.ecamp", model="ECAMPModel", config="ECAMPConfig"
+    ),
     "Grader": ModelClass(
         module="carina.finetuning.grader",
         model="Grader",
@@ -54,6 +62,12 @@ MODELS = {
     ),
     "MedKLIPModel": ModelClass(
         module="carina.pretraining.medklip", model="MedKLIPModel", config="MedKLIPConfig"
+    ),
+    "MultiClassClassifier": ModelClass(
+        module="carina.finetuning.multiclass",
+        model="MultiClassClassifier",
+        config="MultiClassConfig",
+        reads_text=False,
     ),
     "QueryClassifier": ModelClass(
         module="carina.finetuning.query_classifier",

@@ -1,0 +1,99 @@
+"""Recipes of ECAMP: as the paper, as the published code, small, and with contrast."""
+
+from dataclasses import replace
+
+from carina.encoders.masked_decoder import MaskedDecoderConfig
+from carina.encoders.masked_language import MaskedLanguageConfig
+from carina.imaging.augmentation import WarpAugmentation
+from carina.pretraining.ecamp import ECAMPConfig
+from carina.pretraining.ecamp_contrast_objective import ReportContrast
+from carina.pretraining.ecamp_objective import ECAMPLosses
+from carina.pretraining.ecamp_stage import DistilledByRules, ECAMPStage, MapSource
+from carina.pretraining.entity_texts import StatedEntities
+from carina.pretraining.learnt_temperature import LearntTemperature
+from carina.pretraining.masked_text import MaskedTextConfig
+from carina.pretraining.report_pieces import Single, Statements
+from carina.pretraining.report_targets import AnnotatedEntities
+from carina.recipes.gloria import gloria_small
+from carina.recipes.recipe import Recipe
+from carina.recipes.small import SMALL_MASKED_VIT, SMALL_PREPROCESSING
+from carina.training.optimiser import AdamW
+from carina.training.schedule import WarmupCosine
+from carina.training.settings import TrainingSettings
+
+PUBLISHED_BATCH = 8192
+# RandomResizedCrop with its usual range of aspects, and a flip: the published code's.
+CROP_AND_FLIP = WarpAugmentation(
+    scale=(0.2, 1.0),
+    aspect=(3 / 4, 4 / 3),
+    rotation_degrees=0.0,
+    flip=0.5,
+    brightness=0.0,
+    contrast=0.0,
+)
+
+SMALL_LANGUAGE = MaskedLanguageConfig(
+    vocabulary=2000,
+    width=64,
+    layers=2,
+    heads=4,
+    hidden=128,
+    positions=128,
+    max_tokens=128,
+    dropout=0.0,
+)
+SMALL_STAGE = ECAMPStage(
+    model=ECAMPConfig(
+        image=SMALL_MASKED_VIT,
+        decoder=MaskedDecoderConfig(dim=48, layers=1, heads=3, hidden=96, resolution=1),
+        language=SMALL_LANGUAGE,
+        preprocessing=SMALL_PREPROCESSING,
+    ),
+    losses=ECAMPLosses(
+        # No flips: left and right matter.
+        augmentation=WarpAugmentation(
+            scale=(0.8, 1.0),
+            aspect=(0.93, 1.07),
+            rotation_degrees=5.0,
+            brightness=0.2,
+            contrast=0.2,
+        ),
+    ),
+    texts=MaskedTextConfig(length=128),
+    distillation=DistilledByRules(),
+    entities=AnnotatedEntities(),
+    maps=MapSource(texts=StatedEntities()),
+    store_size=208,
+    measured_standardisation=True,
+    training=TrainingSettings(
+        batch_size=64,
+        steps=800,
+        optimiser=AdamW(rate=2e-3, weight_decay=0.05, betas=(0.9, 0.95)),
+        schedule=WarmupCosine(warmup_share=0.05),
+        clip_norm=1.0,
+    ),
+)
+
+
+def ecamp_small() -> Recipe:
+    """The same code at a size that learns the phantom cohort on two CPU cores in minutes."""
+    return Recipe(
+        name="ecamp_small",
+        summary="ECAMP small enough for two CPU cores: a ViT at 96 px, maps of a small GLoRIA.",
+        stages=(*gloria_small().stages, SMALL_STAGE),
+    )
+
+
+def ecamp_contrast() -> Recipe:
+    """ECAMP small, with the contrast that lets it be asked."""
+    contrast = ReportContrast(
+        pieces=Statements(present=2),
+        draw=Single(count=8),
+        dim=SMALL_MASKED_VIT.dim,
+        scale=LearntTemperature(start=0.07),
+    )
+    return Recipe(
+        name="ecamp_contrast",
+        summary="ecamp_small with the contrast of MaCo, so that it can be asked.",
+        stages=(*gloria_small().stages, replace(SMALL_STAGE, contrast=contrast)),
+    )
