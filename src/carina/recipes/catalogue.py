@@ -7,6 +7,7 @@ from collections.abc import Callable
 from carina.errors import ConfigError
 from carina.recipes import (
     convirt,
+    ecamp,
     gloria,
     kad,
     kad_ablations,
@@ -29,6 +30,8 @@ BASES: tuple[Callable[[], Recipe], ...] = (
     maco.maco_small,
     maco.maco_paper,
     maco.maco_official,
+    ecamp.ecamp_small,
+    ecamp.ecamp_contrast,
     convirt.convirt_small,
     convirt.convirt_paper,
     gloria.gloria_small,
