@@ -1,7 +1,7 @@
 """What `carina evaluate --protocol` and `carina reproduce` share: one protocol, carried out."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -127,8 +127,8 @@ def fine_tuned(
         if steps is None
         else f"Trained on {tuned.images:,} radiographs for {steps:,} steps, one seed."
     )
-    size = load_model(tuned.folder / "model").preprocessing.size
-    return told_of(evaluation, protocol, studies, size, (told,))
+    network: Any = load_model(tuned.folder / "model")
+    return told_of(evaluation, protocol, studies, network.preprocessing.size, (told,))
 
 
 def finetune_request(task: "FineTuned", how: "How", steps: int | None) -> "FinetuneRequest":

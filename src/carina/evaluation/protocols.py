@@ -3,12 +3,16 @@
 import difflib
 
 from carina.errors import ConfigError
+from carina.evaluation.papers import PAPERS
 from carina.evaluation.protocol import Protocol
 from carina.evaluation.protocols_asked import PROTOCOLS_ASKED
 from carina.evaluation.protocols_finetuned import PROTOCOLS_FINETUNED
 
 PROTOCOLS: dict[str, Protocol] = {
-    protocol.name: protocol for protocol in (*PROTOCOLS_ASKED, *PROTOCOLS_FINETUNED)
+    protocol.name: protocol
+    for paper in PAPERS
+    for protocol in (*PROTOCOLS_ASKED, *PROTOCOLS_FINETUNED)
+    if protocol.paper == paper
 }
 """One entry for each evaluation of the four papers, in their order."""
 

@@ -1,0 +1,197 @@
+"""The reproduction report: what papers report, what users got, what was found here."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+
+from carina.pages.html import document, paragraph, section
+
+EXPLAINED = (
+    "Each row is a number that a paper reports under a named protocol: which images, which "
+    "findings in which words, which metric, which threshold rule. “Users” are people who ran the "
+    "weights that the paper's authors released, and told so in public. The columns behind are what "
+    "was found here, each with a 95% interval over patients. A difference between a paper and a "
+    "number here means something only as far as the deviations of the protocol allow: they are "
+    "listed below, protocol by protocol."
+)
+STYLE = (
+    "<style>td.found{white-space:nowrap}td.where{max-width:16em;white-space:normal;"
+    "text-align:left}tr.first td,tr.first th{border-top:2px solid var(--line)}"
+    "details{margin:.4em 0}summary{cursor:pointer;color:var(--accent)}"
+    "h3 .told{font-weight:400;color:var(--soft)}li{max-width:75ch}"
+    ".within{color:var(--good)}.outside{color:var(--bad)}</style>"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reports:
+    """A number that somebody reports: as text, and where it stands."""
+
+    text: str
+    where: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """What one model gave: value, interval and number of radiographs as text.
+
+    `holds_the_paper` tells whether the paper's number lies within the interval; None where one of
+    the two is missing.
+    """
+
+    text: str
+    interval: str
+    radiographs: str
+    holds_the_paper: bool | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReproductionRow:
+    """One metric under one protocol; `found` is one a model, None where it was not carried out."""
+
+    metric: str
+    paper: Reports | None
+    users: Reports | None
+    found: tuple[Found | None, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProtocolReport:
+    """Everything about one protocol.
+
+    `deviations` are in sentences; `others` are the other rows that the paper reports under it
+    (row, metric, value, where and note); `groups` are sentences about groups of findings.
+    """
+
+    name: str
+    told: str
+    digest: str
+    rows: tuple[ReproductionRow, ...]
+    deviations: tuple[str, ...]
+    groups: tuple[str, ...] = ()
+    others: tuple[tuple[str, str, str, str], ...] = ()
+
+    @property
+    def anchor(self) -> str:
+        """The name as an id of the page."""
+        return "".join(letter if letter.isalnum() else "_" for letter in self.name)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReproductionReport:
+    """The whole page: `models` are the columns, `papers` are (citation, protocols).
+
+    `not_done` are (reason, what it concerns), `facts` sentences about the run.
+    """
+
+    title: str
+    models: tuple[str, ...]
+    papers: tuple[tuple[str, tuple[ProtocolReport, ...]], ...]
+    not_done: tuple[tuple[str, str], ...]
+    facts: tuple[str, ...]
+
+
+def render_reproduction(report: ReproductionReport) -> str:
+    """The page as HTML."""
+    parts = [STYLE, paragraph(EXPLAINED)]
+    parts += [f'<p class="note">{escape(fact)}</p>' for fact in report.facts]
+    for number, (cited, protocols) in enumerate(report.papers):
+        parts.append(section(f"paper{number}", cited, result_table(report.models, protocols)))
+    details = [detail(one) for _, protocols in report.papers for one in protocols]
+    parts.append(section("protocols", "Protocols, and how near these runs came", *details))
+    parts.append(section("missing", "Not carried out", not_done_table(report.not_done)))
+    return document(report.title, "\n".join(part for part in parts if part))
+
+
+def result_table(models: Sequence[str], protocols: Sequence[ProtocolReport]) -> str:
+    """One row a protocol and metric."""
+    heads = ("protocol", "metric", "paper", "users of the released weights", "radiographs")
+    cells = "".join(f'<th scope="col">{escape(head)}</th>' for head in (*heads, *models))
+    rows = "".join(
+        table_row(protocol, row, place == 0)
+        for protocol in protocols
+        for place, row in enumerate(protocol.rows)
+    )
+    return (
+        '<div class="scroll"><table><caption>Green: the paper\'s number lies within the interval. '
+        f"</caption><thead><tr>{cells}</tr></thead><tbody>{rows}</tbody></table></div>"
+    )
+
+
+def table_row(protocol: ProtocolReport, row: ReproductionRow, first: bool) -> str:
+    """One metric of one protocol."""
+    name = f'<a href="#{protocol.anchor}">{escape(protocol.name)}</a>' if first else ""
+    counts = dict.fromkeys(found.radiographs for found in row.found if found is not None)
+    cells = [
+        f'<th scope="row">{name}</th>',
+        f'<td class="where">{escape(row.metric)}</td>',
+        reports_cell(row.paper),
+        reports_cell(row.users),
+        f"<td>{escape(', '.join(counts)) if first else ''}</td>",
+        *(found_cell(found) for found in row.found),
+    ]
+    return f'<tr class="{"first" if first else "more"}">{"".join(cells)}</tr>'
+
+
+def reports_cell(reports: Reports | None) -> str:
+    """A reported number with its place below."""
+    if reports is None:
+        return '<td class="soft">–</td>'
+    return f'<td>{escape(reports.text)}<span class="interval">{escape(reports.where)}</span></td>'
+
+
+def found_cell(found: Found | None) -> str:
+    """A number found here with its interval below."""
+    if found is None:
+        return '<td class="soft">not done</td>'
+    held = {True: "within", False: "outside", None: "unknown"}[found.holds_the_paper]
+    return (
+        f'<td class="found"><span class="{held}">{escape(found.text)}</span>'
+        f'<span class="interval">{escape(found.interval)}</span></td>'
+    )
+
+
+def detail(protocol: ProtocolReport) -> str:
+    """What a protocol is, what was otherwise, and what else its paper reports."""
+    listed = "".join(f"<li>{escape(line)}</li>" for line in protocol.deviations)
+    parts = [
+        f'<h3 id="{protocol.anchor}">{escape(protocol.name)} '
+        f'<span class="told">{escape(protocol.told)}</span></h3>',
+        "".join(paragraph(line) for line in protocol.groups),
+        f"<p>Otherwise than in the paper:</p><ul>{listed}</ul>" if listed else "",
+        paragraph(protocol.digest, "small soft"),
+        others_table(protocol.others),
+    ]
+    return "\n".join(part for part in parts if part)
+
+
+def others_table(others: Sequence[tuple[str, str, str, str]]) -> str:
+    """What the paper reports of others, folded away."""
+    if not others:
+        return ""
+    rows = "".join(
+        f'<tr><th scope="row">{escape(row)}</th><td class="where">{escape(metric)}</td>'
+        f'<td>{escape(value)}</td><td class="where">{escape(where)}</td></tr>'
+        for row, metric, value, where in others
+    )
+    return (
+        f"<details><summary>All {len(others)} numbers that are reported under it</summary>"
+        '<div class="scroll"><table><thead><tr><th scope="col">row</th><th scope="col">metric</th>'
+        '<th scope="col">value</th><th scope="col">where</th></tr></thead>'
+        f"<tbody>{rows}</tbody></table></div></details>"
+    )
+
+
+def not_done_table(not_done: Sequence[tuple[str, str]]) -> str:
+    """Reasons, and what they concern."""
+    if not not_done:
+        return ""
+    rows = "".join(
+        f'<tr><td class="where" style="max-width:38em">{escape(what)}</td>'
+        f'<td class="where" style="max-width:38em">{escape(why)}</td></tr>'
+        for why, what in not_done
+    )
+    return (
+        '<div class="scroll"><table><thead><tr><th class="name" scope="col">protocols</th>'
+        f'<th class="name" scope="col">why</th></tr></thead><tbody>{rows}</tbody></table></div>'
+    )
