@@ -76,7 +76,7 @@ def test_a_task_that_there_is_not_is_wrong_usage(
 ) -> None:
     words = ["finetune", "regression", str(tiny_run), str(manifest), "--out", str(tmp_path / "o")]
     assert exit_code(words) == 2
-    assert "expected one of classification, linear-probe, " in capsys.readouterr().err
+    assert "expected one of classification, " in capsys.readouterr().err
 
 
 def test_cross_validation_scores_every_patient_once(

@@ -103,3 +103,20 @@ def test_settings_that_cannot_work_are_refused() -> None:
         Scale(deviation=0.0)
     with pytest.raises(ConfigError, match="names must be different"):
         GraderConfig(image=IMAGE, preprocessing=GREY, names=(), scale=Grades())
+
+
+def test_a_grade_is_as_probable_as_the_step_to_it_less_the_next() -> None:
+    logits = torch.logit(torch.tensor([[[0.9, 0.5, 0.6]]]))  # the last step cannot exceed 0.5
+    shares = Grades(highest=3).shares(logits)[0, 0]
+    torch.testing.assert_close(shares, torch.tensor([0.1, 0.4, 0.0, 0.5]))
+
+
+def test_a_grade_can_be_asked_by_itself() -> None:
+    model = grader(Grades(highest=2))
+    pictures = torch.randn(3, 1, 32, 32)
+    names = [f"extent grade {grade}" for grade in range(3)]
+    answers = model.answer(pictures, model.encode_queries([Query(name) for name in names]))
+    torch.testing.assert_close(answers.scores.sum(1), torch.ones(3))
+    with torch.no_grad():
+        least = model(pictures)[:, 1, 0].sigmoid()
+    torch.testing.assert_close(answers.scores[:, 0], 1 - least)

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
-from sklearn.metrics import accuracy_score, cohen_kappa_score, f1_score
+from sklearn.metrics import accuracy_score, cohen_kappa_score, f1_score, roc_auc_score
 
-from carina.metrics.ordinal import grading_statistic, regression_statistic
+from carina.metrics.ordinal import grading_statistic, one_rest_statistic, regression_statistic
 from carina.metrics.ranking import ones
 
 GENERATOR = np.random.default_rng(5)
@@ -17,6 +17,27 @@ def test_grades_are_measured_as_scikit_learn_does() -> None:
     )
     assert made["accuracy"][0] == pytest.approx(accuracy_score(TRUTH, PREDICTED))
     assert made["f1"][0] == pytest.approx(f1_score(TRUTH, PREDICTED, average="macro"))
+    for grade, expected in enumerate(f1_score(TRUTH, PREDICTED, average=None)):
+        assert made[f"f1_grade_{grade}"][0] == pytest.approx(expected)
+
+
+def test_each_grade_is_ranked_against_the_rest_as_scikit_learn_does() -> None:
+    shares = GENERATOR.dirichlet(np.ones(4), 200)
+    truth = np.append(TRUTH[:-1].astype(float), np.nan)
+    made = one_rest_statistic(shares, truth)(ones(200))
+    each = [roc_auc_score(TRUTH[:-1] == grade, shares[:-1, grade]) for grade in range(4)]
+    assert [made[f"auc_grade_{grade}"][0] for grade in range(4)] == pytest.approx(each)
+    assert made["auc_one_rest"][0] == pytest.approx(np.mean(each))
+
+
+def test_a_grade_that_never_occurs_has_no_auc_and_does_not_count() -> None:
+    truth = np.array([0.0, 0.0, 2.0, 2.0])
+    shares = np.array([[0.8, 0.1, 0.1], [0.3, 0.1, 0.6], [0.5, 0.1, 0.4], [0.1, 0.0, 0.9]])
+    made = one_rest_statistic(shares, truth)(ones(4))
+    assert np.isnan(made["auc_grade_1"][0])
+    assert made["auc_grade_0"][0] == 0.75  # 3 of 4 pairs are in order
+    assert made["auc_grade_2"][0] == 0.75
+    assert made["auc_one_rest"][0] == 0.75
 
 
 def test_a_resample_is_the_data_repeated() -> None:

@@ -55,6 +55,9 @@ def finetune(
     frozen: Annotated[
         bool, typer.Option("--frozen", help="Train the head alone (classification).")
     ] = False,
+    class_weights: Annotated[
+        float, typer.Option(help="Weigh labels by their rarity to this power (classification).")
+    ] = 0.0,
     root: Annotated[Path | None, typer.Option(help="Folder that image paths start at.")] = None,
     store: Annotated[
         list[Path] | None, typer.Option(help="Image store; else one is built.")
@@ -86,7 +89,9 @@ def finetune(
         seeds=tuple(range(seeds)),
         folds=folds,
         stores=tuple(store or ()),
-        settings=task_settings(steps, uncertain, UNMENTIONED[unmentioned], frozen=frozen),
+        settings=task_settings(
+            steps, uncertain, UNMENTIONED[unmentioned], class_weights, frozen=frozen
+        ),
     )
     tuned = tune(
         [model, *map(Path, others)],
@@ -107,7 +112,12 @@ def finetune(
 
 
 def task_settings(
-    steps: int | None, uncertain: str, unmentioned: "Unmentioned", *, frozen: bool
+    steps: int | None,
+    uncertain: str,
+    unmentioned: "Unmentioned",
+    class_weights: float,
+    *,
+    frozen: bool,
 ) -> "TaskSettings":
     """The defaults of every task, of another length or with a frozen encoder."""
     from dataclasses import replace
@@ -118,8 +128,8 @@ def task_settings(
     from carina.finetuning.segmentation import SegmentationSettings
     from carina.runs.job import TaskSettings
 
-    classification = ClassificationSettings(frozen=frozen)
-    queries = replace(through_queries(), frozen=frozen)
+    classification = ClassificationSettings(frozen=frozen, class_weight_power=class_weights)
+    queries = replace(through_queries(), frozen=frozen, class_weight_power=class_weights)
     segmentation = SegmentationSettings(frozen=frozen)
     detection = DetectionSettings(frozen=frozen)
     grading = GradingSettings(frozen=frozen)

@@ -11,6 +11,7 @@ from jaxtyping import Float
 from carina.errors import EvaluationError
 from carina.evaluation.detection import box_statistics
 from carina.evaluation.grading import severity_statistics
+from carina.evaluation.multiclass import choice_statistics
 from carina.evaluation.result import Evaluation, Score
 from carina.evaluation.rows import IMAGE, rows_of_evaluation
 from carina.evaluation.segmentation import mask_statistics
@@ -142,17 +143,26 @@ def detection_statistics(evaluation: Evaluation) -> list[Statistic]:
     return box_statistics(evaluation.predictions, list(evaluation.positives))
 
 
+def chosen_statistics(evaluation: Evaluation) -> list[Statistic]:
+    """Metrics of every class of those that exclude one another."""
+    return choice_statistics(evaluation.predictions, list(evaluation.positives))
+
+
 RANKING = Measures(metrics=("auc", "average_precision"), statistics=ranking_statistics)
 MASKS = Measures(metrics=MASK_METRICS, statistics=segmentation_statistics)
 BOXES = Measures(metrics=("map", "map_coco", "ap50"), statistics=detection_statistics)
-GRADING = Measures(metrics=("kappa", "accuracy", "f1", "auc"), statistics=graded_statistics)
+GRADING = Measures(
+    metrics=("kappa", "accuracy", "f1", "auc_one_rest", "auc"), statistics=graded_statistics
+)
 SEVERITY = Measures(metrics=("correlation", "mae"), statistics=graded_statistics)
+CHOICE = Measures(metrics=("accuracy", "auc", "f1", "recall"), statistics=chosen_statistics)
 MEASURES = {
     "zero-shot": RANKING,
     "segmentation": MASKS,
     "grading": GRADING,
     "severity": SEVERITY,
     "detection": BOXES,
+    "multiclass": CHOICE,
 }
 """The measures of an evaluation, by its task."""
 

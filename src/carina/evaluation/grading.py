@@ -5,6 +5,7 @@ from typing import cast
 
 import numpy as np
 import polars as pl
+from jaxtyping import Float
 
 from carina.errors import EvaluationError
 from carina.evaluation.labelled import bootstrap_settings
@@ -15,7 +16,7 @@ from carina.finetuning.grader import Grader, Grades
 from carina.finetuning.grading import severities
 from carina.imaging.store import ImageStore
 from carina.metrics.classification import Statistic, ranking_statistic
-from carina.metrics.ordinal import grading_statistic, regression_statistic
+from carina.metrics.ordinal import grading_statistic, one_rest_statistic, regression_statistic
 from carina.metrics.statistics import Resamples, bootstrap, together
 from carina.studies.manifest import Manifest
 from carina.zeroshot.ask import encode
@@ -86,7 +87,7 @@ def graded(
     """One row for each severity of each radiograph, and what could not be read."""
     asked = cast(ZeroShotModel, model)
     names = model.config.names
-    queries = encode(asked, tuple(Query(name) for name in names))
+    queries = encode(asked, tuple(Query(name) for name in model.config.outputs))
     records: list[dict[str, object]] = []
     unreadable: list[tuple[str, str]] = []
     answers = answers_of(
@@ -97,19 +98,21 @@ def graded(
             unreadable.append((frontal.path, answer.message))
             continue
         told = severities(frontal.study, names)
-        for name, score, truth in zip(names, answer.scores, told, strict=True):
+        shares = answer.scores[len(names) :].reshape(len(names), -1)
+        for place, (name, truth) in enumerate(zip(names, told, strict=True)):
             records.append(
                 {
                     "study": frontal.study.study_id,
                     "image": frontal.path,
                     "query": name,
-                    "score": float(score),
+                    "score": float(answer.scores[place]),
                     "truth": truth,
                     "patient": frontal.study.patient_id,
+                    "grades": shares[place].astype(float).tolist(),
                 }
             )
     check_any(records, unreadable)
-    return pl.DataFrame(records), unreadable
+    return pl.DataFrame(records, schema_overrides={"grades": pl.List(pl.Float64)}), unreadable
 
 
 def known_above_zero(frame: pl.DataFrame, name: str) -> int:
@@ -129,17 +132,28 @@ def severity_statistics(
         predicted = rows["score"].to_numpy() * highest
         truth = rows["truth"].to_numpy().astype(np.float64)
         if settings["kind"] == GRADES:
-            statistics.append(grades_statistic(predicted, truth, int(highest)))
+            shares = padded(rows["grades"].to_list(), int(highest) + 1)
+            statistics.append(grades_statistic(predicted, truth, shares))
         else:
             statistics.append(regression_statistic(predicted, truth))
     return statistics
 
 
-def grades_statistic(predicted: np.ndarray, truth: np.ndarray, highest: int) -> Statistic:
-    """Kappa, accuracy and F1 of the nearest grade, and the AUC of "any" against none."""
+def padded(rows: Sequence[Sequence[float]], grades: int) -> Float[np.ndarray, "images grades"]:
+    """Probabilities of each grade; 0 for grades that a fold's model does not know."""
+    return np.array([[*row, *[0.0] * (grades - len(row))] for row in rows])
+
+
+def grades_statistic(
+    predicted: np.ndarray, truth: np.ndarray, shares: Float[np.ndarray, "images grades"]
+) -> Statistic:
+    """Kappa, accuracy and F1 of the nearest grade; AUC of "any" and of each against the rest."""
+    highest = shares.shape[1] - 1
     nearest = np.rint(predicted).astype(np.int64).clip(0, highest)
     capped = np.where(np.isfinite(truth), np.clip(np.rint(truth), 0, highest), np.nan)
     presence = np.where(np.isfinite(truth), (truth > 0).astype(np.float64), np.nan)
     return together(
-        grading_statistic(nearest, capped, highest + 1), ranking_statistic(predicted, presence)
+        grading_statistic(nearest, capped, highest + 1),
+        ranking_statistic(predicted, presence),
+        one_rest_statistic(shares, capped),
     )

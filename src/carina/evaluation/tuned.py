@@ -4,11 +4,13 @@ from collections.abc import Sequence
 
 from carina.evaluation.detection import evaluate_detection
 from carina.evaluation.grading import evaluate_grading
+from carina.evaluation.multiclass import evaluate_multiclass
 from carina.evaluation.result import Evaluation
 from carina.evaluation.segmentation import SegmentationScoring, evaluate_segmentation
 from carina.evaluation.zero_shot import ZeroShotSettings, evaluate_zero_shot
 from carina.finetuning.detector import Detector
 from carina.finetuning.grader import Grader
+from carina.finetuning.multiclass import MultiClassClassifier
 from carina.finetuning.segmenter import Segmenter
 from carina.imaging.store import ImageStore
 from carina.studies.manifest import Manifest
@@ -45,6 +47,10 @@ def evaluate_tuned(
             )
         case Grader():
             return evaluate_grading(model, manifest, model_name=model_name, store=store)
+        case MultiClassClassifier():
+            return evaluate_multiclass(
+                model, manifest, unmentioned=unmentioned, model_name=model_name, store=store
+            )
         case Segmenter():
             scoring = SegmentationScoring(unmentioned=unmentioned)
             return evaluate_segmentation(model, manifest, scoring, model_name=model_name)

@@ -1,5 +1,6 @@
 """Fine-tuning for classification: the loss, its defaults, and the best epoch by validation."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -8,8 +9,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from carina.encoders.modes import evaluating
+from carina.errors import ConfigError
 from carina.finetuning.classifier import Classifier
 from carina.finetuning.labels import LabelledImages
+from carina.finetuning.multiclass import MultiClassClassifier, class_weights
 from carina.finetuning.pictures import (
     device_of,
     hold_frozen,
@@ -19,6 +22,8 @@ from carina.finetuning.pictures import (
 from carina.finetuning.query_classifier import QueryClassifier
 from carina.imaging.augmentation import NoAugmentation, WarpAugmentation
 from carina.imaging.store import ImageStore
+from carina.losses.contrast import Summed
+from carina.losses.exclusive import exclusive_loss
 from carina.losses.multilabel import multilabel_loss
 from carina.metrics.classification import auc
 from carina.studies.batches import ImageBatch, ImageBatches
@@ -27,13 +32,17 @@ from carina.training.optimiser import AdamW, LayerwiseDecay
 from carina.training.schedule import WarmupCosine
 from carina.training.settings import TrainingSettings
 
+AnyClassifier = Classifier | QueryClassifier | MultiClassClassifier
+"""A model with one logit a finding or class."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ClassificationSettings:
     """How a classifier is fine-tuned: the same for every start.
 
-    Images are not flipped: "left" must stay left. `positive_weight_power` p weighs the present
-    label of each finding by (absent / present) ** p. With `frozen` only the head is trained.
+    Images are not flipped: "left" must stay left. `class_weight_power` p weighs rare labels up:
+    the present label of each finding by (absent / present) ** p, and of classes that exclude one
+    another each by (mean count / count) ** p. With `frozen` only the head is trained.
     Every `training.checkpoint_every` steps the validation part is scored; the best step is kept.
     """
 
@@ -53,8 +62,16 @@ class ClassificationSettings:
         brightness=0.15,
         contrast=0.15,
     )
-    positive_weight_power: float = 0.0
+    class_weight_power: float = 0.0
     frozen: bool = False
+
+    def __post_init__(self) -> None:
+        """Checks the power."""
+        if not self.class_weight_power >= 0:
+            raise ConfigError(
+                f"class_weight_power must be >= 0, got {self.class_weight_power}: 0 weighs all "
+                "labels alike, 1 by their rarity."
+            )
 
 
 def through_queries() -> ClassificationSettings:
@@ -64,25 +81,34 @@ def through_queries() -> ClassificationSettings:
     return replace(settings, training=replace(settings.training, optimiser=optimiser))
 
 
+@dataclass(frozen=True, kw_only=True)
+class LabelLoss:
+    """A loss of labels: `loss` of logits, labels and weights, `weights` of labels and a power."""
+
+    loss: Callable[[Tensor, Tensor, Tensor], Summed]
+    weights: Callable[[np.ndarray, float], Tensor]
+
+
 class ClassificationObjective(nn.Module):
-    """Masked binary cross entropy of a classifier; an `Objective`."""
+    """The loss of a classifier; an `Objective`."""
 
     labels: Tensor
     weights: Tensor
 
     def __init__(
         self,
-        model: Classifier | QueryClassifier,
+        model: AnyClassifier,
         labels: Float[np.ndarray, "images findings"],
         settings: ClassificationSettings,
+        label_loss: LabelLoss,
     ) -> None:
         super().__init__()
         self.model = model
         self.settings = settings
+        self.label_loss = label_loss
+        weights = label_loss.weights(labels, settings.class_weight_power)
         self.register_buffer("labels", torch.from_numpy(labels).float(), persistent=False)
-        self.register_buffer(
-            "weights", present_weights(labels, settings.positive_weight_power), persistent=False
-        )
+        self.register_buffer("weights", weights, persistent=False)
         model.image_encoder.requires_grad_(not settings.frozen)
 
     def train(self, mode: bool = True) -> "ClassificationObjective":
@@ -92,10 +118,10 @@ class ClassificationObjective(nn.Module):
         return self
 
     def losses(self, batch: ImageBatch) -> Losses:
-        """The cross entropy of all known labels of this process's share of the batch."""
+        """The loss of all known labels of this process's share of the batch."""
         pictures = pictures_of(batch, self.settings.augmentation, self.model.preprocessing)
         logits = self.model(pictures)
-        total, count = multilabel_loss(logits, self.labels[batch.rows], self.weights)
+        total, count = self.label_loss.loss(logits, self.labels[batch.rows], self.weights)
         return {"classification": Term(sum=total, count=count)}
 
 
@@ -109,12 +135,16 @@ def present_weights(
     return torch.from_numpy(ratio**power).float()
 
 
+INDEPENDENT = LabelLoss(loss=multilabel_loss, weights=present_weights)
+"""Every finding by itself: masked binary cross entropy."""
+EXCLUSIVE = LabelLoss(loss=exclusive_loss, weights=class_weights)
+"""One of the classes is true: cross entropy."""
+
+
 class LabelValidation:
     """The validation part, scored by mean AUC."""
 
-    def __init__(
-        self, model: Classifier | QueryClassifier, images: LabelledImages, store: ImageStore
-    ) -> None:
+    def __init__(self, model: AnyClassifier, images: LabelledImages, store: ImageStore) -> None:
         self.model = model
         self.images = images
         self.batches = ImageBatches(images.keys, images.studies, store, 32, seed=0)

@@ -74,6 +74,14 @@ class Standardise(nn.Module):
         return (features - self.get_buffer("mean")) / self.get_buffer("deviation")
 
 
+def silent_head(dim: int, outputs: int) -> nn.Linear:
+    """A linear layer that begins by saying almost nothing of any image."""
+    head = nn.Linear(dim, outputs)
+    nn.init.trunc_normal_(head.weight, std=HEAD_DEVIATION)
+    nn.init.zeros_(head.bias)
+    return head
+
+
 class Classifier(nn.Module):
     """Mean of the encoder's grid, standardised, then one linear output a finding.
 
@@ -86,9 +94,7 @@ class Classifier(nn.Module):
         self.config = config
         self.image_encoder: nn.Module = config.image.build()
         self.scale = Standardise(config.image.dim)
-        self.head = nn.Linear(config.image.dim, len(config.findings))
-        nn.init.trunc_normal_(self.head.weight, std=HEAD_DEVIATION)
-        nn.init.zeros_(self.head.bias)
+        self.head = silent_head(config.image.dim, len(config.findings))
         self._fused = Fused()
 
     @classmethod

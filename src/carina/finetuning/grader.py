@@ -14,7 +14,7 @@ from carina.encoders.modes import evaluating
 from carina.encoders.resnet import ResNetConfig
 from carina.encoders.vit import ViTConfig
 from carina.errors import ConfigError
-from carina.finetuning.classifier import HEAD_DEVIATION, Standardise
+from carina.finetuning.classifier import Standardise, silent_head
 from carina.finetuning.outputs import columns_of, encoded_by_output
 from carina.imaging.preprocessing import Preprocessing
 from carina.zeroshot.protocol import Answers, EncodedQueries, Query
@@ -42,6 +42,23 @@ class Grades:
         """The expected grade: the probabilities of being at least 1, 2, ... added up."""
         grades: Tensor = outputs.sigmoid().sum(2)
         return grades
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """What each grade is asked by, behind the name of its severity."""
+        return tuple(f"grade {grade}" for grade in range(self.highest + 1))
+
+    def shares(
+        self, outputs: Float[Tensor, "batch scales outputs"]
+    ) -> Float[Tensor, "batch scales grades"]:
+        """The probability of each grade: of at least this one, less that of at least the next.
+
+        No step is more probable than the one below it, so none is negative.
+        """
+        steps = outputs.sigmoid().cummin(2).values
+        ends = steps.new_ones(*steps.shape[:2], 1)
+        shares: Tensor = torch.cat([ends, steps], 2) - torch.cat([steps, 0 * ends], 2)
+        return shares
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +88,17 @@ class Scale:
         scores: Tensor = outputs[..., 0] * self.deviation + self.mean
         return scores
 
+    @property
+    def words(self) -> tuple[str, ...]:
+        """A score on a scale has no grades that could be asked."""
+        return ()
+
+    def shares(
+        self, outputs: Float[Tensor, "batch scales outputs"]
+    ) -> Float[Tensor, "batch scales 0"]:
+        """Of no grades."""
+        return outputs[..., :0]
+
 
 @dataclass(frozen=True, kw_only=True)
 class GraderConfig:
@@ -86,12 +114,18 @@ class GraderConfig:
         if not self.names or len(set(self.names)) != len(self.names):
             raise ConfigError(f"names must be different, got {self.names}.")
 
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """All that can be asked: the severities, then each grade of each."""
+        grades = (f"{name} {word}" for name in self.names for word in self.scale.words)
+        return (*self.names, *grades)
+
 
 class Grader(nn.Module):
     """Mean of the encoder's grid, standardised, then linear outputs.
 
     Fulfils `ZeroShotModel`, for its own severities: a score is the expected grade or score as a
-    share of the highest one.
+    share of the highest one. A grade can be asked too ("edema grade 2"): its probability.
     """
 
     def __init__(self, config: GraderConfig) -> None:
@@ -99,9 +133,7 @@ class Grader(nn.Module):
         self.config = config
         self.image_encoder: nn.Module = config.image.build()
         self.scale = Standardise(config.image.dim)
-        self.head = nn.Linear(config.image.dim, len(config.names) * config.scale.outputs)
-        nn.init.trunc_normal_(self.head.weight, std=HEAD_DEVIATION)
-        nn.init.zeros_(self.head.bias)
+        self.head = silent_head(config.image.dim, len(config.names) * config.scale.outputs)
 
     @classmethod
     def from_config(cls, config: GraderConfig) -> "Grader":
@@ -136,14 +168,16 @@ class Grader(nn.Module):
         Raises:
             QueryError: a severity that this grader was not trained on.
         """
-        return encoded_by_output(queries, self.config.names)
+        return encoded_by_output(queries, self.config.outputs)
 
     @torch.no_grad()
     def answer(
         self, radiographs: Float[Tensor, "batch channels height width"], queries: EncodedQueries
     ) -> Answers:
-        """Each severity as a share of the highest, in [0, 1]; no maps."""
-        columns = columns_of(queries, radiographs.device)
+        """Each severity as a share of the highest, and each grade's probability; no maps."""
+        columns, scale = columns_of(queries, radiographs.device), self.config.scale
         with evaluating(self):
-            share = self.expected(radiographs)[:, columns] / self.config.scale.highest
-        return Answers(scores=share.clamp(0, 1), grids=None)
+            outputs = self(radiographs).float()
+        share = (scale.expected(outputs) / scale.highest).clamp(0, 1)
+        scores = torch.cat([share, scale.shares(outputs).flatten(1)], 1)
+        return Answers(scores=scores[:, columns], grids=None)

@@ -3,14 +3,14 @@
 import numpy as np
 from jaxtyping import Float, Int
 
-from carina.metrics.classification import Statistic
-from carina.metrics.ranking import Counts
+from carina.metrics.classification import Statistic, auc_of
+from carina.metrics.ranking import Counts, Ranker
 
 
 def grading_statistic(
     predicted: Int[np.ndarray, " images"], truth: Float[np.ndarray, " images"], grades: int
 ) -> Statistic:
-    """Quadratic kappa, accuracy and macro F1 of one graded finding.
+    """Quadratic kappa, accuracy, macro F1, and F1 of each grade, of one graded finding.
 
     Args:
         predicted: grades, 0 to `grades` - 1.
@@ -38,7 +38,34 @@ def grading_statistic(
                 "kappa": np.where(expected > 0, kappa, np.nan),
                 "accuracy": both.sum(axis=0) / total,
                 "f1": np.where(np.isfinite(f1).any(axis=0), np.nanmean(f1, axis=0), np.nan),
+                **{f"f1_grade_{grade}": f1[grade] for grade in range(grades)},
             }
+
+    return statistic
+
+
+def one_rest_statistic(
+    shares: Float[np.ndarray, "images grades"], truth: Float[np.ndarray, " images"]
+) -> Statistic:
+    """AUC of each grade against all others, and the mean of those that are defined.
+
+    Args:
+        shares: the probability of each grade.
+        truth: grades from 0, or nan where unknown.
+    """
+    rankers = [
+        Ranker(column, np.where(np.isfinite(truth), (truth == grade).astype(np.float64), np.nan))
+        for grade, column in enumerate(shares.T)
+    ]
+
+    def statistic(counts: Counts) -> dict[str, Float[np.ndarray, " replicates"]]:
+        values = np.stack([auc_of(ranker.rank(counts)) for ranker in rankers])
+        known = np.isfinite(values)
+        number = known.sum(axis=0)
+        total = np.where(known, values, 0.0).sum(axis=0)
+        mean = np.divide(total, number, out=np.full(total.shape, np.nan), where=number > 0)
+        each = {f"auc_grade_{grade}": value for grade, value in enumerate(values)}
+        return {"auc_one_rest": mean, **each}
 
     return statistic
 

@@ -10,7 +10,8 @@ from torch import nn
 
 from carina.finetuning.fractions import strata_of, strata_of_grades, strata_of_scores
 from carina.finetuning.grading import graded_images, listed_severities
-from carina.finetuning.labels import UNCERTAINTY, check_examples, labelled_images
+from carina.finetuning.labels import UNCERTAINTY, LabelledImages, check_examples, labelled_images
+from carina.finetuning.multiclass import of_one_class
 from carina.finetuning.outlines import (
     boxes_alone,
     check_outlined,
@@ -27,6 +28,7 @@ from carina.runs.tuning import (
     detection,
     grading,
     linear_probe,
+    multiclass,
     query_classification,
     query_probe,
     segmentation,
@@ -69,7 +71,7 @@ def labels_of(
     names: Sequence[str],
     store: ImageStore,
     settings: TaskSettings,
-) -> KnownImages:
+) -> LabelledImages:
     """Truth of findings."""
     return labelled_images(
         part,
@@ -79,6 +81,17 @@ def labels_of(
         unmentioned=settings.unmentioned,
         uncertainty=UNCERTAINTY[settings.uncertainty],
     )
+
+
+def classes_of(
+    part: Manifest,
+    everything: Manifest,
+    names: Sequence[str],
+    store: ImageStore,
+    settings: TaskSettings,
+) -> KnownImages:
+    """The one class of each image."""
+    return of_one_class(labels_of(part, everything, names, store, settings), names, str(part.path))
 
 
 def masks_of(
@@ -128,6 +141,7 @@ def check_nothing(images: KnownImages, names: Sequence[str], where: str) -> None
 
 
 LABELS = TruthKind(listed=listed_findings, images=labels_of, check=check_examples, strata=strata_of)
+CLASSES = replace(LABELS, images=classes_of)
 MASKS = TruthKind(listed=listed_structures, images=masks_of, check=check_outlined, strata=strata_of)
 BOXES = TruthKind(listed=listed_boxes, images=boxes_of, check=check_outlined, strata=strata_of)
 GRADES = TruthKind(
@@ -138,6 +152,9 @@ SCORES = replace(GRADES, strata=strata_of_scores)
 TASKS: dict[str, Task] = {
     "classification": Task(
         truth=LABELS, tune=classification, settings=lambda settings: settings.classification
+    ),
+    "multiclass": Task(
+        truth=CLASSES, tune=multiclass, settings=lambda settings: settings.classification
     ),
     "linear-probe": Task(truth=LABELS, tune=linear_probe, settings=lambda settings: settings.probe),
     "query-classification": Task(

@@ -13,8 +13,12 @@ from torch import nn
 from carina.files import atomic_path, write_text
 from carina.finetuning.best import BestByValidation
 from carina.finetuning.classification import (
+    EXCLUSIVE,
+    INDEPENDENT,
+    AnyClassifier,
     ClassificationObjective,
     ClassificationSettings,
+    LabelLoss,
     LabelValidation,
 )
 from carina.finetuning.classifier import Classifier, ClassifierConfig
@@ -24,6 +28,7 @@ from carina.finetuning.features import frozen_features, over_stored
 from carina.finetuning.grader import Grader, GraderConfig, Grades, Scale
 from carina.finetuning.grading import GradingObjective, SeverityValidation, grades_of, scale_of
 from carina.finetuning.linear_probe import Probe, fit_own_probes, fit_probe
+from carina.finetuning.multiclass import MultiClassClassifier, MultiClassConfig
 from carina.finetuning.outlines import OutlinedBatches, OutlinedImages
 from carina.finetuning.query_classifier import QueryClassifier, QueryClassifierConfig
 from carina.finetuning.segmentation import MaskValidation, SegmentationObjective
@@ -70,14 +75,24 @@ def classification(job: Job) -> nn.Module:
     """Trains encoder and head, and keeps the best step by validation."""
     model = begun(job, Classifier, classifier_config(job))
     model.scale.fit(features_of(job, job.train.keys))
-    return trained_classifier(job, model, job.settings.classification)
+    return trained_classifier(job, model, job.settings.classification, INDEPENDENT)
+
+
+def multiclass(job: Job) -> nn.Module:
+    """Trains encoder and head on classes that exclude one another."""
+    config = MultiClassConfig(
+        image=job.start.image, preprocessing=job.start.preprocessing, classes=job.names
+    )
+    model = begun(job, MultiClassClassifier, config)
+    model.scale.fit(features_of(job, job.train.keys))
+    return trained_classifier(job, model, job.settings.classification, EXCLUSIVE)
 
 
 def trained_classifier(
-    job: Job, model: Classifier | QueryClassifier, settings: ClassificationSettings
+    job: Job, model: AnyClassifier, settings: ClassificationSettings, label_loss: LabelLoss
 ) -> nn.Module:
-    """Trains a classifier of either kind, and keeps the best step by validation."""
-    objective = ClassificationObjective(model, job.train.labels, settings)
+    """Trains a classifier of any kind, and keeps the best step by validation."""
+    objective = ClassificationObjective(model, job.train.labels, settings, label_loss)
     validation = LabelValidation(model, job.validate, job.store)
     batches = image_batches(job, settings.training)
     train_job(job, model, objective, batches, settings.training, validation.score)
@@ -101,7 +116,9 @@ def query_probe(job: Job) -> nn.Module:
 
 def query_classification(job: Job) -> nn.Module:
     """Trains encoder and query network (frozen: the query network alone)."""
-    return trained_classifier(job, begun_query_classifier(job), job.settings.query_classification)
+    return trained_classifier(
+        job, begun_query_classifier(job), job.settings.query_classification, INDEPENDENT
+    )
 
 
 def segmentation(job: Job) -> nn.Module:

@@ -1,0 +1,116 @@
+"""Classes of which exactly one is true: a fine-tuned model's choice against the label."""
+
+from collections.abc import Sequence
+from typing import cast
+
+import numpy as np
+import polars as pl
+
+from carina.errors import EvaluationError
+from carina.evaluation.labelled import bootstrap_settings, positives_of
+from carina.evaluation.result import Evaluation, Score
+from carina.evaluation.rows import IMAGE, table_of
+from carina.evaluation.scoring import answers_of, frontals_of, part_of, scored
+from carina.finetuning.multiclass import MultiClassClassifier
+from carina.imaging.store import ImageStore
+from carina.metrics.classification import Statistic, ranking_statistic
+from carina.metrics.multiclass import class_statistic
+from carina.metrics.statistics import Resamples, bootstrap, together
+from carina.studies.manifest import Manifest
+from carina.studies.truth import Unmentioned, absent_where_only_presence_is_listed, truth_of
+from carina.zeroshot.ask import encode
+from carina.zeroshot.protocol import Query, ZeroShotModel
+
+
+def evaluate_multiclass(
+    model: MultiClassClassifier,
+    manifest: Manifest,
+    *,
+    split: str | None = "test",
+    unmentioned: Unmentioned = absent_where_only_presence_is_listed,
+    model_name: str = "",
+    store: ImageStore | None = None,
+    replicates: int = 1000,
+    seed: int = 0,
+) -> Evaluation:
+    """Measures the choice among all classes on the radiographs that have exactly one of them.
+
+    Raises:
+        EvaluationError: none has.
+    """
+    part = part_of(manifest, split)
+    names = model.config.classes
+    frontals = frontals_of(part)
+    truth = truth_of([one.study for one in frontals], names, manifest.studies, unmentioned)
+    rows = np.flatnonzero((truth.values == 1).sum(axis=1) == 1)
+    if not len(rows):
+        raise EvaluationError(
+            f"{manifest.path}: no radiograph of the split {split!r} has exactly one of "
+            f"{', '.join(names)}; expected some to measure against."
+        )
+    asked = cast(ZeroShotModel, model)
+    answers = answers_of(
+        asked,
+        part,
+        [frontals[row] for row in rows],
+        encode(asked, tuple(Query(name) for name in names)),
+        batch_size=16,
+        store=store,
+        title="Choosing classes",
+    )
+    said = scored(answers, len(names))
+    true = {id(frontals[row]): truth.values[row] == 1 for row in rows}
+    frame = pl.DataFrame(
+        [
+            {
+                "study": frontal.study.study_id,
+                "image": frontal.path,
+                "query": name,
+                "score": float(said.scores[row, place]),
+                "truth": int(true[id(frontal)][place]),
+                "patient": frontal.study.patient_id,
+            }
+            for row, frontal in enumerate(said.images)
+            for place, name in enumerate(names)
+        ]
+    )
+    images = frame.unique(IMAGE, keep="first", maintain_order=True)
+    resamples = Resamples(len(images), replicates, seed, images["patient"].to_list())
+    result = bootstrap(choice_statistics(frame, names), resamples)
+    undefined = "no image of this class"
+    return Evaluation(
+        task="multiclass",
+        model=model_name,
+        data=f"{manifest.path.name} sha256:{manifest.digest}",
+        split=split or "all",
+        studies=frame["study"].n_unique(),
+        images=len(images),
+        positives=positives_of(frame, names),
+        findings={
+            name: {m: Score.of(result.interval(m, i), undefined) for m in result.values}
+            for i, name in enumerate(names)
+        },
+        mean={m: Score.of(result.mean_interval(m), undefined) for m in result.values},
+        thresholds={},
+        settings={
+            "choice": "the class with the greatest probability",
+            "unmentioned": unmentioned.__name__,
+            **bootstrap_settings(part, replicates, seed, said.unreadable),
+        },
+        predictions=frame,
+    )
+
+
+def choice_statistics(frame: pl.DataFrame, names: Sequence[str]) -> list[Statistic]:
+    """AUC, recall and F1 of every class against the rest, and the accuracy."""
+    images = frame.unique(IMAGE, keep="first", maintain_order=True)
+    scores = table_of(frame, images, names, "score")
+    truth = table_of(frame, images, names, "truth")
+    chosen, true = scores.argmax(axis=1), truth.argmax(axis=1)
+    return [
+        together(
+            ranking_statistic(scores[:, place], truth[:, place]),
+            class_statistic(chosen, true, place),
+        )
+        for place in range(len(names))
+    ]
