@@ -39,7 +39,18 @@ class Letterbox:
     """Resizes the longer side to size and pads with black to a square: nothing is cut."""
 
 
-ResizeRule = Squash | BilinearSquash | CentreCrop | Letterbox
+@dataclass(frozen=True, kw_only=True)
+class LetterboxCrop:
+    """Resizes the longer side to `longest`, pads to a square, cuts its centre (GLoRIA).
+
+    Pixels are averaged by area. Of an odd number of padded pixels the odd one is at the right or
+    below.
+    """
+
+    longest: int = 256
+
+
+ResizeRule = Squash | BilinearSquash | CentreCrop | Letterbox | LetterboxCrop
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,6 +131,8 @@ def place(height: int, width: int, preprocessing: Preprocessing) -> Placement:
             scaled_height, scaled_width = shorter_side_to(size, height, width)
         case Letterbox():
             scaled_height, scaled_width = _longer_side_to(size, height, width)
+        case LetterboxCrop(longest=longest):
+            return _cropped_letterbox(height, width, size, longest)
     return Placement(
         height=height,
         width=width,
@@ -170,6 +183,8 @@ def _filter_of(rule: ResizeRule) -> Image.Resampling:
             return Image.Resampling.BILINEAR
         case Squash() | CentreCrop() | Letterbox():
             return Image.Resampling.BICUBIC
+        case LetterboxCrop():
+            return Image.Resampling.BOX
 
 
 def standardise(
@@ -188,6 +203,22 @@ def shorter_side_to(size: int, height: int, width: int) -> tuple[int, int]:
     """
     short = min(height, width)
     return size * height // short, size * width // short
+
+
+def _cropped_letterbox(height: int, width: int, size: int, longest: int) -> Placement:
+    """A picture in a padded square of side `longest`, of which the centre is the input."""
+    scale = longest / max(height, width)
+    scaled_height, scaled_width = max(1, int(height * scale)), max(1, int(width * scale))
+    border = round((longest - size) / 2)
+    return Placement(
+        height=height,
+        width=width,
+        size=size,
+        scaled_height=scaled_height,
+        scaled_width=scaled_width,
+        top=(longest - scaled_height) // 2 - border,
+        left=(longest - scaled_width) // 2 - border,
+    )
 
 
 def _longer_side_to(size: int, height: int, width: int) -> tuple[int, int]:

@@ -4,71 +4,99 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from carina.errors import ManifestError
+from carina.errors import ConfigError, ManifestError
 from carina.pretraining.entity_maps import EntityText
+from carina.report.distill import distil
 from carina.report.sentences import split_sentences
 from carina.study import Assertion, Entity, EntityKind, Report
 
-
-@dataclass(frozen=True, kw_only=True)
-class StatedEntities:
-    """One sentence an observation, made of its entities: "there is X.", "no X."."""
-
-    def of(self, report: Report, entities: Sequence[Entity]) -> EntityText:
-        """Sentences of what is there; of what is denied, where nothing is there."""
-        observed = [entity for entity in entities if entity.kind is EntityKind.OBSERVATION]
-        there = [e.name for e in observed if e.assertion is not Assertion.ABSENT]
-        if there:
-            names = tuple(dict.fromkeys(there))
-            return EntityText(text=" ".join(f"there is {n}." for n in names), entities=names)
-        names = tuple(dict.fromkeys(entity.name for entity in observed))
-        return EntityText(text=" ".join(f"no {n}." for n in names), entities=names)
+NO = re.compile(r"\bno\b")
 
 
 @dataclass(frozen=True, kw_only=True)
-class DistilledText:
-    """The distilled report, and those of its entities that it names: ECAMP's."""
+class FromManifest:
+    """Reports were distilled before: by `carina distill`, whichever way."""
 
-    def of(self, report: Report, entities: Sequence[Entity]) -> EntityText:
-        """The report as `distilled` has it.
+    def of(self, report: Report, entities: Sequence[Entity]) -> str:
+        """What the manifest's column `distilled` says.
 
         Raises:
-            ManifestError: it was never distilled.
+            ManifestError: the report was never distilled.
         """
-        text = distilled(report).lower()
-        names = dict.fromkeys(
-            entity.name.lower()
-            for entity in entities
-            if entity.kind is EntityKind.OBSERVATION and entity.assertion is not Assertion.ABSENT
-        )
-        said = tuple(name for name in names if re.search(rf"\b{re.escape(name)}\b", text))
-        return EntityText(text=text, entities=said)
+        if report.distilled is None:
+            raise ManifestError(
+                "A report of the manifest was never distilled; expected the sentences of what it "
+                "names in the column distilled. Run `carina distill` on the manifest."
+            )
+        return report.distilled
+
+
+@dataclass(frozen=True, kw_only=True)
+class ByRules:
+    """Reports are distilled from their entities by rules, as `carina distill` does without more."""
+
+    def of(self, report: Report, entities: Sequence[Entity]) -> str:
+        """A sentence for each observation; "" of a report that names none."""
+        return distil(entities)
 
 
 @dataclass(frozen=True, kw_only=True)
 class DistilledSentences:
-    """The sentences of the distilled report, each a piece: ECAMP's."""
+    """The sentences of the distilled report, each a piece: what ECAMP gives GLoRIA.
+
+    What is there, or may be, is said `present` times: so a draw among the pieces speaks of it
+    more often than of what is not, which reports say far more of.
+    """
+
+    source: FromManifest | ByRules = FromManifest()
+    present: int = 1
+
+    def __post_init__(self) -> None:
+        """Checks the count."""
+        if self.present < 1:
+            raise ConfigError(f"present must be at least 1, got {self.present}.")
 
     def of(self, report: Report, entities: Sequence[Entity]) -> tuple[str, ...]:
-        """Lower-case sentences; of a report that names no entity its own words.
+        """Lower-case sentences; of a report that names nothing its own words."""
+        found = sentences_of(self.source.of(report, entities))
+        pieces = [
+            sentence
+            for sentence in found
+            for _ in range(1 if NO.search(sentence) else self.present)
+        ]
+        return tuple(pieces) or (" ".join(report.text.split()).lower(),)
 
-        Raises:
-            ManifestError: it was never distilled.
-        """
-        text = distilled(report)
-        found = tuple(text[start:end].lower() for start, end in split_sentences(text, 0, len(text)))
-        return found or (" ".join(report.text.split()).lower(),)
 
+@dataclass(frozen=True, kw_only=True)
+class DistilledEntities:
+    """The distilled report, and those of its entities that it says are there or may be.
 
-def distilled(report: Report) -> str:
-    """The distilled report.
-
-    Raises:
-        ManifestError: it was never distilled.
+    Where none is, those that it denies are looked for.
     """
-    if report.distilled is None:
-        raise ManifestError(
-            "A report of the manifest was never distilled; expected sentences of what it names in "
-            "the column distilled. Run `carina distill` on the manifest, or choose another text."
-        )
-    return report.distilled
+
+    source: FromManifest | ByRules = FromManifest()
+
+    def of(self, report: Report, entities: Sequence[Entity]) -> EntityText:
+        """The text in lower case; names stand in it as they are given."""
+        sentences = sentences_of(self.source.of(report, entities))
+        there = [sentence for sentence in sentences if not NO.search(sentence)]
+        observed = [entity for entity in entities if entity.kind is EntityKind.OBSERVATION]
+        for said, assertions in (
+            (there, (Assertion.PRESENT, Assertion.UNCERTAIN)),
+            (sentences, (Assertion.ABSENT,)),
+        ):
+            names = dict.fromkeys(e.name.lower() for e in observed if e.assertion in assertions)
+            found = tuple(name for name in names if any(named(name, text) for text in said))
+            if found:
+                return EntityText(text=" ".join(said), entities=found)
+        return EntityText(text=" ".join(sentences), entities=())
+
+
+def sentences_of(text: str) -> list[str]:
+    """The sentences of a distilled report in lower case."""
+    return [text[start:end].lower() for start, end in split_sentences(text, 0, len(text))]
+
+
+def named(name: str, text: str) -> bool:
+    """Whether a name stands in a text as words of it."""
+    return re.search(rf"\b{re.escape(name)}\b", text) is not None

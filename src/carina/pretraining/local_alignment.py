@@ -20,7 +20,7 @@ from carina.encoders.local_global import LocalGlobalResNetConfig, LocalGlobalViT
 from carina.encoders.modes import evaluating
 from carina.encoders.words import WordEncoder, WordEncoderConfig, Words
 from carina.errors import ConfigError
-from carina.imaging.preprocessing import Letterbox, Preprocessing
+from carina.imaging.preprocessing import LetterboxCrop, Preprocessing
 from carina.losses.local_alignment import (
     AveragedWords,
     BestWord,
@@ -31,11 +31,12 @@ from carina.losses.local_alignment import (
 )
 from carina.pretraining.entity_maps import EntityText
 from carina.pretraining.gloria_text import AsWritten, OfficialCleaning
+from carina.report.sentences import split_sentences
 from carina.zeroshot.prompts import PROMPT_SETS, PromptSet
 from carina.zeroshot.protocol import Answers, EncodedPhrases, EncodedQueries, Query
 
 PROMPTS_AT_ONCE = 16
-GLORIA_224 = Preprocessing(size=224, resize=Letterbox(), mean=(0.5,) * 3, std=(0.5,) * 3)
+GLORIA_224 = Preprocessing(size=224, resize=LetterboxCrop(), mean=(0.5,) * 3, std=(0.5,) * 3)
 OFFICIAL_ENTRIES = 97  # of every text in the published code, padding included
 
 
@@ -289,61 +290,64 @@ class GLoRIAModel(nn.Module):
     ) -> Float[Tensor, "batch rows cols"]:
         """The mean over the entities of each text of the maps of their words.
 
+        Each entity is looked for with the sentence that names it, as captions are in training.
         Source: ECAMP's entity-specific attention, as far as its paper tells; a text without
         entities has a flat map.
         """
         features = self._features(radiographs)
-        words = self.words([text.text for text in texts])
+        flat = torch.ones_like(features.grid[..., 0]).flatten(1)
+        flat = flat / flat.shape[1]
+        asked = [
+            (row, sentence, entity)
+            for row, text in enumerate(texts)
+            for entity, sentence in sentences_naming(text)
+        ]
+        if not asked:
+            return flat.view(features.grid.shape[:3])
+        rows = torch.tensor([row for row, _, _ in asked], device=flat.device)
+        words = self.words([sentence for _, sentence, _ in asked])
+        named = self.entries_of(asked, words).to(flat)
         maps = paired_maps(
-            features.tokens.float(),
+            features.tokens.float()[rows],
             words.vectors,
             words.counted,
             self.config.attention_temperature,
         )
-        shares = self.entity_shares(texts, words.vectors.shape[1]).to(maps)
-        mean = (shares[:, None] @ maps)[:, 0]
-        flat = torch.full_like(mean, 1 / mean.shape[1])
-        named = (shares.sum(1) > 0)[:, None]
-        chosen = torch.where(named, mean, flat)
-        result: Tensor = chosen.unflatten(1, features.grid.shape[1:3])
-        return result
+        one = (named[:, None] @ maps)[:, 0] / named.sum(1, keepdim=True).clamp_min(1)
+        found = (named.sum(1) > 0).to(flat)
+        summed = torch.zeros_like(flat).index_add(0, rows, one * found[:, None])
+        count = flat.new_zeros(len(flat)).index_add(0, rows, found)[:, None]
+        mean = torch.where(count > 0, summed / count.clamp_min(1), flat)
+        return mean.view(features.grid.shape[:3])
 
-    def entity_shares(
-        self, texts: Sequence[EntityText], entries: int
-    ) -> Float[Tensor, "texts entries"]:
-        """What the map of each word counts in the mean over entities; 0 of all others.
-
-        An entity's words share what it counts. One whose words were cut off counts nothing.
-        """
-        shares = torch.zeros(len(texts), entries)
-        for row, text in zip(shares, texts, strict=True):
-            members = self._members(text)
-            for places in members:
-                row[places] += 1 / (len(places) * len(members))
-        return shares
+    def entries_of(
+        self, asked: Sequence[tuple[int, str, str]], words: Words
+    ) -> Float[Tensor, "asked entries"]:
+        """1 at the words of the entity in the sentence; all 0 where they were cut off."""
+        named = torch.zeros(words.vectors.shape[:2])
+        for places, (_, sentence, entity) in zip(named, asked, strict=True):
+            places[self._members(sentence, entity)] = 1
+        return named
 
     def words(self, texts: Sequence[str]) -> Words:
         """Reads texts, cleaned as the model's were in training."""
         cleaned = [self.config.cleaning.of(text) for text in texts]
         return self.text_encoder.encode(cleaned)
 
-    def _members(self, text: EntityText) -> list[list[int]]:
-        """The entries of the words of each entity that has any."""
-        cleaned = self.config.cleaning.of(text.text).lower()
-        encoding = self.text_encoder.tokenizer.encode(cleaned)
+    def _members(self, sentence: str, entity: str) -> list[int]:
+        """The entries of the words of an entity where it first stands in a sentence."""
+        text = self.config.cleaning.of(sentence).lower()
+        name = re.escape(self.config.cleaning.of(entity).lower())
+        match = re.search(rf"\b{name}\b", text)
+        start, end = match.span() if match else (0, 0)
+        encoding = self.text_encoder.tokenizer.encode(text)
         entries = self.text_encoder.word_numbers(encoding.ids[: self.max_tokens - 1])
-        found = []
-        for entity in text.entities:
-            name = re.escape(self.config.cleaning.of(entity).lower())
-            match = re.search(rf"\b{name}\b", cleaned)
-            start, end = match.span() if match else (0, 0)
-            places = {
-                entry
-                for entry, (first, last) in zip(entries, encoding.offsets, strict=False)
-                if first < end and start < last
-            }
-            found.append(sorted(places))
-        return [places for places in found if places]
+        places = {
+            entry
+            for entry, (first, last) in zip(entries, encoding.offsets, strict=False)
+            if first < end and start < last
+        }
+        return sorted(places)
 
     def _shown(self, words: Words, names: Sequence[str]) -> dict[str, Tensor]:
         """The words whose maps are drawn, and those among which they compete."""
@@ -379,6 +383,17 @@ class GLoRIAModel(nn.Module):
         with evaluating(self):
             features: ImageFeatures = self.image_encoder(radiographs)
         return features
+
+
+def sentences_naming(text: EntityText) -> list[tuple[str, str]]:
+    """Each entity of a text and the first sentence in which it stands, as captions are."""
+    spans = split_sentences(text.text, 0, len(text.text))
+    sentences = [text.text[start:end] for start, end in spans]
+    found = (
+        (entity, next((s for s in sentences if re.search(rf"\b{re.escape(entity)}\b", s)), None))
+        for entity in text.entities
+    )
+    return [(entity, sentence) for entity, sentence in found if sentence is not None]
 
 
 def best_of(

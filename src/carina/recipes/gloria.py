@@ -4,11 +4,12 @@ from carina.encoders.local_global import LocalGlobalResNetConfig
 from carina.encoders.resnet import ResNetConfig
 from carina.encoders.words import WordEncoderConfig
 from carina.losses.local_alignment import AveragedWords
+from carina.pretraining.entity_texts import ByRules, DistilledSentences
 from carina.pretraining.gloria_text import AsWritten
 from carina.pretraining.local_alignment import GLoRIAConfig, TrainedComparison
 from carina.pretraining.local_alignment_objective import GLoRIALosses
 from carina.pretraining.local_alignment_stage import GLoRIAStage
-from carina.pretraining.report_pieces import Single, Statements
+from carina.pretraining.report_pieces import Single
 from carina.pretraining.report_targets import AnnotatedEntities
 from carina.recipes.recipe import Recipe
 from carina.recipes.small import SMALL_AUGMENTATION, SMALL_PREPROCESSING
@@ -17,7 +18,7 @@ from carina.training.schedule import WarmupCosine
 from carina.training.settings import TrainingSettings
 from carina.zeroshot.prompts import PROMPT_SETS
 
-SMALL_DIM = 96
+SMALL_DIM = 64
 
 
 def gloria_small() -> Recipe:
@@ -41,7 +42,7 @@ def gloria_small() -> Recipe:
                 width=SMALL_DIM,
                 layers=2,
                 heads=4,
-                hidden=192,
+                hidden=128,
                 positions=64,
                 max_tokens=64,
                 dropout=0.0,
@@ -54,10 +55,10 @@ def gloria_small() -> Recipe:
         ),
         losses=GLoRIALosses(
             augmentation=SMALL_AUGMENTATION,  # no flips: left and right matter
-            draw=Single(count=8),
+            draw=Single(count=4),
             pooling=AveragedWords(),
         ),
-        pieces=Statements(present=2),
+        pieces=DistilledSentences(source=ByRules(), present=3),
         entities=AnnotatedEntities(),
         store_size=112,
         measured_standardisation=True,
