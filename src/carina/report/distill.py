@@ -7,7 +7,11 @@ model writes "There is [severity] [entity]." and "There may be [severity] [entit
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from carina.report.findings import RANK, final_observations
+from carina.report.findings import (
+    final_observations,
+    findings_from_entities,
+    stated_findings,
+)
 from carina.report.lexicon import Lexicon, Role, canonical
 from carina.report.sides import sides_of
 from carina.study import Assertion, Entity
@@ -51,27 +55,21 @@ def distil(entities: Sequence[Entity]) -> str:
         for entity in final_observations(entities)
         if entity.name not in SILENT and not is_half(entity)
     ]
-    strongest = strongest_assertions(observed)
-    counted = [e for e in observed if e.assertion is strongest[e.name]]
+    stated, findings = stated_findings(observed), findings_from_entities(observed)
+    # "Atelectasis. Lungs otherwise clear": what has a kind that is there is not denied.
+    counted = [e for e in observed if e.assertion is stated[e.name] is findings[e.name]]
     degrees = degrees_by_name(counted)
+    # "Cardiomegaly. The silhouette is unremarkable": half of what a part stands for is not so.
+    ill_parts = {healthy_part(entity) for entity in observed if entity not in counted}
     said = (
         sentence
         for entity in counted
-        for sentence in sentences(entity, degrees[entity.name], healthy_part(entity))
+        if (part := healthy_part(entity)) is None or part not in ill_parts
+        for sentence in sentences(entity, degrees[entity.name], part)
     )
     found = list(dict.fromkeys(said))
-    ill = any(value is not Assertion.ABSENT for name, value in strongest.items() if name != NORMAL)
+    ill = any(value is not Assertion.ABSENT for name, value in stated.items() if name != NORMAL)
     return " ".join(text for text in found if not ill or text != NOTHING_WRONG)
-
-
-def strongest_assertions(observed: Sequence[Entity]) -> Mapping[str, Assertion]:
-    """What counts of each observation: present before uncertain, uncertain before absent."""
-    found: dict[str, Assertion] = {}
-    for entity in observed:
-        found[entity.name] = max(
-            found.get(entity.name, entity.assertion), entity.assertion, key=RANK.__getitem__
-        )
-    return found
 
 
 def degrees_by_name(observed: Sequence[Entity]) -> Mapping[str, Sequence[str]]:
