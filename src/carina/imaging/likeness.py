@@ -7,6 +7,7 @@ the other, and small blocks of the two are correlated without their slow shades.
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -58,12 +59,25 @@ def likenesses(
         sign: -1 compares the first with the inverted second.
         threads: how many work at once.
     """
+    rows, places = np.unique(pairs, return_inverse=True)
+    places = places.reshape(pairs.shape)
+
+    def shrink(start: int) -> NDArray[np.float16]:
+        return _half_size(even[rows[start : start + _PAIRS_AT_ONCE]]).astype(np.float16)
 
     def compare(start: int) -> NDArray[np.float32]:
-        first, second = pairs[start : start + _PAIRS_AT_ONCE].T
-        return likeness(even[first], even[second] * np.float32(sign))
+        some = slice(start, start + _PAIRS_AT_ONCE)
+        first, second = halves[places[some].T].astype(np.float32)
+        values, motion = _roughly(first, second * np.float32(sign))
+        near = np.flatnonzero(values >= _ROUGHLY_SAME)
+        first, second = (even[chosen] for chosen in pairs[some][near].T)
+        values[near] = _closely(first, second * np.float32(sign), motion[near])
+        return values
 
     with ThreadPoolExecutor(threads) as pool:
+        # A picture is in about ten pairs, so what all of them need of it is made once.
+        parts = list(pool.map(shrink, range(0, len(rows), _PAIRS_AT_ONCE)))
+        halves = np.concatenate(parts) if parts else np.empty((0, 1, 1), np.float16)
         for found in pool.map(compare, range(0, len(pairs), _PAIRS_AT_ONCE)):
             yield from found.tolist()
 
@@ -75,20 +89,41 @@ def likeness(
 
     Where half the resolution shows already that they are two, its value is given.
     """
-    still = np.zeros((len(first), 4), np.float32)
-    half_first, half_second = _halved(_smooth(first)), _halved(_smooth(second))
-    motion = _register(_halved(half_first), _halved(half_second), still, _STEPS[0])
-    motion = _register(_smooth(half_first), _smooth(half_second), motion, _STEPS[1])
-    rough_first, rough_second = _fine(half_first, _FADING // 2), _fine(half_second, _FADING // 2)
-    values = np.fmax(
-        _alike(rough_first, rough_second, still), _alike(rough_first, rough_second, motion)
-    )
+    values, motion = _roughly(_half_size(first), _half_size(second))
     near = np.flatnonzero(values >= _ROUGHLY_SAME)
-    fine_first, fine_second = _fine(first[near], _FADING), _fine(second[near], _FADING)
-    values[near] = np.fmax(
-        _alike(fine_first, fine_second, still[near]), _alike(fine_first, fine_second, motion[near])
-    )
+    values[near] = _closely(first[near], second[near], motion[near])
     return values
+
+
+def _half_size(pictures: NDArray[np.float32]) -> NDArray[np.float32]:
+    """At half the resolution, blurred before so that fine structure leaves no pattern."""
+    return _halved(_smooth(pictures))
+
+
+def _roughly(
+    first: NDArray[np.float32], second: NDArray[np.float32]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The likeness at half the resolution, and the motion that lays one onto the other."""
+    still = np.zeros((len(first), 4), np.float32)
+    motion = _register(_halved(first), _halved(second), still, _STEPS[0])
+    motion = _register(_smooth(first), _smooth(second), motion, _STEPS[1])
+    first, second = _fine(first, _FADING // 2), _fine(second, _FADING // 2)
+    return _alike_still_or_moved(first, second, motion), motion
+
+
+def _closely(
+    first: NDArray[np.float32], second: NDArray[np.float32], motion: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """The likeness at full resolution, as the pictures lie or moved."""
+    return _alike_still_or_moved(_fine(first, _FADING), _fine(second, _FADING), motion)
+
+
+def _alike_still_or_moved(
+    first: NDArray[np.float32], second: NDArray[np.float32], motion: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """The likeness of fine structure as the pictures lie, or moved if that is greater."""
+    lying = _Overlap(second, np.ones_like(second))
+    return np.fmax(_alike(first, lying), _alike(first, _move(second, motion)))
 
 
 def _register(
@@ -118,11 +153,8 @@ def _register(
     return motion
 
 
-def _alike(
-    first: NDArray[np.float32], second: NDArray[np.float32], motion: NDArray[np.float32]
-) -> NDArray[np.float32]:
+def _alike(first: NDArray[np.float32], overlap: _Overlap) -> NDArray[np.float32]:
     """The median correlation of blocks of fine structure, where the two overlap."""
-    overlap = _move(second, motion)
     inside = _blocks(overlap.inside)
     seen = inside.sum(axis=2)
     fine_first, power_first = _centred(_blocks(first), inside, seen)
@@ -141,27 +173,23 @@ def _alike(
 
 def _move(pictures: NDArray[np.float32], motion: NDArray[np.float32]) -> _Overlap:
     """Pictures as seen from shifted and stretched places, bilinear."""
-    count, side, _ = pictures.shape
+    side = pictures.shape[1]
     place = np.linspace(-1, 1, side, dtype=np.float32)
     down = place * (1 + motion[:, 1:2]) + motion[:, 0:1]
     across = place * (1 + motion[:, 3:4]) + motion[:, 2:3]
     inside = (np.abs(down) <= 1)[:, :, None] & (np.abs(across) <= 1)[:, None, :]
-    top, share = _cells(down, side)
-    each = np.arange(count)[:, None]
-    moved = (
-        pictures[each, top] * (1 - share)[..., None] + pictures[each, top + 1] * share[..., None]
+    moved: NDArray[np.float32] = np.matmul(
+        _weights(down, side) @ pictures, _weights(across, side).mT
     )
-    left, share = _cells(across, side)
-    before = np.take_along_axis(moved, left[:, None, :], axis=2)
-    after = np.take_along_axis(moved, left[:, None, :] + 1, axis=2)
-    return _Overlap(before + (after - before) * share[:, None], inside.astype(np.float32))
+    return _Overlap(moved, inside.astype(np.float32))
 
 
-def _cells(place: NDArray[np.float32], side: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """The pixel before each place in [-1, 1], and how far beyond it the place lies."""
-    pixel = (place + 1) * np.float32((side - 1) / 2)
-    before = np.clip(np.floor(pixel), 0, side - 2).astype(np.int64)
-    return before, np.clip(pixel - before, 0, 1).astype(np.float32)
+def _weights(place: NDArray[np.float32], side: int) -> NDArray[np.float32]:
+    """How much each pixel of a line counts at each place in [-1, 1]: [n, places, pixels]."""
+    pixel = np.clip((place + 1) * np.float32((side - 1) / 2), 0, side - 1)
+    distance = np.abs(pixel[:, :, None] - np.arange(side, dtype=np.float32))
+    weights: NDArray[np.float32] = np.maximum(1 - distance, 0)
+    return weights
 
 
 def _normalised(
@@ -206,9 +234,15 @@ def _halved(pictures: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _smooth(pictures: NDArray[np.float32], times: int = 1) -> NDArray[np.float32]:
     """Blurred by 1-2-1 weights, down and across, a number of times."""
-    for _ in range(times):
-        tall = np.pad(pictures, ((0, 0), (1, 1), (0, 0)), mode="edge")
-        pictures = (tall[:, :-2] + 2 * tall[:, 1:-1] + tall[:, 2:]) / np.float32(4)
-        wide = np.pad(pictures, ((0, 0), (0, 0), (1, 1)), mode="edge")
-        pictures = (wide[:, :, :-2] + 2 * wide[:, :, 1:-1] + wide[:, :, 2:]) / np.float32(4)
-    return pictures
+    blur = np.linalg.matrix_power(_blurring(pictures.shape[1]), times)
+    smooth: NDArray[np.float32] = blur @ pictures @ blur.T
+    return smooth
+
+
+@lru_cache(maxsize=8)
+def _blurring(side: int) -> NDArray[np.float32]:
+    """What blurs a line of pixels by 1-2-1 weights; its ends are repeated beyond the edge."""
+    blur = (np.eye(side) / 2 + np.eye(side, k=1) / 4 + np.eye(side, k=-1) / 4).astype(np.float32)
+    blur[0, 0] += 0.25
+    blur[-1, -1] += 0.25
+    return blur
