@@ -18,7 +18,7 @@ from carina.pretraining.ecamp_objective import (
     Guided,
 )
 from carina.pretraining.entity_maps import EntityMapper, EntityMaps, write_entity_maps
-from carina.pretraining.entity_texts import DistilledText, StatedEntities, distilled
+from carina.pretraining.entity_texts import ByRules, DistilledEntities, FromManifest
 from carina.pretraining.image_side import measured
 from carina.pretraining.image_source import FreshImage
 from carina.pretraining.masked_text import MaskedTextConfig, MaskedTexts
@@ -28,7 +28,6 @@ from carina.pretraining.report_targets import AnnotatedEntities, NoEntities, Rul
 from carina.pretraining.stage import PreparedStage, StageInputs
 from carina.pretraining.text_composition import TrainingText
 from carina.pretraining.text_source import stage_tokenizer
-from carina.report.distill import distil
 from carina.report.sections import split_sections
 from carina.studies.batches import ImageBatches
 from carina.study import Entity, Report
@@ -36,28 +35,6 @@ from carina.training.distributed import place
 from carina.training.settings import TrainingSettings
 
 MAPS = "entity_maps.safetensors"
-
-
-@dataclass(frozen=True, kw_only=True)
-class DistilledBefore:
-    """What the manifest has in its column `distilled`: `carina distill` wrote it."""
-
-    def of(self, report: Report, entities: Sequence[Entity]) -> str:
-        """The distilled report.
-
-        Raises:
-            ManifestError: it was never distilled.
-        """
-        return distilled(report)
-
-
-@dataclass(frozen=True, kw_only=True)
-class DistilledByRules:
-    """One sentence for each entity of the report, made as the training begins."""
-
-    def of(self, report: Report, entities: Sequence[Entity]) -> str:
-        """The distilled report."""
-        return distil(entities)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +51,7 @@ class MapSource:
     """Which stage's model says where the entities are, and what it reads to say so."""
 
     stage: str = "gloria"
-    texts: DistilledText | StatedEntities = DistilledText()
+    texts: DistilledEntities = DistilledEntities()
 
     def maps(self, pairs: Pairs, store: ImageStore, inputs: StageInputs) -> EntityMaps:
         """The maps of all images, made once by the first process, and kept in the stage's folder.
@@ -127,7 +104,7 @@ class ECAMPStage:
     image_start: FreshImage | PublishedMAE = FreshImage()
     tokenizer: str | None = None
     texts: MaskedTextConfig = MaskedTextConfig()
-    distillation: DistilledBefore | DistilledByRules | NotDistilled = DistilledBefore()
+    distillation: FromManifest | ByRules | NotDistilled = FromManifest()
     entities: NoEntities | AnnotatedEntities | RuleEntities = NoEntities()
     maps: MapSource = MapSource()
     contrast: NoContrast | ReportContrast = NoContrast()
@@ -187,7 +164,7 @@ class ECAMPStage:
 
 
 def report_texts(
-    pairs: Pairs, distillation: DistilledBefore | DistilledByRules | NotDistilled
+    pairs: Pairs, distillation: FromManifest | ByRules | NotDistilled
 ) -> list[TrainingText]:
     """The words of each image's report and what was distilled of it; a report is read once."""
     made: dict[int, TrainingText] = {}
