@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from carina.annotation import chat
-from carina.annotation.language_model import PATIENCE, LanguageModel
+from carina.annotation.asking import PATIENCE
+from carina.annotation.language_model import LanguageModel
 from carina.annotation.source import Reading
 from carina.errors import AnnotationError, ConfigError, OutputError
 from carina.study import Assertion, Study

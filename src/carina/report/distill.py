@@ -6,6 +6,7 @@ model writes "There is [severity] [entity]." and "There may be [severity] [entit
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import compress
 
 from carina.report.findings import (
     final_observations,
@@ -57,10 +58,11 @@ def distil(entities: Sequence[Entity]) -> str:
     ]
     stated, findings = stated_findings(observed), findings_from_entities(observed)
     # "Atelectasis. Lungs otherwise clear": what has a kind that is there is not denied.
-    counted = [e for e in observed if e.assertion is stated[e.name] is findings[e.name]]
+    holds = [e.assertion is stated[e.name] is findings[e.name] for e in observed]
+    counted = list(compress(observed, holds))
     degrees = degrees_by_name(counted)
     # "Cardiomegaly. The silhouette is unremarkable": half of what a part stands for is not so.
-    ill_parts = {healthy_part(entity) for entity in observed if entity not in counted}
+    ill_parts = {healthy_part(e) for e, held in zip(observed, holds, strict=True) if not held}
     said = (
         sentence
         for entity in counted
