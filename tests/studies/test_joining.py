@@ -76,3 +76,16 @@ def test_one_manifest_joined_is_itself(cohort: Make, tmp_path: Path) -> None:
     first = cohort("a")
     joined = join_manifests([first], tmp_path / "one.parquet")
     assert joined.studies == first.studies
+
+
+def test_a_joined_manifest_says_which_datasets_it_is_of_if_all_do(
+    cohort: Make, tmp_path: Path
+) -> None:
+    first, second = (cohort(name, source=name) for name in "ab")
+    known = [
+        write_manifest(each.studies, tmp_path / f"{name}.parquet", each.root, name)
+        for each, name in ((second, "chexpert-test"), (first, "chexpert"))
+    ]
+    joined = join_manifests(known, tmp_path / "both.parquet")
+    assert Manifest.read(joined.path).dataset == "chexpert+chexpert-test"
+    assert join_manifests([known[0], first], tmp_path / "one.parquet").dataset is None

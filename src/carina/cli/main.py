@@ -24,6 +24,9 @@ COMMANDS = {
     "ground": "Draw where a phrase holds on radiographs.",
     "evaluate": "Measure a model, with intervals.",
     "compare": "Test the difference between two evaluations.",
+    "readers": "Measure human readers, and a model against them.",
+    "protocols": "List the evaluations of the papers.",
+    "reproduce": "Put papers' numbers, users' and ours on one page.",
 }
 
 INTERRUPTED = 130  # what typer makes of Ctrl-C

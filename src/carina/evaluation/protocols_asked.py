@@ -15,7 +15,7 @@ NIH_CHEXNET = Part(
     told="the CheXNet-style lists, 70 / 10 / 20, that MRM, MaCo and ECAMP use",
 )
 CHEXPERT_TEST = Part(
-    datasets=("chexpert-test", "chexpert"),
+    datasets=("chexpert+chexpert-test", "chexpert", "chexpert-test"),
     told="the 500 test studies that radiologists labelled, all their frontal radiographs",
 )
 PADCHEST_PHYSICIANS = Part(
@@ -118,8 +118,8 @@ KAD = (
         departures=(
             TEST_SET_THRESHOLDS,
             INTERVALS,
-            "Thresholds come from the validation part of CheXpert, which is another download: "
-            "join both manifests to have MCC, F1 and accuracy.",
+            "Thresholds come from the validation part of CheXpert, which is another download than "
+            "the test part: `carina join` both manifests to have MCC, F1 and accuracy.",
         ),
     ),
     Protocol(

@@ -9,6 +9,7 @@ from carina.errors import CarinaError, ConfigError, ManifestError
 from carina.evaluation.protocol import FineTuned, Protocol
 from carina.evaluation.protocol_run import PROTOCOL
 from carina.evaluation.result import RESULT, Evaluation
+from carina.evaluation.scoring import has_split
 from carina.studies.manifest import Manifest
 
 WEIGHTS = "model.safetensors"
@@ -99,10 +100,7 @@ def reproduce(
     digests = {name: weights_of(path) for name, path in models.items()}
     for protocol in protocols:
         for name, path in models.items():
-            manifest = next(
-                (data.manifests[one] for one in protocol.part.datasets if one in data.manifests),
-                None,
-            )
+            manifest = manifest_for(protocol, data)
             if manifest is None:
                 needed = " or ".join(protocol.part.datasets)
                 reason = f"no manifest of {needed} at hand"
@@ -110,6 +108,16 @@ def reproduce(
                 continue
             made_of = f"{protocol.name} {digests[name]} {manifest.digest} {made_with}"
             yield outcome_of(protocol, name, path, manifest, out, carry_out, made_of)
+
+
+def manifest_for(protocol: Protocol, data: AtHand) -> Manifest | None:
+    """The first manifest of the protocol's datasets that has the scored part."""
+    found = [data.manifests[one] for one in protocol.part.datasets if one in data.manifests]
+    split = protocol.part.split
+    with_part = (
+        one for one in found if split is None or has_split(protocol.part.prepared(one), split)
+    )
+    return next(with_part, next(iter(found), None))
 
 
 def outcome_of(

@@ -98,7 +98,8 @@ def row_of(
 def found_in(evaluation: Evaluation, metric: str, paper: Reported | None) -> Found:
     """What an evaluation gives of a metric."""
     score = evaluation.mean.get(metric, Score(value=None, reason="not measured"))
-    radiographs = f"{evaluation.settings[PROTOCOL]['images']:,}"
+    told = evaluation.settings[PROTOCOL]
+    radiographs, as_many = f"{told['images']:,}", told["images"] == told["images_in_the_paper"]
     if score.value is None:
         return Found(text="–", interval=score.reason or "", radiographs=radiographs)
     if score.low is None or score.high is None:
@@ -107,7 +108,7 @@ def found_in(evaluation: Evaluation, metric: str, paper: Reported | None) -> Fou
         text=f"{score.value:.3f}",
         interval=f"{score.low:.3f} to {score.high:.3f}",
         radiographs=radiographs,
-        holds_the_paper=None if paper is None else score.low <= paper.value <= score.high,
+        holds_the_paper=score.low <= paper.value <= score.high if paper and as_many else None,
     )
 
 

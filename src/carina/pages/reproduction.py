@@ -16,7 +16,9 @@ EXPLAINED = (
 )
 STYLE = (
     "<style>td.found{white-space:nowrap}td.where{max-width:16em;white-space:normal;"
-    "text-align:left}tr.first td,tr.first th{border-top:2px solid var(--line)}"
+    "text-align:left}td.reported{min-width:7em;max-width:13em}"
+    "td.reported .interval,td.found .interval{white-space:normal;min-width:8em}"
+    "th.name{white-space:nowrap}tr.first td,tr.first th{border-top:2px solid var(--line)}"
     "details{margin:.4em 0}summary{cursor:pointer;color:var(--accent)}"
     "h3 .told{font-weight:400;color:var(--soft)}li{max-width:75ch}"
     ".within{color:var(--good)}.outside{color:var(--bad)}</style>"
@@ -106,14 +108,18 @@ def render_reproduction(report: ReproductionReport) -> str:
 def result_table(models: Sequence[str], protocols: Sequence[ProtocolReport]) -> str:
     """One row a protocol and metric."""
     heads = ("protocol", "metric", "paper", "users of the released weights", "radiographs")
-    cells = "".join(f'<th scope="col">{escape(head)}</th>' for head in (*heads, *models))
+    cells = "".join(
+        f'<th class="{"name" if place < 2 else "number"}" scope="col">{escape(head)}</th>'
+        for place, head in enumerate((*heads, *models))
+    )
     rows = "".join(
         table_row(protocol, row, place == 0)
         for protocol in protocols
         for place, row in enumerate(protocol.rows)
     )
     return (
-        '<div class="scroll"><table><caption>Green: the paper\'s number lies within the interval. '
+        '<div class="scroll"><table><caption>Coloured where the same number of radiographs was '
+        "scored as in the paper: green where its number lies within the interval, brown where not."
         f"</caption><thead><tr>{cells}</tr></thead><tbody>{rows}</tbody></table></div>"
     )
 
@@ -136,8 +142,11 @@ def table_row(protocol: ProtocolReport, row: ReproductionRow, first: bool) -> st
 def reports_cell(reports: Reports | None) -> str:
     """A reported number with its place below."""
     if reports is None:
-        return '<td class="soft">–</td>'
-    return f'<td>{escape(reports.text)}<span class="interval">{escape(reports.where)}</span></td>'
+        return '<td class="reported soft">–</td>'
+    return (
+        f'<td class="reported">{escape(reports.text)}'
+        f'<span class="interval">{escape(reports.where)}</span></td>'
+    )
 
 
 def found_cell(found: Found | None) -> str:

@@ -45,7 +45,13 @@ def join_manifests(manifests: Sequence[Manifest], path: Path) -> Manifest:
         )
         for study in studies
     ]
-    return write_manifest(named, path, root)
+    return write_manifest(named, path, root, dataset_of(manifests))
+
+
+def dataset_of(manifests: Sequence[Manifest]) -> str | None:
+    """The datasets of all manifests, such as "chexpert+chexpert-test"; None if one is not known."""
+    names = {manifest.dataset for manifest in manifests}
+    return None if None in names else "+".join(sorted(str(name) for name in names))
 
 
 def common_root(manifests: Sequence[Manifest]) -> Path:
