@@ -4,25 +4,34 @@ from dataclasses import replace
 
 from carina.encoders.masked_decoder import MaskedDecoderConfig
 from carina.encoders.masked_language import MaskedLanguageConfig
+from carina.encoders.masked_vit import MaskedViTConfig
+from carina.encoders.positions import MAEPositions, OfficialPositions
+from carina.encoders.super_resolution import Rectified, SuperResolutionConfig
+from carina.encoders.vit import ViTConfig
 from carina.imaging.augmentation import WarpAugmentation
 from carina.pretraining.ecamp import ECAMPConfig
 from carina.pretraining.ecamp_contrast_objective import ReportContrast
-from carina.pretraining.ecamp_objective import ECAMPLosses
+from carina.pretraining.ecamp_objective import AllPatches, AllPositions, ECAMPLosses
 from carina.pretraining.ecamp_stage import ECAMPStage, MapSource
-from carina.pretraining.entity_texts import ByRules, DistilledEntities
+from carina.pretraining.entity_maps import SquareWindow
+from carina.pretraining.entity_texts import ByRules, DistilledEntities, DistilledSentences
 from carina.pretraining.learnt_temperature import LearntTemperature
 from carina.pretraining.local_alignment_stage import GLoRIAStage
 from carina.pretraining.masked_text import MaskedTextConfig
+from carina.pretraining.published_mae import PublishedMAE
 from carina.pretraining.report_pieces import Single, Statements
 from carina.pretraining.report_targets import AnnotatedEntities
+from carina.pretraining.text_composition import Inserted
+from carina.pretraining.text_marks import TokenMarks
+from carina.pretraining.text_masking import DescriptorsNever
+from carina.pretraining.text_weights import PhraseWeights
 from carina.recipes.gloria import gloria_small
 from carina.recipes.recipe import Recipe
 from carina.recipes.small import SMALL_MASKED_VIT, SMALL_PREPROCESSING
-from carina.training.optimiser import AdamW
-from carina.training.schedule import WarmupCosine
-from carina.training.settings import TrainingSettings
+from carina.training.optimiser import AdamW, DecayAllButVectors
+from carina.training.schedule import StoppedCosine, WarmupCosine
+from carina.training.settings import Precision, TrainingSettings
 
-PUBLISHED_BATCH = 8192
 # RandomResizedCrop with its usual range of aspects, and a flip: the published code's.
 CROP_AND_FLIP = WarpAugmentation(
     scale=(0.2, 1.0),
@@ -32,6 +41,86 @@ CROP_AND_FLIP = WarpAugmentation(
     brightness=0.0,
     contrast=0.0,
 )
+
+PUBLISHED_SCALE = TrainingSettings(
+    batch_size=8192,
+    epochs=115.0,
+    optimiser=AdamW(rate=1.5e-4, weight_decay=0.05, betas=(0.9, 0.95), decay=DecayAllButVectors()),
+    schedule=WarmupCosine(warmup_share=40 / 115),
+    precision=Precision.BF16,
+)
+PIECES = 32  # of 256 pairs: the accumulation of gradients over 4 GPUs
+
+
+def true_maps() -> GLoRIAStage:
+    """GLoRIA as published, on distilled reports."""
+    return GLoRIAStage(
+        pieces=DistilledSentences(),
+        entities=AnnotatedEntities(),
+        training=TrainingSettings(
+            batch_size=48, epochs=50.0, optimiser=AdamW(rate=5e-5, weight_decay=1e-6)
+        ),
+    )
+
+
+def ecamp_paper() -> Recipe:
+    """ECAMP as the paper describes it: 8 layers, descriptors masked, soft maps.
+
+    The paper says nothing of augmentation, warm-up or where weights start; the first two are the
+    published code's, and weights start fresh, as no masked autoencoder of 8 layers is published.
+    """
+    stage = ECAMPStage(
+        model=ECAMPConfig(
+            image=MaskedViTConfig(vit=ViTConfig(layers=8, dropout=0.0), positions=MAEPositions())
+        ),
+        losses=ECAMPLosses(augmentation=CROP_AND_FLIP, micro_batches=PIECES),
+        entities=AnnotatedEntities(),
+        store_size=512,
+        training=PUBLISHED_SCALE,
+    )
+    return Recipe(
+        name="ecamp_paper",
+        summary="ECAMP as the paper describes it, an 8-layer ViT at 224 px; flips images.",
+        stages=(true_maps(), stage),
+    )
+
+
+def ecamp_official() -> Recipe:
+    """ECAMP as the published code computes it, its proven bugs apart.
+
+    The corners of its windows were never released: here a window holds most of an entity map, and
+    moves with its picture.
+    """
+    stage = ECAMPStage(
+        model=ECAMPConfig(
+            image=MaskedViTConfig(positions=OfficialPositions()),
+            super_resolution=SuperResolutionConfig(output=Rectified()),
+        ),
+        losses=ECAMPLosses(
+            augmentation=CROP_AND_FLIP,
+            words=AllPositions(),
+            patches=AllPatches(),
+            window=SquareWindow(),
+            micro_batches=PIECES,
+        ),
+        image_start=PublishedMAE(),
+        texts=MaskedTextConfig(
+            padded=True,
+            composition=Inserted(),
+            marks=TokenMarks(),
+            masking=DescriptorsNever(),
+            weights=PhraseWeights(),
+        ),
+        entities=AnnotatedEntities(),
+        store_size=512,
+        training=replace(PUBLISHED_SCALE, epochs=120.0, schedule=StoppedCosine()),
+    )
+    return Recipe(
+        name="ecamp_official",
+        summary="ECAMP as the published code computes it, its proven bugs apart; flips images.",
+        stages=(true_maps(), stage),
+    )
+
 
 SMALL_LANGUAGE = MaskedLanguageConfig(
     vocabulary=2000,
@@ -77,7 +166,7 @@ SMALL_STAGE = ECAMPStage(
 
 
 def small_maps() -> GLoRIAStage:
-    """The first stage: a small GLoRIA whose maps guide super-resolution; less long than by itself."""
+    """A small GLoRIA whose maps guide super-resolution, trained less long than by itself."""
     (stage,) = gloria_small().stages
     assert isinstance(stage, GLoRIAStage)
     return replace(stage, training=replace(stage.training, steps=300))
@@ -104,4 +193,16 @@ def ecamp_contrast() -> Recipe:
         name="ecamp_contrast",
         summary="ecamp_small with the contrast of MaCo, so that it can be asked.",
         stages=(small_maps(), replace(SMALL_STAGE, contrast=contrast)),
+    )
+
+
+def ecamp_contrast_paper() -> Recipe:
+    """ECAMP as the paper describes it, with the contrast that lets it be asked: ours."""
+    base = ecamp_paper()
+    maps, stage = base.stages
+    assert isinstance(stage, ECAMPStage)
+    return Recipe(
+        name="ecamp_contrast_paper",
+        summary="ecamp_paper with the contrast of MaCo, so that it can be asked.",
+        stages=(maps, replace(stage, contrast=ReportContrast())),
     )

@@ -46,6 +46,34 @@ class WarmupCosine:
 
 
 @dataclass(frozen=True, kw_only=True)
+class StoppedCosine:
+    """Rises in a straight line from 0, then falls along a half cosine that it leaves early.
+
+    `warmup_share` in [0, 1) is the part of all steps that the rise takes, `fall_share` in (0, 1]
+    the part of the half cosine that is behind it at the end: ECAMP's published code warms up for
+    40 epochs and stops after 120, on a curve made for 200.
+    """
+
+    warmup_share: float = 40 / 120
+    fall_share: float = 80 / 160
+
+    def __post_init__(self) -> None:
+        """Checks the shares."""
+        if not 0 <= self.warmup_share < 1:
+            raise ConfigError(f"warmup_share must be in [0, 1), got {self.warmup_share}.")
+        if not 0 < self.fall_share <= 1:
+            raise ConfigError(f"fall_share must be in (0, 1], got {self.fall_share}.")
+
+    def rate(self, step: int, peak: float, length: Length) -> float:
+        """The rate of the optimiser's step number `step`, from 0."""
+        warmup = round(self.warmup_share * length.steps)
+        if step < warmup:
+            return peak * (step + 1) / warmup
+        progress = (step - warmup) / max(1, length.steps - warmup)
+        return peak * half_cosine(progress * self.fall_share)
+
+
+@dataclass(frozen=True, kw_only=True)
 class WarmupStepsCosine:
     """peak x (step + 1) / warmup_steps, then a half cosine to 0: KAD's stage 1 as published."""
 
@@ -82,4 +110,4 @@ class StaircaseEpochCosine:
         return self.floor + (peak - self.floor) * half_cosine(epoch / epochs)
 
 
-Schedule = WarmupCosine | WarmupStepsCosine | StaircaseEpochCosine
+Schedule = WarmupCosine | StoppedCosine | WarmupStepsCosine | StaircaseEpochCosine
