@@ -37,5 +37,5 @@ def test_where_the_papers_weights_are_not_given_a_warning_says_so(
 
 
 def test_a_vision_transformer_cannot_start_from_a_resnet() -> None:
-    with pytest.raises(ConfigError, match="is a ViTEncoder, expected a ResNetEncoder"):
+    with pytest.raises(ConfigError, match="is a ViTEncoder, expected one with a residual network"):
         PublishedResNet(weights="resnet.safetensors").start(VIT.build())

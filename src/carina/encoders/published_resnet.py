@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from carina.encoders.resnet import ResNetEncoder
+from carina.encoders.resnet import ResNetStages
 from carina.errors import ModelError
 
 CLASSIFIER = re.compile(r"fc\.(weight|bias)")
@@ -21,7 +21,7 @@ PROJECTION = ("hidden.", "project.")  # ours alone, drawn afresh
 SHOWN = 4  # keys in a message
 
 
-def load_backbone(encoder: ResNetEncoder, path: Path) -> None:
+def load_backbone(encoder: ResNetStages, path: Path) -> None:
     """Puts the weights of a file into an encoder; the projection keeps its own.
 
     Every key of the file is used or left out for a reason: the classifier, and the stages that

@@ -168,23 +168,36 @@ def prepare_levels(
 ) -> tuple[Float[Tensor, "channels size size"], Placement]:
     """Like `prepare`, for pixels of 256 grey levels, as the image store holds them."""
     placement = place(levels.shape[0], levels.shape[1], preprocessing)
-    scaled = Image.fromarray(levels).resize(
-        (placement.scaled_width, placement.scaled_height), _filter_of(preprocessing.resize)
-    )
+    scaled = _scaled(levels, placement, preprocessing.resize)
     square = Image.new("L", (preprocessing.size, preprocessing.size))
     square.paste(scaled, (placement.left, placement.top))
     pixels = torch.from_numpy(np.array(square))
     return standardise(pixels[None, None].float() / 255, preprocessing)[0], placement
 
 
-def _filter_of(rule: ResizeRule) -> Image.Resampling:
+def _scaled(
+    levels: UInt8[np.ndarray, "height width"], placement: Placement, rule: ResizeRule
+) -> Image.Image:
+    """The whole picture at its size in the input's plane, by the filter of the rule."""
+    height, width = placement.scaled_height, placement.scaled_width
     match rule:
         case BilinearSquash():
-            return Image.Resampling.BILINEAR
+            return Image.fromarray(levels).resize((width, height), Image.Resampling.BILINEAR)
         case Squash() | CentreCrop() | Letterbox():
-            return Image.Resampling.BICUBIC
+            return Image.fromarray(levels).resize((width, height), Image.Resampling.BICUBIC)
         case LetterboxCrop():
-            return Image.Resampling.BOX
+            rows = _shares(levels.shape[0], height) @ levels.astype(np.float32)
+            averaged = rows @ _shares(levels.shape[1], width).T
+            return Image.fromarray(np.rint(averaged).astype(np.uint8))
+
+
+def _shares(pixels: int, scaled: int) -> NDArray[np.float32]:
+    """How much each pixel of an axis counts in each one of the scaled axis, by what it covers."""
+    ends = np.linspace(0, pixels, scaled + 1)
+    starts = np.arange(pixels)
+    overlap = np.minimum(ends[1:, None], starts + 1) - np.maximum(ends[:-1, None], starts)
+    shares: NDArray[np.float32] = (overlap.clip(0) * (scaled / pixels)).astype(np.float32)
+    return shares
 
 
 def standardise(

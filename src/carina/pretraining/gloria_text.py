@@ -1,7 +1,10 @@
 """How GLoRIA's published code reads a text: which characters it keeps, and its sentences."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+from carina.study import Entity, Report
 
 NUMBERING = re.compile(r"[0-9]+\.")
 WORD = re.compile(r"\w+")
@@ -27,6 +30,27 @@ class OfficialCleaning:
     def of(self, text: str) -> str:
         """The words, one space between two of them."""
         return " ".join(official_sentences(text)) or " ".join(WORD.findall(text.lower()))
+
+
+@dataclass(frozen=True, kw_only=True)
+class OfficialSentences:
+    """The sentences of a report, each a caption: GLoRIA's published code.
+
+    It compares a count of words with the number of captions that it wants, 5: a report whose
+    first sentences have exactly so many words together is cut after them.
+    """
+
+    words: int = 5
+
+    def of(self, report: Report, entities: Sequence[Entity]) -> tuple[str, ...]:
+        """The sentences; a report without any gives its own words."""
+        found, count = [], 0
+        for sentence in official_sentences(report.text):
+            found.append(sentence)
+            count += len(sentence.split())
+            if count == self.words:
+                break
+        return tuple(found) or (" ".join(WORD.findall(report.text.lower())),)
 
 
 def official_sentences(text: str) -> list[str]:

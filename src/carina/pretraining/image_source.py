@@ -7,7 +7,7 @@ from pathlib import Path
 from torch import nn
 
 from carina.encoders.published_resnet import load_backbone
-from carina.encoders.resnet import ResNetEncoder
+from carina.encoders.resnet import ResNetStages
 from carina.errors import ConfigError
 
 LOGGER = logging.getLogger(__name__)
@@ -46,12 +46,14 @@ class PublishedResNet:
                 self.paper_weights,
             )
             return
-        if not isinstance(encoder, ResNetEncoder):
+        stages = [part for part in encoder.modules() if isinstance(part, ResNetStages)]
+        if len(stages) != 1:
             raise ConfigError(
                 f"image_start.weights={self.weights}: the image encoder is a "
-                f"{type(encoder).__name__}, expected a ResNetEncoder. Leave the setting out."
+                f"{type(encoder).__name__}, expected one with a residual network. Leave the "
+                "setting out."
             )
-        load_backbone(encoder, Path(self.weights))
+        load_backbone(stages[0], Path(self.weights))
 
 
 ImageSource = FreshImage | PublishedResNet

@@ -10,12 +10,13 @@ from carina.encoders.words import WordEncoder, WordEncoderConfig
 from carina.errors import ConfigError
 from carina.imaging.store import ImageStore
 from carina.pretraining.entity_texts import DistilledSentences
+from carina.pretraining.gloria_text import OfficialSentences
 from carina.pretraining.image_side import measured
 from carina.pretraining.image_source import FreshImage, ImageSource
 from carina.pretraining.local_alignment import GLoRIAConfig, GLoRIAModel
 from carina.pretraining.local_alignment_objective import GLoRIALosses, GLoRIAObjective
 from carina.pretraining.pairs import training_pairs
-from carina.pretraining.report_pieces import FullStops, Sentences, Statements, cut
+from carina.pretraining.report_pieces import Sentences, cut
 from carina.pretraining.report_targets import AnnotatedEntities, NoEntities, RuleEntities
 from carina.pretraining.stage import PreparedStage, StageInputs
 from carina.pretraining.text_source import stage_tokenizer
@@ -97,7 +98,7 @@ class GLoRIAStage:
     losses: GLoRIALosses = field(default_factory=GLoRIALosses)
     image_start: ImageSource = FreshImage()
     text: WordSource = WordSource()
-    pieces: FullStops | Sentences | Statements | DistilledSentences = DistilledSentences()
+    pieces: DistilledSentences | OfficialSentences | Sentences = DistilledSentences()
     entities: NoEntities | AnnotatedEntities | RuleEntities = NoEntities()
     store_size: int = 256
     measured_standardisation: bool = False
