@@ -97,10 +97,10 @@ class AddAndNorm(nn.Module):
 
     def forward(
         self,
-        changed: Float[Tensor, "texts tokens size"],
+        changed: Float[Tensor, "texts _ size"],
         tokens: Float[Tensor, "texts tokens width"],
     ) -> Float[Tensor, "texts tokens width"]:
-        """Projects `changed` and adds it to `tokens`."""
+        """Projects `changed`, one row a token or one for all, and adds it to `tokens`."""
         normed: Tensor = self.LayerNorm(self.dropout(self.dense(changed)) + tokens)
         return normed
 
