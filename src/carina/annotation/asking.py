@@ -122,6 +122,7 @@ class Asking:
         self._asks = asks
         self._known = 0
         self._failures: list[str] = []  # since the last answer of use
+        self._hopeless: AnnotationError | None = None
 
     def replies(self, texts: Sequence[str], concurrency: int) -> Mapping[str, Reply | str]:
         """The reply about each text, or why there is none.
@@ -162,6 +163,8 @@ class Asking:
                 pool.submit(self._ask, text, paths[text]): text for text in texts
             }
             for call in progress(as_completed(calls), f"Asking {self._model}", len(calls)):
+                if self._hopeless is not None:  # before all that was not asked for its sake
+                    raise self._hopeless
                 yield calls[call], call.result()
         finally:
             self._server.stopped.set()
@@ -173,7 +176,8 @@ class Asking:
             reply = self._server.ask(self._asks.messages(text))
         except UnansweredError as error:
             return f"the server {error}"
-        except AnnotationError:
+        except AnnotationError as error:
+            self._hopeless = error
             self._server.stopped.set()  # before the next report is sent
             raise
         self._cache.write(path, reply)

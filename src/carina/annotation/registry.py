@@ -1,9 +1,11 @@
-"""The sources of entities by name, and how one is made from options."""
+"""The sources of entities and the distillers by name, and how one is made from options."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+from carina.annotation.distillation import Distiller, ModelDistiller, RuleDistiller
 from carina.annotation.language_model import LanguageModel
 from carina.annotation.radgraph import RadGraphFiles, RadGraphPackage
 from carina.annotation.rules import Rules
@@ -20,6 +22,9 @@ SOURCES: dict[str, type[Source]] = {
     "llm": LanguageModel,
 }
 """Every source of entities by the name that the command line gives it."""
+
+DISTILLERS: dict[str, type[Distiller]] = {"rules": RuleDistiller, "llm": ModelDistiller}
+"""Every way to distil reports by the name that the command line gives it."""
 
 
 def make_pair(
@@ -58,16 +63,45 @@ def make_sources(
         ConfigError: a name or an option that no source has, one that is needed and missing, or
             a value that cannot work.
     """
-    known = {field for name in names for field in fields_of(find_source(name))}
+    kinds = {name: find_source(name) for name in names}
+    refuse_unknown(kinds, given)
+    options = {**otherwise, **given}
+    return tuple(kinds[name](**settings(kinds[name], name, options)) for name in names)
+
+
+def make_distiller(
+    name: str, given: Mapping[str, object], otherwise: Mapping[str, object]
+) -> Distiller:
+    """Makes a distiller of the options that are fields of its class, as `make_sources` does.
+
+    Raises:
+        ConfigError: there is none of that name, an option is not its own, is needed and missing,
+            or has a value that cannot work.
+    """
+    if name not in DISTILLERS:
+        raise ConfigError(
+            f"there is no way {name!r} to distil reports; known are {', '.join(DISTILLERS)}. "
+            "Name one of these."
+        )
+    kind = DISTILLERS[name]
+    refuse_unknown({name: kind}, given)
+    return kind(**settings(kind, name, {**otherwise, **given}))
+
+
+def refuse_unknown(kinds: Mapping[str, type], given: Mapping[str, object]) -> None:
+    """Refuses options that none of some classes has.
+
+    Raises:
+        ConfigError: there is one.
+    """
+    known = {field for kind in kinds.values() for field in fields_of(kind)}
     for name in given:
         if name not in known:
             takes = ", ".join(sorted(map(option, known)))
             raise ConfigError(
-                f"{option(name)} is no option of {' or '.join(names) or 'annotated manifests'}, "
+                f"{option(name)} is no option of {' or '.join(kinds) or 'annotated manifests'}, "
                 f"which take {takes or 'none'}. Leave it out, or name another source."
             )
-    options = {**otherwise, **given}
-    return tuple(make_source(name, options) for name in names)
 
 
 def find_source(name: str) -> type[Source]:
@@ -84,9 +118,12 @@ def find_source(name: str) -> type[Source]:
     return SOURCES[name]
 
 
-def make_source(name: str, options: Mapping[str, object]) -> Source:
-    """One source, of the options that are its own."""
-    kind = find_source(name)
+def settings(kind: type, name: str, options: Mapping[str, object]) -> dict[str, Any]:
+    """The options that are fields of a class.
+
+    Raises:
+        ConfigError: one is needed and missing.
+    """
     fields = fields_of(kind)
     missing = [field for field, needed in fields.items() if needed and field not in options]
     if missing:
@@ -94,7 +131,7 @@ def make_source(name: str, options: Mapping[str, object]) -> Source:
             f"the source {name} needs {' and '.join(map(option, missing))}. Add "
             f"{'it' if len(missing) == 1 else 'them'}; docs/sources.md has examples."
         )
-    return kind(**{field: options[field] for field in fields if field in options})
+    return {field: options[field] for field in fields if field in options}
 
 
 def fields_of(kind: type) -> dict[str, bool]:

@@ -15,6 +15,7 @@ COMMANDS = {
     "join": "Put several manifests together.",
     "check": "Look for broken files, empty reports and leaks between splits.",
     "annotate": "Read entities out of the reports of a manifest.",
+    "distill": "Put what reports say of each entity into short sentences.",
     "pack": "Build, verify or repair an image store.",
     "knowledge": "Turn ontologies into a concept graph.",
     "tokenizer": "Learn a word-piece vocabulary from reports.",

@@ -2,7 +2,6 @@
 
 import functools
 import logging
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,9 +9,8 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from carina.report.entities import RuleExtractor
-from carina.report.entity_words import entity_names, entity_words
+from carina.report.entity_words import entity_names, entity_words, is_denied
 from carina.report.lexicon import Lexicon
-from carina.study import Assertion, Entity
 
 ENTITY, DESCRIPTOR, DENIED = 1, 2, 4
 """Bits of what a token is."""
@@ -104,14 +102,6 @@ class WordMarkReader:
     def of_batch(self, ids: Ids, bits: NDArray[np.uint8]) -> tuple[Flags, Flags, Flags]:
         """Entities, descriptors and denied tokens of composed texts."""
         return (bits & ENTITY) != 0, (bits & DESCRIPTOR) != 0, (bits & DENIED) != 0
-
-
-def is_denied(span: tuple[int, int], said: Sequence[Entity]) -> bool:
-    """Whether the narrowest of what the rules read at these characters is absent."""
-    around = [e for e in said if e.start < span[1] and span[0] < e.end]
-    if not around:
-        return False
-    return min(around, key=lambda e: e.end - e.start).assertion is Assertion.ABSENT
 
 
 class TokenMarkReader:

@@ -7,15 +7,16 @@ words, and the two words before it describe it. Its published code compares word
 
 import functools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from carina.report.lexicon import packaged
+from carina.study import Assertion, Entity
 
 DESCRIBING = 2
 """How many words before an entity describe it: beta of the paper."""
 # A word, or what ends the reach of a description. A full stop inside a number ends nothing.
-PIECE = re.compile(r"(\w+)|[.!?;](?=\s|$)")
+PIECE = re.compile(r"(\w+)|[.!?;:](?=\s|$)")
 
 
 @functools.cache
@@ -71,3 +72,11 @@ def entities_named(text: str) -> dict[str, str]:
     for word in entity_words(text):
         named.setdefault(word.name, text[slice(*word.span)].lower())
     return named
+
+
+def is_denied(span: tuple[int, int], said: Sequence[Entity]) -> bool:
+    """Whether the narrowest of what the rules read at these characters is absent."""
+    around = [e for e in said if e.start < span[1] and span[0] < e.end]
+    if not around:
+        return False
+    return min(around, key=lambda e: e.end - e.start).assertion is Assertion.ABSENT
