@@ -10,10 +10,8 @@ from torch import Tensor, nn
 
 from carina.encoders.features import ImageFeatures
 from carina.encoders.fusion import Fused
-from carina.encoders.masked_vit import MaskedViTConfig
+from carina.encoders.image_configs import ImageConfig
 from carina.encoders.modes import evaluating
-from carina.encoders.resnet import ResNetConfig
-from carina.encoders.vit import ViTConfig
 from carina.errors import ConfigError
 from carina.finetuning.outputs import columns_of, encoded_by_output
 from carina.imaging.preprocessing import Preprocessing
@@ -39,7 +37,7 @@ class HasImageEncoder(Protocol):
 class ClassifierConfig:
     """Settings of a classifier: `findings` are its outputs, in canonical form."""
 
-    image: ResNetConfig | ViTConfig | MaskedViTConfig
+    image: ImageConfig
     preprocessing: Preprocessing
     findings: tuple[str, ...]
 

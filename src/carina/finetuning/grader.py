@@ -9,10 +9,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from carina.encoders.features import ImageFeatures
-from carina.encoders.masked_vit import MaskedViTConfig
+from carina.encoders.image_configs import ImageConfig
 from carina.encoders.modes import evaluating
-from carina.encoders.resnet import ResNetConfig
-from carina.encoders.vit import ViTConfig
 from carina.errors import ConfigError
 from carina.finetuning.classifier import Standardise, silent_head
 from carina.finetuning.outputs import columns_of, encoded_by_output
@@ -104,7 +102,7 @@ class Scale:
 class GraderConfig:
     """Settings of a grader: `names` are its severities, in canonical form, all on one `scale`."""
 
-    image: ResNetConfig | ViTConfig | MaskedViTConfig
+    image: ImageConfig
     preprocessing: Preprocessing
     names: tuple[str, ...]
     scale: Grades | Scale

@@ -11,10 +11,8 @@ from torch import Tensor, nn
 
 from carina.encoders.features import ImageFeatures
 from carina.encoders.fusion import Fused
-from carina.encoders.masked_vit import MaskedViTConfig
+from carina.encoders.image_configs import ImageConfig
 from carina.encoders.modes import evaluating
-from carina.encoders.resnet import ResNetConfig
-from carina.encoders.vit import ViTConfig
 from carina.errors import ConfigError, ManifestError
 from carina.finetuning.classifier import Standardise, silent_head
 from carina.finetuning.labels import LabelledImages
@@ -27,7 +25,7 @@ from carina.zeroshot.protocol import Answers, EncodedQueries, Query
 class MultiClassConfig:
     """Settings of a multi-class classifier: `classes` are its outputs, in canonical form."""
 
-    image: ResNetConfig | ViTConfig | MaskedViTConfig
+    image: ImageConfig
     preprocessing: Preprocessing
     classes: tuple[str, ...]
 

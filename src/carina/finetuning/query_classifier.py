@@ -10,11 +10,9 @@ from torch import Tensor, nn
 
 from carina.encoders.features import ImageFeatures
 from carina.encoders.fusion import Fused
-from carina.encoders.masked_vit import MaskedViTConfig
+from carina.encoders.image_configs import ImageConfig
 from carina.encoders.modes import evaluating
 from carina.encoders.query_decoder import QueryDecoder, QueryDecoderConfig
-from carina.encoders.resnet import ResNetConfig
-from carina.encoders.vit import ViTConfig
 from carina.errors import ConfigError
 from carina.finetuning.outputs import columns_of, encoded_by_output
 from carina.imaging.preprocessing import Preprocessing
@@ -50,7 +48,7 @@ class QueryClassifierConfig:
     `norms_inputs` is KAD's arrangement of the query network; MedKLIP's is without.
     """
 
-    image: ResNetConfig | ViTConfig | MaskedViTConfig
+    image: ImageConfig
     preprocessing: Preprocessing
     findings: tuple[str, ...]
     decoder: QueryDecoderConfig

@@ -10,17 +10,22 @@ from typing import Any
 import torch
 from torch import nn
 
-from carina.encoders.masked_vit import MaskedViTConfig
-from carina.encoders.resnet import ResNetConfig
-from carina.encoders.vit import ViTConfig
+from carina.encoders.image_configs import ImageConfig
+from carina.encoders.supervised import DenseNetConfig, PlainResNetConfig
 from carina.errors import ConfigError, ModelError
 from carina.finetuning.classifier import HasImageEncoder
 from carina.finetuning.query_classifier import HasQueryNetwork
-from carina.imaging.preprocessing import Preprocessing
+from carina.imaging.preprocessing import IMAGENET_224, Preprocessing
 from carina.models.folder import load_model
 
 RANDOM = "random"
 """The name of a start that has learnt nothing: the first start's encoder with fresh weights."""
+
+BASELINES: Mapping[str, PlainResNetConfig | DenseNetConfig] = {
+    "resnet-50": PlainResNetConfig(),
+    "densenet-121": DenseNetConfig(),
+}
+"""Starts of a supervised baseline: networks with fresh weights, named in place of a folder."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +38,7 @@ class Start:
     name: str
     path: Path
     pretrained: bool
-    image: ResNetConfig | ViTConfig | MaskedViTConfig
+    image: ImageConfig
     preprocessing: Preprocessing
     weights: Mapping[str, torch.Tensor]
     digest: str
@@ -50,8 +55,14 @@ class Start:
 
 
 def opened_starts(models: Sequence[Path], *, random_start: bool) -> list[Start]:
-    """The starts, each under a name of its own."""
-    starts = [opened_start(path) for path in models]
+    """The starts, each under a name of its own.
+
+    A name of `BASELINES` stands for a supervised baseline where no folder is called so. It sees
+    pictures as the first pre-trained start does, so that both see the same.
+    """
+    pretrained = {path: opened_start(path) for path in models if not is_baseline(path)}
+    seen = next((start.preprocessing for start in pretrained.values()), IMAGENET_224)
+    starts = [pretrained.get(path) or baseline_start(path, seen) for path in models]
     if random_start:
         first = starts[0]
         torch.manual_seed(0)
@@ -65,6 +76,36 @@ def opened_starts(models: Sequence[Path], *, random_start: bool) -> list[Start]:
             "expected names that differ. Copy or rename one of the folders."
         )
     return starts
+
+
+def is_baseline(path: Path) -> bool:
+    """Whether a path is the name of a supervised baseline, and no folder."""
+    return str(path) in BASELINES and not path.exists()
+
+
+def baseline_start(path: Path, preprocessing: Preprocessing) -> Start:
+    """A network of the supervised baseline with fresh weights, the same ones each time."""
+    channels = preprocessing.channels
+    image = with_channels(BASELINES[str(path)], channels)
+    torch.manual_seed(0)
+    return Start(
+        name=str(path),
+        path=path,
+        pretrained=False,
+        image=image,
+        preprocessing=preprocessing,
+        weights=image.build().state_dict(),
+        digest=f"{path}, {channels} channels",
+    )
+
+
+def with_channels(
+    image: PlainResNetConfig | DenseNetConfig, channels: int
+) -> PlainResNetConfig | DenseNetConfig:
+    """The network for pictures of another number of channels."""
+    if isinstance(image, PlainResNetConfig):
+        return replace(image, stages=replace(image.stages, channels=channels))
+    return replace(image, channels=channels)
 
 
 def opened_start(path: Path) -> Start:

@@ -1,0 +1,9 @@
+"""Every image encoder that a fine-tuned model may have."""
+
+from carina.encoders.masked_vit import MaskedViTConfig
+from carina.encoders.resnet import ResNetConfig
+from carina.encoders.supervised import DenseNetConfig, PlainResNetConfig
+from carina.encoders.vit import ViTConfig
+
+ImageConfig = ResNetConfig | ViTConfig | MaskedViTConfig | PlainResNetConfig | DenseNetConfig
+"""The pre-trained ones, and those of a supervised baseline."""
