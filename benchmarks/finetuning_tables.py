@@ -50,17 +50,16 @@ BOXED = ("cardiomegaly", "pleural effusion", "nodule")
 def phantom_experiments(cohort: Manifest, work: Path, store: Path) -> Iterator[Experiment]:
     """The tables of the synthetic cohort, the cheap ones first."""
     labelled = written(cohort, work / "labelled.parquet", lambda one: told_of(one, LABELS))
+    halved = written(cohort, work / "halved.parquet", lambda one: told_of(thinned(one, 2), LABELS))
     graded = written(
         cohort,
-        work / "graded.parquet",
-        lambda one: told_of(grade_zero_where_absent(one), GRADED),
+        work / "graded_half.parquet",
+        lambda one: told_of(grade_zero_where_absent(thinned(one, 2)), GRADED),
     )
     shown = written(
         cohort, work / "shown.parquet", lambda one: told_of(with_any(one, OUTLINED), OUTLINED)
     )
-    boxed = written(
-        cohort, work / "boxed.parquet", lambda one: told_of(thinned_test_part(one), BOXED)
-    )
+    boxed = written(cohort, work / "boxed.parquet", lambda one: told_of(thinned(one, 4), BOXED))
     whole = Experiment(
         task="linear-probe",
         data="phantom",
@@ -70,12 +69,12 @@ def phantom_experiments(cohort: Manifest, work: Path, store: Path) -> Iterator[E
         stores=(store,),
     )
     yield whole
-    yield replace(whole, task="classification", steps=120)
+    yield replace(whole, task="classification", manifest=halved, steps=60)
     yield replace(
-        whole, task="segmentation", names=OUTLINED, manifest=shown, steps=40, batch_size=8
+        whole, task="segmentation", names=OUTLINED, manifest=shown, steps=40, batch_size=4
     )
-    yield replace(whole, task="grading", names=GRADED, manifest=graded, steps=60)
-    yield replace(whole, task="detection", names=BOXED, manifest=boxed, steps=80, batch_size=8)
+    yield replace(whole, task="grading", names=GRADED, manifest=graded, steps=40)
+    yield replace(whole, task="detection", names=BOXED, manifest=boxed, steps=60, batch_size=8)
 
 
 def real_experiments(nih: Manifest, covid: Manifest, work: Path) -> Iterator[Experiment]:
@@ -96,14 +95,14 @@ def real_experiments(nih: Manifest, covid: Manifest, work: Path) -> Iterator[Exp
         root=covid.root,
         names=("lung",),
         fractions=(1.0,),
-        steps=80,
-        batch_size=8,
+        steps=60,
+        batch_size=4,
         stores=stores[1:],
     )
-    few = replace(lungs, seeds=1, folds=5, steps=60)
+    few = replace(lungs, seeds=1, folds=5, steps=40)
     yield pneumonia
     yield lungs
-    yield replace(few, task="severity", names=("brixia_senior_global",))
+    yield replace(few, task="severity", names=("brixia_senior_global",), batch_size=16)
     yield replace(few, data="covid_cxr outlined", names=("ground glass opacities",))
     read = written(nih, work / "read_by_rsna.parquet", lambda one: read_by_rsna(one, nih.root))
     yield replace(
@@ -120,6 +119,7 @@ def real_experiments(nih: Manifest, covid: Manifest, work: Path) -> Iterator[Exp
         task="severity",
         data="covid_cxr extent",
         names=("geographic_extent_mean", "opacity_mean"),
+        batch_size=16,
     )
 
 
@@ -186,10 +186,10 @@ def with_any(studies: Sequence[Study], names: Sequence[str]) -> list[Study]:
     ]
 
 
-def thinned_test_part(studies: Sequence[Study]) -> list[Study]:
-    """Every fourth patient of the test and validation parts: boxes take long to measure."""
+def thinned(studies: Sequence[Study], keep: int) -> list[Study]:
+    """One of so many patients of the test and validation parts: to measure takes long, too."""
     held_out = sorted({study.patient_id for study in studies if study.split != "train"})
-    kept = set(held_out[::4])
+    kept = set(held_out[::keep])
     return [study for study in studies if study.split == "train" or study.patient_id in kept]
 
 
