@@ -9,6 +9,7 @@ from carina.metrics.calibration import EqualWidthBins, calibration_statistic
 from carina.metrics.classification import Statistic, ranking_statistic, threshold_statistic
 from carina.metrics.statistics import (
     Bootstrap,
+    Resampled,
     Resamples,
     bootstrap,
     holm,
@@ -139,21 +140,43 @@ def test_finding_without_positive_is_undefined_and_not_in_the_mean() -> None:
     assert np.isnan(nothing.value)
 
 
+SYMMETRIC = np.array([0.4, 0.6] * 500)
+"""Without each unit: no skew, and so many units that the spread is known."""
+
+
+def resampled(values: dict[str, np.ndarray], replicates: np.ndarray) -> Bootstrap:
+    rows = len(replicates)
+    return Bootstrap(
+        values=values,
+        replicates={"auc": replicates},
+        left_out={"auc": np.stack([SYMMETRIC] * rows)},
+        units=1000,
+    )
+
+
+def one(value: float, replicates: np.ndarray, left_out: np.ndarray = SYMMETRIC) -> Resampled:
+    return Resampled(value=value, replicates=replicates, left_out=left_out, units=len(left_out))
+
+
+def flat(value: float, replicates: int) -> Resampled:
+    return one(value, np.full(replicates, value), np.zeros(1000))
+
+
 def test_mean_over_findings_is_resampled_jointly() -> None:
     # Two findings that go up and down together keep their spread; two that go against each
     # other cancel. Averaging the bounds of each would give the same width for both.
     values = {"auc": np.array([0.5, 0.5])}
     wave = np.linspace(0.3, 0.7, 101)
-    same = Bootstrap(values=values, replicates={"auc": np.stack([wave, wave])})
-    against = Bootstrap(values=values, replicates={"auc": np.stack([wave, wave[::-1]])})
+    same = resampled(values, np.stack([wave, wave]))
+    against = resampled(values, np.stack([wave, wave[::-1]]))
     assert same.mean_interval("auc").high - same.mean_interval("auc").low > 0.37
     assert against.mean_interval("auc").high == pytest.approx(against.mean_interval("auc").low)
 
 
 def test_mean_counts_resamples_that_lack_a_finding() -> None:
     replicates = np.array([[0.5, np.nan, 0.7], [0.5, 0.6, 0.7]])
-    found = Bootstrap(values={"auc": np.array([0.6, 0.6])}, replicates={"auc": replicates})
-    np.testing.assert_allclose(found.mean_values("auc")[1], [0.5, 0.6, 0.7])
+    found = resampled({"auc": np.array([0.6, 0.6])}, replicates)
+    np.testing.assert_allclose(found.mean_of("auc").replicates, [0.5, 0.6, 0.7])
     assert found.mean_interval("auc").undefined == 1
 
 
@@ -173,21 +196,59 @@ def test_ratio_of_a_resample_is_that_of_the_sums_and_undefined_where_nothing_is_
 
 def test_equal_models_do_not_differ() -> None:
     replicates = np.linspace(0, 1, 100)
-    found = paired_difference((0.5, replicates), (0.5, replicates))
+    found = paired_difference(one(0.5, replicates), one(0.5, replicates))
     assert (found.value, found.low, found.high, found.p_value) == (0, 0, 0, 1)
 
 
-def test_paired_p_value_is_twice_the_smaller_side() -> None:
+def test_paired_p_value_is_twice_the_smaller_side_where_nothing_is_skew() -> None:
     # 4 of 99 differences are <= 0: p = 2 * (4 + 1) / (99 + 1).
-    differences = np.concatenate([np.full(4, -0.1), np.full(95, 0.2)])
-    found = paired_difference((0.6, 0.5 + differences), (0.5, np.full(99, 0.5)))
-    assert found.p_value == pytest.approx(0.1)
-    assert paired_difference((0.6, np.full(99, 0.6)), (0.5, np.full(99, 0.5))).p_value == 0.02
+    differences = np.concatenate([np.linspace(-0.2, -0.1, 4), np.linspace(0.1, 4, 95)])
+    middle = float(np.median(differences))
+    found = paired_difference(one(0.5 + middle, 0.5 + differences), flat(0.5, 99))
+    assert found.p_value == pytest.approx(0.1, abs=1e-3)
+    turned = paired_difference(flat(0.5, 99), one(0.5 + middle, 0.5 + differences))
+    assert turned.p_value == pytest.approx(found.p_value)
+    assert turned.value == -found.value
+
+
+def test_p_value_and_interval_agree_on_whether_there_is_a_difference() -> None:
+    generator = np.random.default_rng(3)
+    left_out = generator.exponential(size=60)  # skew
+    for shift in np.linspace(-0.6, 2.6, 33):
+        replicates = shift + 0.5 * generator.exponential(size=999)
+        found = paired_difference(one(shift + 0.4, replicates, left_out), flat_of(left_out))
+        # At the edge itself the two differ by one resample, which the p value adds.
+        if abs(found.p_value - 0.05) > 0.005:
+            assert (found.p_value < 0.05) == (found.low > 0 or found.high < 0)
+
+
+def flat_of(left_out: np.ndarray) -> Resampled:
+    return one(0.0, np.zeros(999), np.zeros_like(left_out))
 
 
 def test_difference_to_an_undefined_metric_is_undefined() -> None:
-    found = paired_difference((0.5, np.full(5, 0.5)), (np.nan, np.full(5, np.nan)))
+    found = paired_difference(one(0.5, np.full(5, 0.5)), one(np.nan, np.full(5, np.nan)))
     assert np.isnan([found.value, found.low, found.high, found.p_value]).all()
+
+
+def test_a_metric_that_hangs_on_one_image_has_no_interval() -> None:
+    # One positive: without it there is no AUC, and no resample knows how others would score.
+    truth = np.array([1.0, 0, 0, 0, 0, 0, 0, 0])
+    found = bootstrap([ranking_statistic(np.linspace(1, 0, 8), truth)], Resamples(8, 500, 0))
+    interval = found.interval("auc", 0)
+    assert interval.value == 1
+    assert np.isnan([interval.low, interval.high]).all()
+
+
+def test_every_group_of_units_is_left_out_once() -> None:
+    patients = [str(number % 450) for number in range(900)]
+    resamples = Resamples(900, 1, 0, patients)
+    counts = np.concatenate(list(resamples.without()), axis=1)
+    assert counts.shape == (900, 200)
+    assert (counts.sum(axis=1) == 199).all()  # every image is missing once
+    assert (counts[:450] == counts[450:]).all()  # with its patient
+    few = np.concatenate(list(Resamples(5, 1, 0).without()), axis=1)
+    np.testing.assert_array_equal(few, 1 - np.eye(5))
 
 
 def test_holm_equals_values_worked_by_hand() -> None:

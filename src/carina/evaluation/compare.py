@@ -133,15 +133,15 @@ def compare(
         findings={name: {**rows, **extra.get(name, {})} for name, rows in findings.items()},
         mean={
             metric: comparison(
-                one.mean_values(metric)[0],
-                two.mean_values(metric)[0],
-                paired_difference(one.mean_values(metric), two.mean_values(metric)),
+                one.mean_of(metric).value,
+                two.mean_of(metric).value,
+                paired_difference(one.mean_of(metric), two.mean_of(metric)),
             )
             for metric in one.values
         },
         only_in_one=pair.only_in_one,
         settings={
-            "test": "paired percentile bootstrap, two-sided",
+            "test": "paired bootstrap (BCa, Student's t), two-sided",
             "replicates": replicates,
             "seed": seed,
             "resampled": first.settings.get("resampled"),
@@ -267,11 +267,7 @@ def compared_findings(
     findings: dict[str, dict[str, Comparison]] = {name: {} for name in names}
     for metric in first.values:
         tests = [
-            paired_difference(
-                (float(first.values[metric][i]), first.replicates[metric][i]),
-                (float(second.values[metric][i]), second.replicates[metric][i]),
-            )
-            for i in range(len(names))
+            paired_difference(first.of(metric, i), second.of(metric, i)) for i in range(len(names))
         ]
         adjusted = holm(np.array([test.p_value for test in tests]))
         for i, name in enumerate(names):

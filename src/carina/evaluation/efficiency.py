@@ -99,8 +99,10 @@ def efficiency_row(
     mean: dict[str, Score] = {}
     findings: dict[str, dict[str, Score]] = {name: {} for name in names}
     for metric in measures.metrics:
-        pairs = [one.mean_values(metric) for one in made]
-        mean[metric] = over_seeds([p[0] for p in pairs], np.stack([p[1] for p in pairs]), drawn)
+        means = [one.mean_of(metric) for one in made]
+        mean[metric] = over_seeds(
+            [one.value for one in means], np.stack([one.replicates for one in means]), drawn
+        )
         for place, name in enumerate(names):
             findings[name][metric] = over_seeds(
                 [float(one.values[metric][place]) for one in made],

@@ -131,7 +131,7 @@ def settings_as_json(
         "focal_area_below": FOCAL_AREA,
         "threshold_split": settings.threshold_split,
         "threshold_of": "share of a map's greatest value; best mean Dice on validation cases",
-        "interval": "percentile bootstrap, 2.5% to 97.5%",
+        "interval": "bootstrap, 95% (BCa with quantiles of Student's t)",
         "replicates": settings.replicates,
         "resampled": "whole patients" if settings.whole_patients else "single radiographs",
         "seed": settings.seed,

@@ -16,7 +16,6 @@ from carina.metrics.statistics import (
     Resamples,
     bootstrap,
     mean_statistic,
-    percentile_interval,
     ratio_statistic,
     together,
 )
@@ -105,8 +104,7 @@ def grounding_scores(
     mean = {}
     for metric in METRICS:
         mean[metric] = Score.of(result.mean_interval(metric), "undefined in every finding")
-        value, replicates = subset(result, focal).mean_values(metric)
-        interval = percentile_interval(value, replicates)
+        interval = subset(result, focal).mean_of(metric).interval()
         mean[f"{metric}_focal"] = Score.of(interval, "undefined in every focal finding")
     return findings, mean, [name for name, is_focal in zip(names, focal, strict=True) if is_focal]
 
@@ -128,6 +126,8 @@ def subset(result: Bootstrap, chosen: Bool[np.ndarray, " findings"]) -> Bootstra
     return Bootstrap(
         values={name: values[chosen] for name, values in result.values.items()},
         replicates={name: rows[chosen] for name, rows in result.replicates.items()},
+        left_out={name: rows[chosen] for name, rows in result.left_out.items()},
+        units=result.units,
     )
 
 

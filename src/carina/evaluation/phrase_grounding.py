@@ -299,7 +299,7 @@ def settings_as_json(
         "cnr": "(mean inside - mean outside) / sqrt(variance inside + variance outside)",
         "ties": "share of the greatest pixels inside",
         "position_baseline": "peak of the other outlines of the category, from the scored part",
-        "interval": "percentile bootstrap, 2.5% to 97.5%",
+        "interval": "bootstrap, 95% (BCa with quantiles of Student's t)",
         "replicates": settings.replicates,
         "resampled": "whole patients" if settings.whole_patients else "single radiographs",
         "seed": settings.seed,

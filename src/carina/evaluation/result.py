@@ -53,7 +53,7 @@ class Score:
             value=interval.value,
             low=interval.low if bounded else None,
             high=interval.high if bounded else None,
-            reason=None if bounded else "no interval: undefined in most resamples",
+            reason=None if bounded else "no interval: too few images tell",
             undefined_resamples=interval.undefined,
         )
 

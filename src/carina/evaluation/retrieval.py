@@ -260,7 +260,7 @@ def settings_as_json(
         "right": "any radiograph or report with the text of the query",
         "ties": "drawn by lot",
         "without_report": untold,
-        "interval": "percentile bootstrap, 2.5% to 97.5%, of the queries",
+        "interval": "bootstrap, 95% (BCa with quantiles of Student's t), of the queries",
         "replicates": settings.replicates,
         "resampled": "whole patients" if settings.whole_patients else "single radiographs",
         "seed": settings.seed,

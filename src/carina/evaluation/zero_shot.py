@@ -336,7 +336,7 @@ def settings_as_json(
         "validation_images": len(chosen_on.scored.images) if chosen_on else 0,
         "patients_in_both_parts": shared_patients(tested, chosen_on),
         "calibration_bins": repr(settings.bins),
-        "interval": "percentile bootstrap, 2.5% to 97.5%",
+        "interval": "bootstrap, 95% (BCa with quantiles of Student's t)",
         "replicates": settings.replicates,
         "resampled": "whole patients" if settings.whole_patients else "single rows",
         "seed": settings.seed,

@@ -1,22 +1,26 @@
 """How sure a number is: bootstrap intervals, of images or whole patients, and paired tests."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float, Integer
 
 from carina.errors import EvaluationError
+from carina.metrics.acceleration import NORMAL, Shape, shape_of
 from carina.metrics.classification import Statistic
 from carina.metrics.ranking import Counts, ones
 
 BLOCK = 128
 """Resamples handled together: enough to be fast, few enough to bound the memory."""
 
+GROUPS = 200
+"""So many groups of units are left out in turn, to see how a metric hangs on them."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Interval:
-    """A value with its percentile bootstrap interval.
+    """A value with its bootstrap interval.
 
     `value`, `low` and `high` are nan where undefined. `undefined` is the number of resamples in
     which the metric could not be computed, such as those that drew no positive: they are left
@@ -73,48 +77,115 @@ class Resamples:
                 counts[:, column] = np.bincount(drawn, minlength=self.units)
             yield counts[self._unit]
 
+    def without(self) -> Iterator[Counts]:
+        """Yields the images once each but for one group of units, a column a group.
+
+        With up to `GROUPS` units each is a group; else every `GROUPS`-th belongs to the same.
+        """
+        groups = min(self.units, GROUPS)
+        for start in range(0, groups, BLOCK):
+            left_out = np.arange(start, min(start + BLOCK, groups))
+            yield (self._unit[:, None] % groups != left_out).astype(np.uint16)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Resampled:
+    """One metric: on the data, on every resample, and without each group of units.
+
+    `units` is how many images, or whole patients, were drawn from.
+    """
+
+    value: float
+    replicates: Float[np.ndarray, " replicates"]
+    left_out: Float[np.ndarray, " groups"]
+    units: int
+
+    @property
+    def known(self) -> Float[np.ndarray, " known"]:
+        """The resamples in which the metric is defined."""
+        known: Float[np.ndarray, " known"] = self.replicates[np.isfinite(self.replicates)]
+        return known
+
+    @property
+    def shape(self) -> Shape | None:
+        """How the resamples are to be read; None where they allow no interval.
+
+        That is where the value is undefined, or fewer than half of the resamples are defined, or
+        the metric hangs on one unit alone.
+        """
+        enough = 2 * len(self.known) >= len(self.replicates)
+        if not np.isfinite(self.value) or not enough or not np.isfinite(self.left_out).all():
+            return None
+        return shape_of(self.value, self.known, self.left_out, self.units)
+
+    def interval(self, level: float = 0.95) -> Interval:
+        """The BCa interval with quantiles of Student's t; see `carina.metrics.acceleration`."""
+        shape, undefined = self.shape, len(self.replicates) - len(self.known)
+        if shape is None:
+            nan = float("nan")
+            return Interval(value=self.value, low=nan, high=nan, undefined=undefined)
+        z = NORMAL.inv_cdf((1 + level) / 2)
+        low, high = np.quantile(self.known, [shape.share(-z), shape.share(z)])
+        return Interval(value=self.value, low=float(low), high=float(high), undefined=undefined)
+
+    def minus(self, other: "Resampled") -> "Resampled":
+        """The difference to a metric of the same resamples."""
+        return Resampled(
+            value=self.value - other.value,
+            replicates=self.replicates - other.replicates,
+            left_out=self.left_out - other.left_out,
+            units=self.units,
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class Bootstrap:
-    """Metrics of several findings: on the data, and on every resample.
+    """Metrics of several findings: on the data, on every resample, and without groups of units.
 
-    `values[metric]` is [findings], `replicates[metric]` is [findings, replicates].
+    `values[metric]` is [findings], `replicates[metric]` is [findings, replicates] and
+    `left_out[metric]` is [findings, groups]; `units` is how many images, or whole patients, each
+    resample draws.
     """
 
     values: Mapping[str, Float[np.ndarray, " findings"]]
     replicates: Mapping[str, Float[np.ndarray, "findings replicates"]]
+    left_out: Mapping[str, Float[np.ndarray, "findings groups"]]
+    units: int
+
+    def of(self, metric: str, finding: int) -> Resampled:
+        """One metric of one finding."""
+        return Resampled(
+            value=float(self.values[metric][finding]),
+            replicates=self.replicates[metric][finding],
+            left_out=self.left_out[metric][finding],
+            units=self.units,
+        )
 
     def interval(self, metric: str, finding: int, level: float = 0.95) -> Interval:
         """The interval of one finding."""
-        return percentile_interval(
-            float(self.values[metric][finding]), self.replicates[metric][finding], level
-        )
+        return self.of(metric, finding).interval(level)
 
-    def mean_values(self, metric: str) -> tuple[float, Float[np.ndarray, " replicates"]]:
+    def mean_of(self, metric: str) -> Resampled:
         """The mean over the findings that are defined on the data, and in every resample.
 
         The findings of a resample stand on the same images, so their errors go together as they
         should. Where a resample leaves one of them undefined the mean is over the others.
         """
         defined = np.isfinite(self.values[metric])
-        if not defined.any():
-            return float("nan"), np.full(self.replicates[metric].shape[1], np.nan)
-        rows = self.replicates[metric][defined]
-        known = np.isfinite(rows)
-        total = np.where(known, rows, 0.0).sum(axis=0)
-        counted = known.sum(axis=0)
-        mean = np.divide(total, counted, out=np.full(total.shape, np.nan), where=counted > 0)
-        return float(self.values[metric][defined].mean()), mean
+        values = self.values[metric][defined]
+        return Resampled(
+            value=float(values.mean()) if len(values) else float("nan"),
+            replicates=_mean_of_known(self.replicates[metric][defined]),
+            left_out=_mean_of_known(self.left_out[metric][defined]),
+            units=self.units,
+        )
 
     def mean_interval(self, metric: str, level: float = 0.95) -> Interval:
         """The interval of the mean over findings; `undefined` counts incomplete resamples."""
-        value, mean = self.mean_values(metric)
-        interval = percentile_interval(value, mean, level)
+        interval = self.mean_of(metric).interval(level)
         defined = np.isfinite(self.values[metric])
         incomplete = ~np.isfinite(self.replicates[metric][defined]).all(axis=0)
-        return Interval(
-            value=value, low=interval.low, high=interval.high, undefined=int(incomplete.sum())
-        )
+        return replace(interval, undefined=int(incomplete.sum()))
 
 
 def bootstrap(statistics: Sequence[Statistic], resamples: Resamples) -> Bootstrap:
@@ -128,9 +199,12 @@ def bootstrap(statistics: Sequence[Statistic], resamples: Resamples) -> Bootstra
     """
     values = _rows(statistics, ones(resamples.images))
     blocks = [_rows(statistics, counts) for counts in resamples.blocks()]
+    without = [_rows(statistics, counts) for counts in resamples.without()]
     return Bootstrap(
         values={name: rows[:, 0] for name, rows in values.items()},
         replicates={name: np.concatenate([b[name] for b in blocks], axis=1) for name in values},
+        left_out={name: np.concatenate([b[name] for b in without], axis=1) for name in values},
+        units=resamples.units,
     )
 
 
@@ -177,9 +251,11 @@ def ratio_statistic(
 def percentile_interval(
     value: float, replicates: Float[np.ndarray, " replicates"], level: float = 0.95
 ) -> Interval:
-    """The middle `level` of the resamples: 2.5% and 97.5% of them lie outside a 95% interval.
+    """The middle `level` of the resamples: 2.5% of them lie on either side of a 95% interval.
 
-    Undefined (nan) where the value is, or where fewer than half of the resamples are defined.
+    For resamples that are more than drawn images, such as drawn images and drawn trainings;
+    `Resampled.interval` covers the truth better. Undefined (nan) where the value is, or where
+    fewer than half of the resamples are defined.
     """
     known = replicates[np.isfinite(replicates)]
     undefined = len(replicates) - len(known)
@@ -204,32 +280,29 @@ class Difference:
     undefined: int = 0
 
 
-def paired_difference(
-    first: tuple[float, Float[np.ndarray, " replicates"]],
-    second: tuple[float, Float[np.ndarray, " replicates"]],
-    level: float = 0.95,
-) -> Difference:
+def paired_difference(first: Resampled, second: Resampled, level: float = 0.95) -> Difference:
     """Compares two models by the differences within the same resamples.
 
-    The p value is twice the smaller share of resamples on either side of no difference, those
-    at exactly 0 counting on both, with one added to numerator and denominator (Davison and
-    Hinkley 1997, section 4.2), so it is never 0.
+    The p value is that of the level at which the interval would end at no difference: below 0.05
+    where the 95% interval holds no 0. Of the resamples on either side of no difference, those at
+    exactly 0 counting on both, the smaller number counts, with one added to it and to all
+    (Davison and Hinkley 1997, section 4.2), so p is never 0.
 
     Args:
         first: a metric on the data and on every resample.
         second: the same of the other model, in the same resamples.
         level: of the interval.
     """
-    differences = first[1] - second[1]
-    interval = percentile_interval(first[0] - second[0], differences, level)
-    known = differences[np.isfinite(differences)]
-    smaller = min(int((known <= 0).sum()), int((known >= 0).sum()))
-    p_value = min(1.0, 2.0 * (smaller + 1) / (len(known) + 1))
+    difference = first.minus(second)
+    interval, shape, known = difference.interval(level), difference.shape, difference.known
+    p_value = float("nan")
+    if shape is not None:
+        p_value = _two_sided(shape, int((known <= 0).sum()), int((known >= 0).sum()), len(known))
     return Difference(
         value=interval.value,
         low=interval.low,
         high=interval.high,
-        p_value=p_value if np.isfinite(interval.low) else float("nan"),
+        p_value=p_value,
         undefined=interval.undefined,
     )
 
@@ -245,6 +318,26 @@ def holm(p_values: Float[np.ndarray, " tests"]) -> Float[np.ndarray, " tests"]:
     factors = np.arange(len(order), 0, -1)
     adjusted[order] = np.minimum(1.0, np.maximum.accumulate(p_values[order] * factors))
     return adjusted
+
+
+def _two_sided(shape: Shape, at_or_below: int, at_or_above: int, resamples: int) -> float:
+    """The p value of no difference, from how many resamples lie on either side of it."""
+    if min(at_or_below, at_or_above) == resamples:
+        return 1.0  # every resample is at no difference
+    smaller = (min(at_or_below, at_or_above) + 1) / (resamples + 1)
+    share = min(0.5, smaller) if at_or_below <= at_or_above else 1 - min(0.5, smaller)
+    return 2 * NORMAL.cdf(-abs(shape.deviations(share)))
+
+
+def _mean_of_known(
+    rows: Float[np.ndarray, "findings columns"],
+) -> Float[np.ndarray, " columns"]:
+    """The mean of the defined numbers of each column; nan where there are none."""
+    known = np.isfinite(rows)
+    total, counted = np.where(known, rows, 0.0).sum(axis=0), known.sum(axis=0)
+    nothing = np.full(total.shape, np.nan)
+    mean: Float[np.ndarray, " columns"] = np.divide(total, counted, out=nothing, where=counted > 0)
+    return mean
 
 
 def _units(images: int, patients: Sequence[str] | None) -> Integer[np.ndarray, " images"]:
