@@ -38,6 +38,7 @@ test-all: setup
 docs: setup
 	$(BIN)/python docs/build.py
 	$(BIN)/python docs/described.py
+	$(BIN)/python docs/finetuned.py
 
 clean:
 	rm -rf build demo .venv

@@ -193,10 +193,12 @@ def thinned(studies: Sequence[Study], keep: int) -> list[Study]:
     return [study for study in studies if study.split == "train" or study.patient_id in kept]
 
 
-def run(experiment: Experiment, starts: Path, work: Path, *, keep: bool) -> None:
+def run(
+    experiment: Experiment, groups: Sequence[Group], starts: Path, work: Path, *, keep: bool
+) -> None:
     """Measures every group of starts that is there and has no rows yet."""
     done = recorded(experiment)
-    for group in GROUPS:
+    for group in groups:
         models = [starts / name / "model" for name in group.starts]
         wanted = {(group.encoder, name) for name in group.starts}
         if wanted <= done or not all(model.is_dir() for model in models):
@@ -230,18 +232,21 @@ def main() -> None:
     parser.add_argument("--nih", type=Path)
     parser.add_argument("--covid", type=Path)
     parser.add_argument("--starts", type=Path, required=True)
+    parser.add_argument("--start", action="append", default=[], help="groups with one of these")
     parser.add_argument("--only", action="append", default=[], help="TASK of the cohort, or real")
     parser.add_argument("--work", type=Path, default=Path("build/finetuning"))
     parser.add_argument("--record", action="store_true")
     arguments = parser.parse_args()
+    named = set(arguments.start)
+    groups = [group for group in GROUPS if not named or named & set(group.starts)]
     cohort = Manifest.read(arguments.cohort, arguments.root)
     for experiment in phantom_experiments(cohort, arguments.work, arguments.store):
         if not arguments.only or experiment.task in arguments.only:
-            run(experiment, arguments.starts, arguments.work, keep=arguments.record)
+            run(experiment, groups, arguments.starts, arguments.work, keep=arguments.record)
     if arguments.nih and arguments.covid and (not arguments.only or "real" in arguments.only):
         real = Manifest.read(arguments.nih), Manifest.read(arguments.covid)
         for experiment in real_experiments(*real, arguments.work):
-            run(experiment, arguments.starts, arguments.work, keep=arguments.record)
+            run(experiment, groups, arguments.starts, arguments.work, keep=arguments.record)
 
 
 if __name__ == "__main__":
