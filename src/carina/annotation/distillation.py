@@ -59,7 +59,8 @@ def distil_manifest(
 ) -> tuple[tuple[Study, ...], Distilled]:
     """Fills `report.distilled` of every study; entities and triplets stay as they are.
 
-    A study without a report gets "": there was nothing to distil.
+    A study without a report gets "": there was nothing to distil. So does one that could not be
+    distilled, which `Distilled` tells apart and counts: it is trained on with its report alone.
 
     Raises:
         AnnotationError: no study has a report.
@@ -68,7 +69,7 @@ def distil_manifest(
     check_reports(manifest)
     found = distiller.read(manifest.studies)
     studies = tuple(
-        replace(study, report=replace(study.report, distilled=text))
+        replace(study, report=replace(study.report, distilled=text or ""))
         for study, text in zip(manifest.studies, found.texts, strict=True)
     )
     return studies, found

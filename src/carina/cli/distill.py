@@ -107,7 +107,7 @@ def distill(
     films = Manifest.read(manifest, root)
     studies, found = distil_manifest(films, distiller)
     write_manifest(studies, out, films.root, films.dataset)
-    print_counts(studies)
+    print_counts(studies, found.texts)
     print_problems(found.problems, found.remarks)
     if descriptions is not None:
         write_descriptions(studies, descriptions)
@@ -120,17 +120,17 @@ def distill(
     typer.echo(f"{out}: {len(studies)} studies.")
 
 
-def print_counts(studies: "tuple[Study, ...]") -> None:
+def print_counts(studies: "tuple[Study, ...]", texts: tuple[str | None, ...]) -> None:
     """Prints how many reports became what."""
     from carina.report.distilled_check import split_distilled
 
-    texts = [study.report.distilled for study in studies if study.report.text.strip()]
-    sentences = [s for text in texts if text for s in split_distilled(text)[0]]
+    told = [t for t, study in zip(texts, studies, strict=True) if study.report.text.strip()]
+    sentences = [sentence for text in told if text for sentence in split_distilled(text)[0]]
     absent = sum(sentence.split()[2] == "no" for sentence in sentences)
     unsure = sum(sentence.startswith("There may") for sentence in sentences)
     typer.echo(
-        f"{len(studies)} studies, {len(studies) - len(texts)} without a report, "
-        f"{texts.count(None)} not distilled, {texts.count('')} whose report gave nothing; "
+        f"{len(studies)} studies, {len(studies) - len(told)} without a report, "
+        f"{told.count(None)} not distilled, {told.count('')} whose report gave nothing; "
         f"{len(sentences)} sentences: {len(sentences) - absent - unsure} say that something is "
         f"there, {absent} that it is not, {unsure} that it may be."
     )
