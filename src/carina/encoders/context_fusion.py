@@ -150,6 +150,11 @@ class ContextFusion(nn.Module):
         return changed
 
     @property
+    def sees_places(self) -> bool:
+        """Whether words look at places, and not at the whole alone."""
+        return any(isinstance(part, LocalContext) for part in self.context.modules())
+
+    @property
     def local(self) -> LocalContext:
         """The part that looks at places.
 
@@ -192,6 +197,11 @@ class MeanAddition(nn.Module):
     ) -> Float[Tensor, "batch tokens width"]:
         """The words as they are."""
         return words
+
+    @property
+    def sees_places(self) -> bool:
+        """No."""
+        return False
 
     @property
     def local(self) -> LocalContext:

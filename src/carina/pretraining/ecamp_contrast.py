@@ -104,23 +104,26 @@ class ECAMPContrastModel(nn.Module):
     def encode_queries(self, queries: Sequence[Query]) -> EncodedQueries:
         """Embeds the prompts of each finding and of its absence, and what they look for."""
         present, absent = encode_prompts(self.embed_reports, queries, self.prompts, unit=True)
-        phrases = [self.prompts.pairs(query)[0][0] for query in queries]
-        looked_for = self.ecamp.encode_phrases(phrases).vectors
-        return EncodedQueries(
-            queries=tuple(queries),
-            features={"present": present, "absent": absent, "looked_for": looked_for},
-        )
+        features = {"present": present, "absent": absent}
+        if self.ecamp.language.fusion.sees_places:
+            phrases = [self.prompts.pairs(query)[0][0] for query in queries]
+            features["looked_for"] = self.ecamp.encode_phrases(phrases).vectors
+        return EncodedQueries(queries=tuple(queries), features=features)
 
     @torch.no_grad()
     def answer(
         self, radiographs: Float[Tensor, "batch channels height width"], queries: EncodedQueries
     ) -> Answers:
-        """How much nearer each image is to presence than to absence, and where its words look."""
+        """How much nearer each image is to presence than to absence, and where its words look.
+
+        A model whose words see the whole alone has no maps.
+        """
         device = radiographs.device
         apart = (queries.features["present"] - queries.features["absent"]).to(device)
         tokens = self._tokens(radiographs)
         margin = self.config.scale.of(self.scale) * self._unit(tokens) @ apart.T
-        grids = self.ecamp.looks(tokens, queries.features["looked_for"].to(device))
+        looked_for = queries.features.get("looked_for")
+        grids = None if looked_for is None else self.ecamp.looks(tokens, looked_for.to(device))
         return Answers(scores=margin.sigmoid(), grids=grids)
 
     @torch.no_grad()
@@ -156,10 +159,10 @@ class ECAMPContrastModel(nn.Module):
 
     def _tokens(
         self, radiographs: Float[Tensor, "batch channels height width"]
-    ) -> Float[Tensor, "batch tokens width"]:
+    ) -> Float[Tensor, "batch tokens part"]:
         with evaluating(self):
             tokens: Tensor = self.ecamp.image_encoder(radiographs)
         return tokens
 
-    def _unit(self, tokens: Float[Tensor, "batch tokens width"]) -> Float[Tensor, "batch dim"]:
+    def _unit(self, tokens: Float[Tensor, "batch tokens part"]) -> Float[Tensor, "batch dim"]:
         return F.normalize(self.image_vectors(tokens[:, 1:].mean(1)).float(), dim=1)
