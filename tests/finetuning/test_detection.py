@@ -8,12 +8,12 @@ from carina.encoders.feature_pyramid import FeaturePyramid, centres, nearest
 from carina.encoders.resnet import Basic, ResNetConfig
 from carina.encoders.vit import ViTConfig
 from carina.errors import ConfigError, QueryError
+from carina.finetuning.box_validation import placed_boxes
 from carina.finetuning.detection import (
     TrueBoxes,
     assigned,
     detection_losses,
     middleness,
-    placed_boxes,
     warped_boxes,
 )
 from carina.finetuning.detector import Detector, DetectorConfig, Predicted, suppressed

@@ -7,7 +7,10 @@ import pytest
 import torch
 from PIL import Image
 
+from carina.encoders.feature_pyramid import FeaturePyramid
 from carina.encoders.resnet import ResNetConfig
+from carina.encoders.upsampling import ProgressiveUpsampling, PyramidUpsampling
+from carina.encoders.vit import ViTConfig
 from carina.errors import ConfigError, ManifestError, QueryError
 from carina.finetuning.outlines import (
     OutlinedBatches,
@@ -18,12 +21,20 @@ from carina.finetuning.outlines import (
 )
 from carina.finetuning.segmentation import (
     THRESHOLDS,
+    EntropyAndDice,
+    FocalAndLogDice,
     MaskValidation,
     SegmentationObjective,
     SegmentationSettings,
     dice_curves,
 )
-from carina.finetuning.segmenter import Segmenter, SegmenterConfig
+from carina.finetuning.segmenter import (
+    DECODERS,
+    Segmenter,
+    SegmenterConfig,
+    SegmenterParts,
+    UpsamplingSegmenterConfig,
+)
 from carina.imaging.augmentation import WarpAugmentation
 from carina.imaging.building import build_store
 from carina.imaging.preprocessing import Preprocessing, Squash
@@ -219,7 +230,9 @@ def test_a_segmenter_can_be_asked() -> None:
 
 def test_settings_that_cannot_work_are_refused() -> None:
     with pytest.raises(ConfigError, match="dice_weight"):
-        SegmentationSettings(dice_weight=-1.0)
+        EntropyAndDice(dice_weight=-1.0)
+    with pytest.raises(ConfigError, match="focal_weight"):
+        FocalAndLogDice(focal_weight=-1.0)
     with pytest.raises(ConfigError, match="structures must be different"):
         SegmenterConfig(image=CONFIG.image, preprocessing=CONFIG.preprocessing, structures=())
     with pytest.raises(ConfigError, match="dropout"):
@@ -229,3 +242,53 @@ def test_settings_that_cannot_work_are_refused() -> None:
             structures=("lung",),
             dropout=1.0,
         )
+    with pytest.raises(ConfigError, match="structures must be different"):
+        UpsamplingSegmenterConfig(
+            image=CONFIG.image, preprocessing=CONFIG.preprocessing, structures=()
+        )
+    with pytest.raises(ConfigError, match="width must be at least 1, got 0"):
+        PyramidUpsampling(width=0)
+    with pytest.raises(ConfigError, match="width must be at least 1, got -3"):
+        ProgressiveUpsampling(widest=-3)
+
+
+@pytest.mark.parametrize("decoder", list(DECODERS))
+@pytest.mark.parametrize(
+    "image",
+    [
+        CONFIG.image,
+        ViTConfig(size=32, patch=8, dim=16, layers=1, heads=2, hidden=16, channels=1),
+    ],
+)
+def test_every_decoder_draws_over_every_encoder(decoder: str, image: ResNetConfig) -> None:
+    torch.manual_seed(0)
+    model = SegmenterParts(
+        image=image,
+        preprocessing=CONFIG.preprocessing,
+        structures=("lung", "nodule"),
+        decoder=DECODERS[decoder],
+    ).build()
+    pictures = torch.randn(2, 1, 32, 32)
+    logits = model(pictures)
+    assert logits.shape == (2, 2, 32, 32)
+    logits.square().mean().backward()
+    # The picture reaches every mask: no part of the way is cut.
+    assert all(p.grad is not None for p in model.decoder.parameters())
+    first = next(model.image_encoder.parameters()).grad
+    assert first is not None
+    assert first.abs().max() > 0
+
+
+def test_progressive_upsampling_halves_its_channels_and_stops_at_64() -> None:
+    decoder = ProgressiveUpsampling(widest=256).build(((768, 16),), 1)
+    assert [step[0].out_channels for step in decoder.steps] == [256, 128, 64, 64]
+
+
+def test_the_pyramid_decoder_adds_up_all_levels() -> None:
+    decoder = PyramidUpsampling(width=16).build(((4, 4), (6, 16)), 1).eval()
+    assert len(decoder.mixes) == len(FeaturePyramid.STRIDES)
+    maps, picture = [torch.zeros(1, 4, 8, 8), torch.zeros(1, 6, 2, 2)], torch.zeros(1, 1, 32, 32)
+    with torch.no_grad():
+        nothing = decoder(maps, picture)
+        maps[1][:] = 1.0
+        assert not torch.allclose(decoder(maps, picture), nothing)

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from carina.losses.segmentation import mask_entropy, soft_dice
+from carina.losses.segmentation import focal_entropy, log_dice, mask_entropy, soft_dice
 
 BIG = 30.0
 
@@ -41,3 +41,24 @@ def test_an_unknown_mask_teaches_nothing(loss) -> None:
     assert not logits.grad[0, 0].any()
     assert logits.grad[0, 1].any()
     assert float(count) == 1
+
+
+def test_focal_entropy_equals_values_worked_by_hand() -> None:
+    logits = torch.tensor([[[[0.0, math.log(3.0)]]]])
+    masks = torch.tensor([[[[1.0, 1.0]]]])
+    known = torch.ones(1, 1, dtype=torch.bool)
+    # Probabilities 1/2 and 3/4: 0.25 * log 2 and 0.0625 * log(4/3), halved by the mean.
+    total, count = focal_entropy(logits, masks, known)
+    expected = (0.25 * math.log(2) + 0.0625 * math.log(4 / 3)) / 2
+    assert float(total) == pytest.approx(expected, rel=1e-5)
+    assert float(count) == 1
+
+
+def test_log_dice_takes_all_known_masks_together() -> None:
+    logits = torch.full((2, 2, 1, 2), 100.0)
+    masks = torch.tensor([[[[1.0, 0.0]], [[0.0, 0.0]]], [[[1.0, 1.0]], [[0.0, 0.0]]]])
+    known = torch.tensor([[True, False], [True, False]])
+    # Both masks of the first structure: (2 * 3 + 1) / (4 + 3 + 1).
+    loss, once = log_dice(logits, masks, known)
+    assert float(loss) == pytest.approx(-math.log(7 / 8), rel=1e-5)
+    assert float(once) == 1

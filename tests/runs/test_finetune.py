@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 
 import carina
+from carina.encoders.upsampling import ProgressiveUpsampling
 from carina.errors import CheckpointError, ConfigError, ManifestError, ModelError, QueryError
 from carina.evaluation.detection import evaluate_detection
 from carina.evaluation.grading import evaluate_grading
@@ -23,8 +24,9 @@ from carina.finetuning.detector import Detector
 from carina.finetuning.grader import Grader
 from carina.finetuning.grading import GradingSettings
 from carina.finetuning.linear_probe import ProbeSettings
-from carina.finetuning.segmentation import SegmentationSettings
-from carina.finetuning.segmenter import Segmenter, SegmenterConfig
+from carina.finetuning.segmentation import FocalAndLogDice, SegmentationSettings
+from carina.finetuning.segmenter import Segmenter, SegmenterConfig, UpsamplingSegmenter
+from carina.finetuning.yolo import YOLODetector, YOLOSettings
 from carina.runs.finetune import FinetuneRequest, Tuned, finetune
 from carina.runs.job import TaskSettings
 from carina.studies.manifest import Manifest, write_manifest
@@ -115,6 +117,15 @@ def request(task: str, *, frozen: bool = False, **changed) -> FinetuneRequest:
         probe=ProbeSettings(penalties=(0.01, 1.0)),
         segmentation=drawing,
         detection=DetectionSettings(training=replace(training, steps=60, checkpoint_every=20)),
+        yolo=YOLOSettings(
+            width=32,
+            training=replace(
+                training,
+                steps=100,
+                checkpoint_every=25,
+                optimiser=AdamW(rate=3e-3, layers=EqualRates()),
+            ),
+        ),
         grading=GradingSettings(
             training=replace(
                 training,
@@ -368,12 +379,15 @@ def test_severity_is_learnt(
     assert together.findings[name][metric].value == evaluation.findings[name][metric].value
 
 
+@pytest.mark.parametrize(
+    ("task", "kind"), [("detection", Detector), ("yolo-detection", YOLODetector)]
+)
 def test_boxes_are_learnt_and_drawn_on_the_original_pixels(
-    tiny_run: Path, outlined: Manifest, tmp_path: Path
+    tiny_run: Path, outlined: Manifest, tmp_path: Path, task: str, kind: type
 ) -> None:
-    (tuned,) = tune(tiny_run, outlined, tmp_path / "out", "detection", names=("lung",))
+    (tuned,) = tune(tiny_run, outlined, tmp_path / "out", task, names=("lung",))
     model = carina.load(tuned.folder).model
-    assert isinstance(model, Detector)
+    assert isinstance(model, kind)
     evaluation = evaluate_detection(model, outlined, replicates=50)
     assert evaluation.images == 5
     assert evaluation.findings["lung"]["ap50"].value > 0.8
@@ -494,3 +508,20 @@ def test_classes_that_exclude_one_another_are_learnt(
     assert evaluation.findings["normal"]["auc"].value > 0.8
     again = pooled([evaluation], replicates=20)
     assert again.mean["accuracy"].value == evaluation.mean["accuracy"].value
+
+
+def test_masks_are_learnt_by_progressive_upsampling_and_ecamps_loss(
+    tiny_run: Path, outlined: Manifest, tmp_path: Path
+) -> None:
+    asked = request("segmentation", names=("lung",))
+    settings = replace(
+        asked.settings.segmentation,
+        decoder=ProgressiveUpsampling(widest=32),
+        loss=FocalAndLogDice(),
+    )
+    tasks = replace(asked.settings, segmentation=settings)
+    (tuned,) = finetune([tiny_run], outlined, tmp_path / "out", replace(asked, settings=tasks))
+    model = carina.load(tuned.folder).model
+    assert isinstance(model, UpsamplingSegmenter)
+    evaluation = evaluate_segmentation(model, outlined)
+    assert evaluation.findings["lung"]["dice"].value > 0.85

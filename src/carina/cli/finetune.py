@@ -9,6 +9,7 @@ import typer
 if TYPE_CHECKING:
     from carina.evaluation.efficiency import Measurement
     from carina.evaluation.result import Evaluation
+    from carina.finetuning.segmentation import SegmentationSettings
     from carina.runs.finetune import FinetuneRequest, Tuned
     from carina.runs.job import TaskSettings
     from carina.studies.truth import Unmentioned
@@ -50,13 +51,17 @@ def finetune(
         str, typer.Option(help="Findings not listed are: auto, absent or unknown.")
     ] = "auto",
     steps: Annotated[
-        int | None, typer.Option(help="Length of a training (classification).")
+        int | None, typer.Option(help="Length of a training; a probe has none.")
     ] = None,
-    frozen: Annotated[
-        bool, typer.Option("--frozen", help="Train the head alone (classification).")
-    ] = False,
+    frozen: Annotated[bool, typer.Option("--frozen", help="Train all but the encoder.")] = False,
+    decoder: Annotated[
+        str, typer.Option(help="Of masks: unet, progressive or pyramid (segmentation).")
+    ] = "unet",
+    mask_loss: Annotated[
+        str, typer.Option(help="entropy (and Dice) or focal (and log Dice) (segmentation).")
+    ] = "entropy",
     class_weights: Annotated[
-        float, typer.Option(help="Weigh labels by their rarity to this power (classification).")
+        float, typer.Option(help="Weigh labels by their rarity to this power (classifications).")
     ] = 0.0,
     root: Annotated[Path | None, typer.Option(help="Folder that image paths start at.")] = None,
     store: Annotated[
@@ -71,6 +76,8 @@ def finetune(
     from carina.evaluation.efficiency_page import efficiency_table, render_efficiency
     from carina.evaluation.run import UNMENTIONED
     from carina.files import write_text
+    from carina.finetuning.segmentation import MASK_LOSSES, SegmentationSettings
+    from carina.finetuning.segmenter import DECODERS
     from carina.runs.finetune import FinetuneRequest
     from carina.runs.finetune import finetune as tune
     from carina.runs.starts import RANDOM
@@ -79,8 +86,13 @@ def finetune(
 
     studies = Manifest.read(manifest, root)
     others = [name for name in beside or [] if name != RANDOM]
-    if unmentioned not in UNMENTIONED:
-        raise typer.BadParameter(f"--unmentioned is one of {', '.join(UNMENTIONED)}.")
+    for option, word, words in (
+        ("--unmentioned", unmentioned, tuple(UNMENTIONED)),
+        ("--decoder", decoder, tuple(DECODERS)),
+        ("--mask-loss", mask_loss, tuple(MASK_LOSSES)),
+    ):
+        if word not in words:
+            raise typer.BadParameter(f"{option} is {word!r}, expected one of {', '.join(words)}.")
     known = TASKS[task].truth.listed(studies.studies) if task in TASKS else ()
     request = FinetuneRequest(
         task=task,
@@ -90,7 +102,14 @@ def finetune(
         folds=folds,
         stores=tuple(store or ()),
         settings=task_settings(
-            steps, uncertain, UNMENTIONED[unmentioned], class_weights, frozen=frozen
+            steps,
+            uncertain,
+            UNMENTIONED[unmentioned],
+            class_weights,
+            SegmentationSettings(
+                decoder=DECODERS[decoder], loss=MASK_LOSSES[mask_loss], frozen=frozen
+            ),
+            frozen=frozen,
         ),
     )
     tuned = tune(
@@ -116,6 +135,7 @@ def task_settings(
     uncertain: str,
     unmentioned: "Unmentioned",
     class_weights: float,
+    segmentation: "SegmentationSettings",
     *,
     frozen: bool,
 ) -> "TaskSettings":
@@ -125,19 +145,20 @@ def task_settings(
     from carina.finetuning.classification import ClassificationSettings, through_queries
     from carina.finetuning.detection import DetectionSettings
     from carina.finetuning.grading import GradingSettings
-    from carina.finetuning.segmentation import SegmentationSettings
+    from carina.finetuning.yolo import YOLOSettings
     from carina.runs.job import TaskSettings
 
     classification = ClassificationSettings(frozen=frozen, class_weight_power=class_weights)
     queries = replace(through_queries(), frozen=frozen, class_weight_power=class_weights)
-    segmentation = SegmentationSettings(frozen=frozen)
     detection = DetectionSettings(frozen=frozen)
+    yolo = YOLOSettings(frozen=frozen)
     grading = GradingSettings(frozen=frozen)
     if steps is not None:
         classification = replace(classification, training=of_length(classification.training, steps))
         queries = replace(queries, training=of_length(queries.training, steps))
         segmentation = replace(segmentation, training=of_length(segmentation.training, steps))
         detection = replace(detection, training=of_length(detection.training, steps))
+        yolo = replace(yolo, training=of_length(yolo.training, steps))
         grading = replace(grading, training=of_length(grading.training, steps))
     return TaskSettings(
         uncertainty=uncertain,
@@ -146,6 +167,7 @@ def task_settings(
         query_classification=queries,
         segmentation=segmentation,
         detection=detection,
+        yolo=yolo,
         grading=grading,
     )
 

@@ -14,7 +14,8 @@ from carina.evaluation.result import Evaluation, Score
 from carina.evaluation.rows import IMAGE
 from carina.evaluation.scoring import Frontal, check_any, frontals_of, part_of
 from carina.files import progress
-from carina.finetuning.detector import Detector, FoundBoxes
+from carina.finetuning.box_validation import AnyDetector
+from carina.finetuning.detector import FoundBoxes
 from carina.finetuning.outlines import boxes_of
 from carina.imaging.preprocessing import Placement
 from carina.metrics.classification import Statistic
@@ -41,7 +42,7 @@ COLUMNS = {
 
 
 def evaluate_detection(
-    model: Detector,
+    model: AnyDetector,
     manifest: Manifest,
     *,
     split: str | None = "test",
@@ -95,7 +96,7 @@ def evaluate_detection(
 
 
 def drawn_boxes(
-    model: Detector, manifest: Manifest, frontals: Sequence[Frontal], unmentioned: Unmentioned
+    model: AnyDetector, manifest: Manifest, frontals: Sequence[Frontal], unmentioned: Unmentioned
 ) -> tuple[pl.DataFrame, list[tuple[str, str]]]:
     """One row for each finding of which the truth is known, and what could not be read."""
     names = model.config.findings
@@ -112,7 +113,7 @@ def drawn_boxes(
 
 
 def detected(
-    model: Detector, manifest: Manifest, frontals: Sequence[Frontal]
+    model: AnyDetector, manifest: Manifest, frontals: Sequence[Frontal]
 ) -> Iterator[tuple[int, list[np.ndarray] | Unreadable]]:
     """For each radiograph the boxes of every finding, [boxes, 5] with the score last."""
     device = next(model.parameters()).device

@@ -12,6 +12,7 @@ from carina.finetuning.detector import Detector
 from carina.finetuning.grader import Grader
 from carina.finetuning.multiclass import MultiClassClassifier
 from carina.finetuning.segmenter import Segmenter
+from carina.finetuning.yolo import YOLODetector
 from carina.imaging.store import ImageStore
 from carina.studies.manifest import Manifest
 from carina.studies.truth import Unmentioned
@@ -41,7 +42,7 @@ def evaluate_tuned(
         EvaluationError: the test part has nothing to measure against.
     """
     match model:
-        case Detector():
+        case Detector() | YOLODetector():
             return evaluate_detection(
                 model, manifest, unmentioned=unmentioned, model_name=model_name
             )

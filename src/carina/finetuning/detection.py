@@ -3,30 +3,23 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from carina.finetuning.detector import Detector, Predicted
-from carina.finetuning.outlines import OutlinedImages, Outlines
+from carina.finetuning.outlines import Outlines
 from carina.finetuning.pictures import (
-    device_of,
     hold_frozen,
     pictures_of,
-    plain_pictures_of,
     share_of,
 )
 from carina.imaging.augmentation import WarpAugmentation
 from carina.imaging.geometry import warp_points
-from carina.imaging.preprocessing import Preprocessing, place
-from carina.imaging.store import ImageStore
 from carina.losses.detection import focal_loss, giou_loss
-from carina.metrics.detection import PAPERS, Detections, detection_statistic
-from carina.metrics.ranking import ones
-from carina.studies.batches import ImageBatch, ImageBatches
-from carina.training.objective import Losses, Place, Term
+from carina.studies.batches import ImageBatch
+from carina.training.objective import Losses, Term
 from carina.training.optimiser import AdamW, LayerwiseDecay
 from carina.training.schedule import WarmupCosine
 from carina.training.settings import TrainingSettings
@@ -201,53 +194,3 @@ def middleness(
     ratio = torch.minimum(low, high) / torch.maximum(low, high).clamp(min=1e-6)
     middle: Tensor = ratio.prod(1).sqrt()
     return middle
-
-
-class BoxValidation:
-    """The validation part, scored by the papers' mean average precision."""
-
-    def __init__(self, model: Detector, images: OutlinedImages, pictures: ImageStore) -> None:
-        self.model = model
-        self.images = images
-        self.batches = ImageBatches(images.keys, images.studies, pictures, 16, seed=0)
-
-    def score(self) -> float:
-        """The mean over findings."""
-        found = self.detections()
-        once = ones(len(self.images.keys))
-        values = [
-            detection_statistic(of_finding, {"map": PAPERS})(once)["map"][0] for of_finding in found
-        ]
-        return float(np.nanmean(values))
-
-    def detections(self) -> list[list[Detections]]:
-        """For each finding, for each image: predicted and true boxes, in pixels of the input."""
-        preprocessing = self.model.preprocessing
-        names = self.model.config.findings
-        found: list[list[Detections | None]] = [[None] * len(self.images.keys) for _ in names]
-        for step in range(self.batches.steps_per_epoch):
-            batch = self.batches.batch(step, Place()).to(device_of(self.model))
-            boxes = self.model.detect(plain_pictures_of(batch, preprocessing))
-            for row, image in enumerate(batch.rows.tolist()):
-                height, width = (int(side) for side in batch.sizes[row])
-                truth = placed_boxes(self.images.outlines[image], height, width, preprocessing)
-                for finding in range(len(names)):
-                    found[finding][image] = Detections(
-                        boxes=boxes[row][finding].boxes.double().cpu().numpy(),
-                        scores=boxes[row][finding].scores.double().cpu().numpy(),
-                        truth=truth[finding],
-                    )
-        return [[one for one in of_finding if one is not None] for of_finding in found]
-
-
-def placed_boxes(
-    outlines: Outlines, height: int, width: int, preprocessing: Preprocessing
-) -> list[Float[np.ndarray, "boxes 4"]]:
-    """The true boxes of each finding, in pixels of the plain input."""
-    where = place(height, width, preprocessing)
-    scale = np.array([where.scaled_width / width, where.scaled_height / height] * 2)
-    shift = np.array([where.left, where.top] * 2)
-    placed: list[list[np.ndarray]] = [[] for _ in outlines.boxes]
-    for finding, corners in stored_boxes(outlines, height, width):
-        placed[finding].append(corners.double().numpy() * scale + shift)
-    return [np.array(boxes).reshape(-1, 4) for boxes in placed]

@@ -11,10 +11,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from carina.encoders.feature_pyramid import FeaturePyramid, centres
-from carina.encoders.masked_vit import MaskedViTConfig
+from carina.encoders.image_configs import ImageConfig
 from carina.encoders.modes import evaluating
-from carina.encoders.resnet import ResNetConfig
-from carina.encoders.vit import ViTConfig
 from carina.errors import ConfigError
 from carina.finetuning.outputs import columns_of, encoded_by_output
 from carina.imaging.preprocessing import Preprocessing
@@ -33,7 +31,7 @@ class DetectorConfig:
     at most `most` an image and finding, none below `least`.
     """
 
-    image: ResNetConfig | ViTConfig | MaskedViTConfig
+    image: ImageConfig
     preprocessing: Preprocessing
     findings: tuple[str, ...]
     width: int = 64
@@ -187,15 +185,19 @@ def tower(width: int, depth: int) -> nn.Sequential:
 
 
 def suppressed(
-    boxes: Float[Tensor, "boxes 4"], scores: Float[Tensor, "boxes"], overlap: float
+    boxes: Float[Tensor, "boxes 4"],
+    scores: Float[Tensor, "boxes"],
+    overlap: float,
+    border: float = 0.0,
 ) -> Int[Tensor, "kept"]:
     """Non-maximum suppression: the boxes to keep, the best-scored first.
 
-    A box is dropped if it overlaps one that is kept by more than `overlap` (IoU).
+    A box is dropped if it overlaps one that is kept by more than `overlap` (IoU). With a
+    `border` of 1 sides count from pixel to pixel, as in ECAMP's detection code.
     """
     order = scores.argsort(descending=True, stable=True)
     # One look at the whole matrix: asking a tensor box by box costs more than the rest of a pass.
-    clashes = (pairwise_overlap(boxes[order]) > overlap).cpu().numpy()
+    clashes = (pairwise_overlap(boxes[order], border) > overlap).cpu().numpy()
     kept: list[int] = []
     dropped = np.zeros(len(order), dtype=np.bool_)
     for place, clash in enumerate(clashes):
@@ -205,12 +207,14 @@ def suppressed(
     return order[torch.tensor(kept, dtype=torch.long, device=boxes.device)]
 
 
-def pairwise_overlap(boxes: Float[Tensor, "boxes 4"]) -> Float[Tensor, "boxes boxes"]:
-    """Intersection over union of every pair."""
+def pairwise_overlap(
+    boxes: Float[Tensor, "boxes 4"], border: float = 0.0
+) -> Float[Tensor, "boxes boxes"]:
+    """Intersection over union of every pair; `border` is added to every side."""
     low = torch.maximum(boxes[:, None, :2], boxes[None, :, :2])
     high = torch.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
-    both = (high - low).clamp(min=0).prod(2)
-    areas = (boxes[:, 2:] - boxes[:, :2]).clamp(min=0).prod(1)
+    both = (high - low + border).clamp(min=0).prod(2)
+    areas = (boxes[:, 2:] - boxes[:, :2] + border).clamp(min=0).prod(1)
     union = areas[:, None] + areas[None] - both
     shared: Tensor = torch.where(union > 0, both / union.clamp(min=1e-9), 0.0)
     return shared

@@ -17,12 +17,12 @@ from carina.finetuning.pictures import (
     plain_pictures_of,
     share_of,
 )
-from carina.finetuning.segmenter import Segmenter
+from carina.finetuning.segmenter import DecoderShape, Segmenter, UNet
 from carina.imaging.augmentation import NoAugmentation, WarpAugmentation
 from carina.imaging.geometry import warp
 from carina.imaging.preprocessing import Preprocessing
 from carina.imaging.store import ImageStore
-from carina.losses.segmentation import mask_entropy, soft_dice
+from carina.losses.segmentation import focal_entropy, log_dice, mask_entropy, soft_dice
 from carina.training.objective import Losses, Place, Term
 from carina.training.optimiser import AdamW, LayerwiseDecay
 from carina.training.schedule import WarmupCosine
@@ -33,10 +33,59 @@ THRESHOLDS = np.arange(1, 20) / 20
 
 
 @dataclass(frozen=True, kw_only=True)
+class EntropyAndDice:
+    """Cross entropy plus `dice_weight` times Dice, each mask by itself."""
+
+    dice_weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Checks the weight."""
+        if not self.dice_weight >= 0:
+            raise ConfigError(f"dice_weight must be >= 0, got {self.dice_weight}.")
+
+    def terms(self, logits: Tensor, masks: Tensor, known: Tensor) -> Losses:
+        """Both terms over the known masks."""
+        entropy, count = mask_entropy(logits, masks, known)
+        dice, _ = soft_dice(logits, masks, known)
+        return {
+            "entropy": Term(sum=entropy, count=count),
+            "dice": Term(sum=dice, count=count, weight=self.dice_weight),
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class FocalAndLogDice:
+    """`focal_weight` times focal loss, minus the logarithm of the batch's Dice: ECAMP's code."""
+
+    focal_weight: float = 10.0
+
+    def __post_init__(self) -> None:
+        """Checks the weight."""
+        if not self.focal_weight >= 0:
+            raise ConfigError(f"focal_weight must be >= 0, got {self.focal_weight}.")
+
+    def terms(self, logits: Tensor, masks: Tensor, known: Tensor) -> Losses:
+        """Both terms over the known masks."""
+        focal, count = focal_entropy(logits, masks, known)
+        dice, once = log_dice(logits, masks, known)
+        return {
+            "focal": Term(sum=focal, count=count, weight=self.focal_weight),
+            "log_dice": Term(sum=dice, count=once),
+        }
+
+
+MASK_LOSSES: dict[str, EntropyAndDice | FocalAndLogDice] = {
+    "entropy": EntropyAndDice(),
+    "focal": FocalAndLogDice(),
+}
+"""Every loss of masks by its name on the command line."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class SegmentationSettings:
     """How a segmenter is fine-tuned: the same for every start.
 
-    The loss is cross entropy plus `dice_weight` times Dice. With `frozen` only the decoder is
+    `decoder` leads from the encoder's maps back to the pixels. With `frozen` only the decoder is
     trained. Every `training.checkpoint_every` steps the validation part is scored.
     """
 
@@ -56,17 +105,13 @@ class SegmentationSettings:
         brightness=0.2,
         contrast=0.2,
     )
-    dice_weight: float = 1.0
+    decoder: DecoderShape = UNet()
+    loss: EntropyAndDice | FocalAndLogDice = EntropyAndDice()
     frozen: bool = False
-
-    def __post_init__(self) -> None:
-        """Checks the weight."""
-        if not self.dice_weight >= 0:
-            raise ConfigError(f"dice_weight must be >= 0, got {self.dice_weight}.")
 
 
 class SegmentationObjective(nn.Module):
-    """Cross entropy and Dice of a segmenter; an `Objective`. Image and masks move together."""
+    """The loss of a segmenter; an `Objective`. Image and masks move together."""
 
     def __init__(self, model: Segmenter, settings: SegmentationSettings) -> None:
         super().__init__()
@@ -81,18 +126,13 @@ class SegmentationObjective(nn.Module):
         return self
 
     def losses(self, batch: OutlinedBatch) -> Losses:
-        """Both terms over the known masks of this process's share of the batch."""
+        """The terms over the known masks of this process's share of the batch."""
         images, augmentation = batch.images, self.settings.augmentation
         size = self.model.preprocessing.size
         logits = self.model(pictures_of(images, augmentation, self.model.preprocessing)).float()
         warps = augmentation.warps(images.sizes, size, share_of(images))
         masks = (warp(batch.masks.float() / 255, warps, (size, size)) > 0.5).float()
-        entropy, count = mask_entropy(logits, masks, batch.known)
-        dice, _ = soft_dice(logits, masks, batch.known)
-        return {
-            "entropy": Term(sum=entropy, count=count),
-            "dice": Term(sum=dice, count=count, weight=self.settings.dice_weight),
-        }
+        return self.settings.loss.terms(logits, masks, batch.known)
 
 
 class MaskValidation:

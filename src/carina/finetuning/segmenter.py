@@ -1,4 +1,4 @@
-"""An image encoder under a U-Net: one mask a structure or finding."""
+"""An image encoder under a decoder: one mask a structure or finding."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,11 +8,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from carina.encoders.masked_vit import MaskedViTConfig
+from carina.encoders.image_configs import ImageConfig
 from carina.encoders.modes import evaluating
-from carina.encoders.resnet import ResNetConfig
 from carina.encoders.unet import UNetDecoder
-from carina.encoders.vit import ViTConfig
+from carina.encoders.upsampling import ProgressiveUpsampling, PyramidUpsampling
 from carina.errors import ConfigError
 from carina.finetuning.outputs import columns_of, encoded_by_output
 from carina.imaging.preprocessing import Preprocessing
@@ -23,7 +22,7 @@ from carina.zeroshot.protocol import Answers, EncodedQueries, Query
 class SegmenterConfig:
     """Settings of a segmenter: `structures` are its outputs, in canonical form."""
 
-    image: ResNetConfig | ViTConfig | MaskedViTConfig
+    image: ImageConfig
     preprocessing: Preprocessing
     structures: tuple[str, ...]
     dropout: float = 0.2
@@ -35,6 +34,31 @@ class SegmenterConfig:
         if not 0 <= self.dropout < 1:
             raise ConfigError(f"dropout must be in [0, 1), got {self.dropout}.")
 
+    def decoder(self) -> nn.Module:
+        """A fresh U-Net over the encoder's maps."""
+        return UNetDecoder(
+            self.image.levels, self.preprocessing.channels, len(self.structures), self.dropout
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class UpsamplingSegmenterConfig:
+    """Settings of a segmenter whose decoder is no U-Net: progressive upsampling, or a pyramid."""
+
+    image: ImageConfig
+    preprocessing: Preprocessing
+    structures: tuple[str, ...]
+    upsampling: ProgressiveUpsampling | PyramidUpsampling = ProgressiveUpsampling()
+
+    def __post_init__(self) -> None:
+        """Checks the outputs."""
+        if not self.structures or len(set(self.structures)) != len(self.structures):
+            raise ConfigError(f"structures must be different names, got {self.structures}.")
+
+    def decoder(self) -> nn.Module:
+        """A fresh decoder over the encoder's maps."""
+        return self.upsampling.build(self.image.levels, len(self.structures))
+
 
 class Segmenter(nn.Module):
     """Probability of each structure at each pixel of the input.
@@ -45,20 +69,15 @@ class Segmenter(nn.Module):
 
     thresholds: Tensor
 
-    def __init__(self, config: SegmenterConfig) -> None:
+    def __init__(self, config: SegmenterConfig | UpsamplingSegmenterConfig) -> None:
         super().__init__()
         self.config = config
         self.image_encoder: nn.Module = config.image.build()
-        self.decoder = UNetDecoder(
-            config.image.levels,
-            config.preprocessing.channels,
-            len(config.structures),
-            config.dropout,
-        )
+        self.decoder = config.decoder()
         self.register_buffer("thresholds", torch.full((len(config.structures),), 0.5))
 
     @classmethod
-    def from_config(cls, config: SegmenterConfig) -> "Segmenter":
+    def from_config(cls, config: SegmenterConfig | UpsamplingSegmenterConfig) -> "Segmenter":
         """A segmenter with fresh weights."""
         return cls(config)
 
@@ -92,3 +111,58 @@ class Segmenter(nn.Module):
         with evaluating(self):
             maps = self(radiographs)[:, columns].float().sigmoid()
         return Answers(scores=maps.amax((2, 3)), grids=maps)
+
+
+class UpsamplingSegmenter(Segmenter):
+    """A segmenter whose decoder is no U-Net: a class of its own, so that its folder tells."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class UNet:
+    """A U-Net: transposed convolutions, joined with the encoder's finer maps."""
+
+    dropout: float = 0.2
+
+
+DecoderShape = UNet | ProgressiveUpsampling | PyramidUpsampling
+"""The decoders of segmentation."""
+
+DECODERS: dict[str, DecoderShape] = {
+    "unet": UNet(),
+    "progressive": ProgressiveUpsampling(),
+    "pyramid": PyramidUpsampling(),
+}
+"""Every decoder by its name on the command line."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SegmenterParts:
+    """What a segmenter is made of, whatever its decoder."""
+
+    image: ImageConfig
+    preprocessing: Preprocessing
+    structures: tuple[str, ...]
+    decoder: DecoderShape
+
+    def build(self) -> Segmenter:
+        """A segmenter with fresh weights."""
+        image, preprocessing, structures = self.image, self.preprocessing, self.structures
+        match self.decoder:
+            case UNet(dropout=dropout):
+                return Segmenter(
+                    SegmenterConfig(
+                        image=image,
+                        preprocessing=preprocessing,
+                        structures=structures,
+                        dropout=dropout,
+                    )
+                )
+            case upsampling:
+                return UpsamplingSegmenter(
+                    UpsamplingSegmenterConfig(
+                        image=image,
+                        preprocessing=preprocessing,
+                        structures=structures,
+                        upsampling=upsampling,
+                    )
+                )

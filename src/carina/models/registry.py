@@ -81,7 +81,19 @@ MODELS = {
         config="SegmenterConfig",
         reads_text=False,
     ),
+    "UpsamplingSegmenter": ModelClass(
+        module="carina.finetuning.segmenter",
+        model="UpsamplingSegmenter",
+        config="UpsamplingSegmenterConfig",
+        reads_text=False,
+    ),
     "TextEncoder": ModelClass(
         module="carina.encoders.text", model="TextEncoder", config="TextEncoderConfig"
+    ),
+    "YOLODetector": ModelClass(
+        module="carina.finetuning.yolo",
+        model="YOLODetector",
+        config="YOLODetectorConfig",
+        reads_text=False,
     ),
 }

@@ -12,6 +12,7 @@ from carina.finetuning.labels import UNCERTAINTY, LabelledImages
 from carina.finetuning.linear_probe import ProbeSettings
 from carina.finetuning.outlines import OutlinedImages
 from carina.finetuning.segmentation import SegmentationSettings
+from carina.finetuning.yolo import YOLOSettings
 from carina.imaging.store import ImageStore
 from carina.runs.starts import Start
 from carina.studies.manifest import Manifest
@@ -36,6 +37,7 @@ class TaskSettings:
     probe: ProbeSettings = field(default_factory=ProbeSettings)
     segmentation: SegmentationSettings = field(default_factory=SegmentationSettings)
     detection: DetectionSettings = field(default_factory=DetectionSettings)
+    yolo: YOLOSettings = field(default_factory=YOLOSettings)
     grading: GradingSettings = field(default_factory=GradingSettings)
 
     def __post_init__(self) -> None:

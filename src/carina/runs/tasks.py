@@ -33,6 +33,7 @@ from carina.runs.tuning import (
     query_probe,
     segmentation,
     severity,
+    yolo_detection,
 )
 from carina.studies.manifest import Manifest
 from carina.studies.truth import listed_findings
@@ -173,6 +174,9 @@ TASKS: dict[str, Task] = {
         truth=MASKS, tune=segmentation, settings=lambda settings: settings.segmentation
     ),
     "detection": Task(truth=BOXES, tune=detection, settings=lambda settings: settings.detection),
+    "yolo-detection": Task(
+        truth=BOXES, tune=yolo_detection, settings=lambda settings: settings.yolo
+    ),
     "grading": Task(truth=GRADES, tune=grading, settings=lambda settings: settings.grading),
     "severity": Task(truth=SCORES, tune=severity, settings=lambda settings: settings.grading),
 }

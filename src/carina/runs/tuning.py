@@ -12,6 +12,7 @@ from torch import nn
 
 from carina.files import atomic_path, write_text
 from carina.finetuning.best import BestByValidation
+from carina.finetuning.box_validation import BoxValidation
 from carina.finetuning.classification import (
     EXCLUSIVE,
     INDEPENDENT,
@@ -22,7 +23,7 @@ from carina.finetuning.classification import (
     LabelValidation,
 )
 from carina.finetuning.classifier import Classifier, ClassifierConfig
-from carina.finetuning.detection import BoxValidation, DetectionObjective
+from carina.finetuning.detection import DetectionObjective
 from carina.finetuning.detector import Detector, DetectorConfig
 from carina.finetuning.features import frozen_features, over_stored
 from carina.finetuning.grader import Grader, GraderConfig, Grades, Scale
@@ -32,7 +33,8 @@ from carina.finetuning.multiclass import MultiClassClassifier, MultiClassConfig
 from carina.finetuning.outlines import OutlinedBatches, OutlinedImages
 from carina.finetuning.query_classifier import QueryClassifier, QueryClassifierConfig
 from carina.finetuning.segmentation import MaskValidation, SegmentationObjective
-from carina.finetuning.segmenter import Segmenter, SegmenterConfig
+from carina.finetuning.segmenter import SegmenterParts
+from carina.finetuning.yolo import YOLODetector, YOLODetectorConfig, YOLOObjective
 from carina.imaging.building import build_store
 from carina.imaging.store import ImageStore
 from carina.runs.job import Job
@@ -124,10 +126,13 @@ def query_classification(job: Job) -> nn.Module:
 def segmentation(job: Job) -> nn.Module:
     """Trains encoder and decoder, keeps the best step and then chooses the thresholds."""
     settings = job.settings.segmentation
-    config = SegmenterConfig(
-        image=job.start.image, preprocessing=job.start.preprocessing, structures=job.names
+    parts = SegmenterParts(
+        image=job.start.image,
+        preprocessing=job.start.preprocessing,
+        structures=job.names,
+        decoder=settings.decoder,
     )
-    model = begun(job, Segmenter, config)
+    model = begun(job, SegmenterParts.build, parts)
     masks = mask_store(job)
     batches = OutlinedBatches(job.train, job.store, masks, settings.training.batch_size, job.seed)
     validation = MaskValidation(model, job.validate, job.store, masks)
@@ -145,6 +150,24 @@ def detection(job: Job) -> nn.Module:
     )
     model = begun(job, Detector, config)
     objective = DetectionObjective(model, job.train.outlines, settings)
+    validation = BoxValidation(model, job.validate, job.store)
+    batches = image_batches(job, settings.training)
+    train_job(job, model, objective, batches, settings.training, validation.score)
+    return model
+
+
+def yolo_detection(job: Job) -> nn.Module:
+    """Trains encoder and ECAMP's own head, and keeps the best step by validation."""
+    settings = job.settings.yolo
+    config = YOLODetectorConfig(
+        image=job.start.image,
+        preprocessing=job.start.preprocessing,
+        findings=job.names,
+        width=settings.width,
+        expansion=settings.expansion,
+    )
+    model = begun(job, YOLODetector, config)
+    objective = YOLOObjective(model, job.train.outlines, settings)
     validation = BoxValidation(model, job.validate, job.store)
     batches = image_batches(job, settings.training)
     train_job(job, model, objective, batches, settings.training, validation.score)
