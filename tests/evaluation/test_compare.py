@@ -40,7 +40,7 @@ def test_better_model_is_found_better(good: Evaluation, poor: Evaluation) -> Non
     assert row.p_value < 0.05
     other_way = compare(poor, good, replicates=300).mean["auc"]
     assert other_way.difference == pytest.approx(-row.difference)
-    assert other_way.p_value == row.p_value
+    assert other_way.p_value == pytest.approx(row.p_value)
 
 
 def test_delong_is_that_of_the_matched_predictions(good: Evaluation, poor: Evaluation) -> None:

@@ -211,6 +211,15 @@ def test_paired_p_value_is_twice_the_smaller_side_where_nothing_is_skew() -> Non
     assert turned.value == -found.value
 
 
+def test_a_difference_that_no_resample_denies_has_the_least_p_that_they_can_show() -> None:
+    # Ten deviations from none, but told by few images: t with 4 degrees would give 0.0006.
+    replicates = np.random.default_rng(0).normal(1.0, 0.1, 999)
+    left_out = np.zeros(400)
+    left_out[:2] = (-1.0, 1.0)
+    found = paired_difference(one(1.0, replicates, left_out), flat_of(left_out))
+    assert found.p_value == pytest.approx(0.002)
+
+
 def test_p_value_and_interval_agree_on_whether_there_is_a_difference() -> None:
     generator = np.random.default_rng(3)
     left_out = generator.exponential(size=60)  # skew

@@ -39,9 +39,13 @@ class Shape:
         reach = self.bias + float(np.sign(z)) * student(abs(z), self.degrees)
         return NORMAL.cdf(self.bias + reach / max(1 - self.acceleration * reach, 0.05))
 
-    def deviations(self, share: float) -> float:
-        """The opposite of `share`: how many normal deviations away a share of resamples lies."""
-        reach = NORMAL.inv_cdf(share) - self.bias
+    def deviations(self, quantile: float) -> float:
+        """The opposite of `share`: how many normal deviations away a quantile of resamples lies.
+
+        Args:
+            quantile: of the normal distribution, at the level of a share of resamples.
+        """
+        reach = quantile - self.bias
         away = reach / max(1 + self.acceleration * reach, 0.05) - self.bias
         return float(np.sign(away)) * normal_of(abs(away), self.degrees)
 

@@ -286,7 +286,8 @@ def paired_difference(first: Resampled, second: Resampled, level: float = 0.95) 
     The p value is that of the level at which the interval would end at no difference: below 0.05
     where the 95% interval holds no 0. Of the resamples on either side of no difference, those at
     exactly 0 counting on both, the smaller number counts, with one added to it and to all
-    (Davison and Hinkley 1997, section 4.2), so p is never 0.
+    (Davison and Hinkley 1997, section 4.2), so p is never 0. Where no resample lies on one side,
+    the distance in standard deviations takes its place, down to the p that so many can show.
 
     Args:
         first: a metric on the data and on every resample.
@@ -294,10 +295,8 @@ def paired_difference(first: Resampled, second: Resampled, level: float = 0.95) 
         level: of the interval.
     """
     difference = first.minus(second)
-    interval, shape, known = difference.interval(level), difference.shape, difference.known
-    p_value = float("nan")
-    if shape is not None:
-        p_value = _two_sided(shape, int((known <= 0).sum()), int((known >= 0).sum()), len(known))
+    interval, shape = difference.interval(level), difference.shape
+    p_value = float("nan") if shape is None else _two_sided(difference, shape)
     return Difference(
         value=interval.value,
         low=interval.low,
@@ -320,13 +319,20 @@ def holm(p_values: Float[np.ndarray, " tests"]) -> Float[np.ndarray, " tests"]:
     return adjusted
 
 
-def _two_sided(shape: Shape, at_or_below: int, at_or_above: int, resamples: int) -> float:
+def _two_sided(difference: Resampled, shape: Shape) -> float:
     """The p value of no difference, from how many resamples lie on either side of it."""
-    if min(at_or_below, at_or_above) == resamples:
+    known = difference.known
+    at_or_below, at_or_above = int((known <= 0).sum()), int((known >= 0).sum())
+    if min(at_or_below, at_or_above) == len(known):
         return 1.0  # every resample is at no difference
-    smaller = (min(at_or_below, at_or_above) + 1) / (resamples + 1)
-    share = min(0.5, smaller) if at_or_below <= at_or_above else 1 - min(0.5, smaller)
-    return 2 * NORMAL.cdf(-abs(shape.deviations(share)))
+    least = 1 / (len(known) + 1)
+    smaller = min(at_or_below, at_or_above) / (len(known) + 1) + least
+    away = NORMAL.inv_cdf(min(0.5, smaller))
+    if smaller == least:
+        # No resample reaches so far, which tells only that it is rarer than they can show.
+        away = min(away, -abs(difference.value) / float(known.std()))
+    quantile = away if at_or_below <= at_or_above else -away
+    return max(2 * least, 2 * NORMAL.cdf(-abs(shape.deviations(quantile))))
 
 
 def _mean_of_known(
