@@ -18,6 +18,7 @@ COMMANDS = {
     "distill": "Put what reports say of each entity into short sentences.",
     "pack": "Build, verify or repair an image store.",
     "knowledge": "Turn ontologies into a concept graph.",
+    "convert": "Turn published weights into a model folder, and back.",
     "tokenizer": "Learn a word-piece vocabulary from reports.",
     "pretrain": "Train a recipe from image-report pairs.",
     "finetune": "Adapt an encoder with few labels.",

@@ -166,9 +166,14 @@ def image_part(
     if any("class_token" in key for key in state):
         ours = joined_attention(translate(state, VIT_TABLE, f"{where}: image encoder"))
         return vit_config(ours), ours
-    stages = 4 if any(key.startswith("res_features.7.") for key in state) else 3
+    stages = stages_of(state)
     ours = translate(state, resnet_table(stages), f"{where}: image encoder")
     return resnet_config(ours, stages, where), ours
+
+
+def stages_of(state: Mapping[str, Tensor]) -> int:
+    """How many stages of the ResNet an image encoder uses: 4 above 224 pixels, else 3."""
+    return 4 if any(key.startswith("res_features.7.") for key in state) else 3
 
 
 def joined_attention(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

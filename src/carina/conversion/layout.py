@@ -1,0 +1,249 @@
+"""How published checkpoints are laid out: their parts, key tables, and the way back.
+
+A key table gives every official key our name, or says why it is left out. Read the other way, with
+a published file at hand, it writes one of our models under the official names: aliases, prefixes
+and tensors that our models do without come from that file.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from carina.conversion.ecamp import TABLE as ECAMP_TABLE
+from carina.conversion.gloria import TABLE as GLORIA_TABLE
+from carina.conversion.kad import DECODER_TABLE, TEXT_TABLE, VIT_TABLE, resnet_table, stages_of
+from carina.conversion.lightning import read_lightning
+from carina.conversion.maco import TABLE as MACO_TABLE
+from carina.conversion.medklip import TABLE as MEDKLIP_TABLE
+from carina.conversion.table import Rule, part, read_checkpoint
+from carina.errors import ConversionError
+from carina.files import atomic_path
+
+WRAPPED = "module."
+"""What several GPUs put before every key."""
+
+Table = Callable[[Mapping[str, Tensor]], Sequence[Rule]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """One state dict of a checkpoint.
+
+    Attributes:
+        names: under which of these it is kept; the first that is there.
+        table: the key table, given the state dict without "module.".
+        prefix: what our model puts before the names of the table.
+    """
+
+    names: tuple[str, ...]
+    table: Table
+    prefix: str = ""
+
+    def name_in(self, checkpoint: Mapping[str, Any]) -> str:
+        """Under which name a checkpoint keeps it; the last where it has none."""
+        return next((name for name in self.names if name in checkpoint), self.names[-1])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layout:
+    """The parts of a system's checkpoint.
+
+    Attributes:
+        parts: all that hold weights of the model.
+        read: reads a file, executing nothing.
+        ours_only: beginnings of names that no official file has, such as a text encoder that is
+            published elsewhere.
+    """
+
+    parts: tuple[Part, ...]
+    read: Callable[[Path], dict[str, Any]] = read_checkpoint
+    ours_only: tuple[str, ...] = ()
+
+
+def always(table: Sequence[Rule]) -> Table:
+    """A table that is the same for every checkpoint."""
+    return lambda state: table
+
+
+def kad_image_table(state: Mapping[str, Tensor]) -> Sequence[Rule]:
+    """The table of KAD's image encoder, told by its keys."""
+    if any("class_token" in key for key in state):
+        return VIT_TABLE
+    return resnet_table(stages_of(state))
+
+
+KAD_TEXT = Part(names=("text_encoder",), table=always(TEXT_TABLE), prefix="text_encoder.")
+LAYOUTS = {
+    "kad": Layout(
+        parts=(
+            Part(names=("image_encoder",), table=kad_image_table, prefix="image_encoder."),
+            KAD_TEXT,
+            Part(names=("model",), table=always(DECODER_TABLE)),
+        )
+    ),
+    "kad-text": Layout(
+        parts=(Part(names=("state_dict", "text_encoder"), table=always(TEXT_TABLE)),)
+    ),
+    "medklip": Layout(
+        parts=(Part(names=("model",), table=always(MEDKLIP_TABLE)),),
+        ours_only=("text_encoder.", "finding_features"),
+    ),
+    "maco": Layout(parts=(Part(names=("state_dict", "model"), table=always(MACO_TABLE)),)),
+    "ecamp": Layout(parts=(Part(names=("model",), table=always(ECAMP_TABLE)),)),
+    "gloria": Layout(
+        parts=(Part(names=("state_dict",), table=always(GLORIA_TABLE)),), read=read_lightning
+    ),
+}
+"""Every layout by the name on the command line."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Accounted:
+    """What became of a checkpoint's keys.
+
+    `taken` counts keys with a name of ours, aliases among them; `unused` is reason -> keys.
+    """
+
+    taken: int
+    unused: Mapping[str, tuple[str, ...]]
+
+
+def account(layout: Layout, checkpoint: Mapping[str, Any], where: str) -> Accounted:
+    """Goes through every key of a checkpoint's parts.
+
+    Raises:
+        ConversionError: a part is missing, or a key is in no table.
+    """
+    taken, unused = 0, dict[str, list[str]]()
+    for one in layout.parts:
+        state = part(checkpoint, one.name_in(checkpoint), where)
+        table = one.table(state)
+        for key in state:
+            rule = rule_of(key, table, where)
+            if rule.name is None:
+                unused.setdefault(rule.reason, []).append(key)
+            else:
+                taken += 1
+    return Accounted(taken=taken, unused={why: tuple(keys) for why, keys in unused.items()})
+
+
+def to_official(
+    layout: Layout, model: nn.Module, checkpoint: Mapping[str, Any], where: str
+) -> dict[str, dict[str, Tensor]]:
+    """A model's weights under the official names.
+
+    Args:
+        layout: of the system.
+        model: one of ours; not all of its tensors may be missing from the official names.
+        checkpoint: a published one, whose keys are taken, with their aliases and prefixes, and
+            the tensors that our models do without.
+        where: what errors call the checkpoint.
+
+    Returns:
+        The parts with weights; what else a checkpoint holds, such as the state of the optimiser,
+        belongs to other weights and is left out.
+
+    Raises:
+        ConversionError: a key is in no table, a tensor is of another size, or the official names
+            have no place for one of ours.
+    """
+    ours = separate_attention(model.state_dict())
+    written: dict[str, dict[str, Tensor]] = {}
+    used: set[str] = set()
+    for one in layout.parts:
+        name = one.name_in(checkpoint)
+        table = one.table(part(checkpoint, name, where))
+        official = written.setdefault(name, {})
+        for raw, value in checkpoint[name].items():
+            ours_name = our_name(raw.removeprefix(WRAPPED), one, table, where)
+            if ours_name is None:
+                official[raw] = value
+                continue
+            official[raw] = fitting(ours, ours_name, value, f"{where}: {raw}")
+            used.add(ours_name)
+    check_all_written(ours, used, layout, where)
+    return written
+
+
+def write_official(
+    layout: Layout, model: nn.Module, like: Path, target: Path
+) -> dict[str, dict[str, Tensor]]:
+    """Writes `to_official` as a file that the official code loads.
+
+    It is a pickle, since that code reads nothing else; it holds tensors alone.
+
+    Raises:
+        ConversionError: see `to_official`, or `like` cannot be read.
+        OutputError: `target` cannot be written.
+    """
+    written = to_official(layout, model, layout.read(like), str(like))
+    with atomic_path(target) as temporary:
+        torch.save(written, temporary)
+    return written
+
+
+def our_name(key: str, one: Part, table: Sequence[Rule], where: str) -> str | None:
+    """Our name of an official key, or None where it is left out."""
+    rule = rule_of(key, table, where)
+    if rule.name is None:
+        return None
+    found = re.fullmatch(rule.pattern, key)
+    assert found is not None
+    return one.prefix + found.expand(rule.name)
+
+
+def rule_of(key: str, table: Sequence[Rule], where: str) -> Rule:
+    """The first line of a table that fits a key."""
+    for rule in table:
+        if re.fullmatch(rule.pattern, key):
+            return rule
+    raise ConversionError(
+        f"{where}: the key {key} is in no table. The checkpoint is of another system or version."
+    )
+
+
+def fitting(ours: Mapping[str, Tensor], name: str, value: Tensor, where: str) -> Tensor:
+    """Our tensor of a name, of the official shape."""
+    if name not in ours:
+        raise ConversionError(
+            f"{where}: the model has no {name}. Give a published file of the same size and kind."
+        )
+    if ours[name].shape != value.shape:
+        raise ConversionError(
+            f"{where}: is {tuple(value.shape)}, the model's {name} {tuple(ours[name].shape)}. "
+            "Give a published file of the same size."
+        )
+    # A copy: two official names of one tensor must not share memory with the model.
+    return ours[name].detach().cpu().clone()
+
+
+def separate_attention(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The state with matrices for queries, keys and values beside the one that joins them.
+
+    KAD's ViT has three, MaCo's and ECAMP's have one.
+    """
+    separate = dict(state)
+    for key, value in state.items():
+        if ".attn.qkv." in key:
+            for letter, third in zip("qkv", value.chunk(3), strict=True):
+                separate[key.replace(".attn.qkv.", f".attn.{letter}.")] = third
+    return separate
+
+
+def check_all_written(
+    ours: Mapping[str, Tensor], used: set[str], layout: Layout, where: str
+) -> None:
+    """Refuses to lose a tensor of ours."""
+    joined = {re.sub(r"\.attn\.[qkv]\.", ".attn.qkv.", key) for key in used}
+    for key in ours:
+        pieces = re.sub(r"\.attn\.[qkv]\.", ".attn.qkv.", key)
+        if pieces not in joined and not key.startswith(layout.ours_only):
+            raise ConversionError(
+                f"{where}: has no place for {key} of the model. Give a published file of the same "
+                "size and kind."
+            )

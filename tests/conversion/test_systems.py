@@ -1,0 +1,75 @@
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from tokenizers import Tokenizer
+
+from carina.conversion.systems import (
+    SYSTEMS,
+    Given,
+    convert_to_folder,
+    read_findings,
+    system_of,
+)
+from carina.encoders.tokenizer import train_wordpiece
+from carina.errors import ConfigError, ConversionError
+from carina.models.folder import CARD, load_model
+
+sys.path.insert(0, str(Path(__file__).parent))
+from test_kad_conversion import RESNET, model_of, official
+
+
+@pytest.fixture
+def tokenizer(tmp_path: Path) -> Tokenizer:
+    made = train_wordpiece(["pleural effusion"], 60)
+    made.save(str(tmp_path / "tokenizer.json"))
+    return made
+
+
+def test_a_checkpoint_becomes_a_folder_with_a_card(tokenizer: Tokenizer, tmp_path: Path) -> None:
+    torch.manual_seed(2)
+    model = model_of(RESNET, tokenizer, 224)
+    torch.save({**official(model), "epoch": 3}, tmp_path / "best.pt")
+    given = Given(file=tmp_path / "best.pt", tokenizer=str(tmp_path / "tokenizer.json"), size=512)
+    accounted = convert_to_folder("kad", given, tmp_path / "model")
+    loaded = load_model(tmp_path / "model")
+    assert loaded.preprocessing.size == 512
+    for key, value in model.state_dict().items():
+        assert torch.equal(loaded.state_dict()[key], value), key
+    assert accounted.unused["the classifier of ImageNet"] == ("resnet.fc.weight",)
+    card = (tmp_path / "model" / CARD).read_text()
+    assert "github.com/xiaoman-zhang/KAD" in card
+    assert "1 keys, such as `resnet.fc.weight`: the classifier of ImageNet" in card
+    assert "sha256 " in card
+
+
+def test_options_that_lack_or_do_nothing_are_refused(tmp_path: Path) -> None:
+    file = tmp_path / "none.pt"
+    with pytest.raises(ConfigError, match="kad needs --tokenizer: the checkpoint has none"):
+        convert_to_folder("kad", Given(file=file), tmp_path / "out")
+    with pytest.raises(ConfigError, match="medklip needs --text-encoder"):
+        convert_to_folder("medklip", Given(file=file), tmp_path / "out")
+    with pytest.raises(ConfigError, match="--size is of no use to maco"):
+        convert_to_folder("maco", Given(file=file, tokenizer="t", size=224), tmp_path / "out")
+    with pytest.raises(ConfigError, match="no system 'clip', expected one of kad, kad-text"):
+        system_of("clip")
+
+
+def test_every_system_takes_what_it_needs() -> None:
+    for system in SYSTEMS.values():
+        assert set(system.needs) <= set(system.takes)
+
+
+def test_findings_come_in_their_order_from_json(tmp_path: Path) -> None:
+    path = tmp_path / "findings.json"
+    path.write_text('{"effusion": "a veil", "abscess": "a pocket"}')
+    assert [(one.name, one.text) for one in read_findings(path)] == [
+        ("effusion", "a veil"),
+        ("abscess", "a pocket"),
+    ]
+    path.write_text('["effusion"]')
+    with pytest.raises(ConversionError, match="expected a JSON object"):
+        read_findings(path)
+    with pytest.raises(ConversionError, match="cannot be read as JSON"):
+        read_findings(tmp_path / "none.json")
