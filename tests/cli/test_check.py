@@ -1,6 +1,7 @@
 """`carina check`, as typed: 0 when all is well, 1 on trouble."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from PIL import Image
 
 from carina.cli.main import main
 from carina.imaging.building import build_store
-from carina.studies.manifest import write_manifest
+from carina.studies.manifest import Manifest, write_manifest
 from carina.study import Radiograph, Study
 
 
@@ -101,3 +102,22 @@ def test_a_store_is_read_and_what_was_seen_is_kept_beside_it(
     assert len(list((tmp_path / "store.seen").iterdir())) == 1
     assert run(manifest, "--store", tmp_path / "store", "--store", tmp_path / "store") == 2
     assert "--store is given 2 times for 1" in capsys.readouterr().err
+
+
+def test_the_studies_that_must_not_meet_another_set_are_written_for_exclusion(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, seeds in (("a", (0, 1)), ("b", (1, 2)), ("c", (3, 4))):
+        (tmp_path / name).mkdir()
+        cohort(tmp_path / name, seeds, ("train", "train"))
+    a, b, c = (tmp_path / name / "m.parquet" for name in "abc")
+    assert run(a, b, "--shared", tmp_path / "shared.parquet") == 0  # all of both is to train on
+    assert "(2 studies to leave out with --exclude)" in capsys.readouterr().out
+    shared = Manifest.read(tmp_path / "shared.parquet")
+    assert [study.study_id for study in shared.studies] == ["0", "1"]
+    other = Manifest.read(c)
+    strangers = [replace(study, source="there") for study in other.studies]
+    write_manifest(strangers, c, other.root)
+    assert run(a, c, "--shared", tmp_path / "none.parquet") == 0
+    assert "none.parquet is not written" in capsys.readouterr().out
+    assert not (tmp_path / "none.parquet").exists()

@@ -1,5 +1,6 @@
 """The RSNA challenge as people have it on disk: every quirk of the release on a tiny fake."""
 
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from carina.datasets.dicom_files import save_dicom
 from carina.datasets.drawn_cohort import DrawnCohort
 from carina.datasets.indexing import compared_with_whole, index_release
 from carina.datasets.rsna import (
+    MAPPING,
     RSNA,
     RSNA_BENCHX,
     RSNA_GLORIA,
@@ -85,8 +87,37 @@ def test_without_the_classes_only_pneumonia_is_told(tmp_path: Path) -> None:
     (one,) = studies_in(release(tmp_path, HEALTHY), tally)
     assert said(one) == {"Pneumonia": Assertion.ABSENT}
     assert tally.notes == [
-        "stage_2_detailed_class_info.csv is not there: lung opacity and normal are not told."
+        "stage_2_detailed_class_info.csv is not there: lung opacity and normal are not told.",
+        f"{MAPPING} is not there: each image is a patient of its own.",
     ]
+
+
+def test_patients_are_nih_s_where_the_published_mapping_is_there(tmp_path: Path) -> None:
+    root = release(tmp_path, HEALTHY)
+    (one,) = studies_in(root)
+    assert one.patient_id == one.study_id
+    rows = [{"subset_img_id": one.study_id, "img_id": "00000061_012.png", "orig_labels": []}]
+    (root / MAPPING).write_text(json.dumps(rows))
+    (same,) = studies_in(root)
+    assert (same.study_id, same.patient_id) == (one.study_id, "00000061")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "cannot be read as a mapping"),
+        ('[{"img_id": "00000061_012.png"}]', "KeyError: 'subset_img_id'.; expected subset_img_id"),
+        (
+            '[{"subset_img_id": "x", "img_id": "61.png"}]',
+            "img_id: found '61.png', expected such as",
+        ),
+    ],
+)
+def test_a_mapping_of_something_else_is_refused(tmp_path: Path, content: str, message: str) -> None:
+    root = release(tmp_path, HEALTHY)
+    (root / MAPPING).write_text(content)
+    with pytest.raises(DatasetError, match=message):
+        studies_in(root)
 
 
 def test_dicom_files_tell_view_sex_and_age_and_are_read(

@@ -57,3 +57,24 @@ def test_what_cannot_be_meant_is_refused(tmp_path: Path) -> None:
         without_patients(data, [manifest(tmp_path, "other", study(1, "a", "chexpert"))])
     with pytest.raises(ManifestError, match="nothing remains to train on"):
         without_patients(data, [data])
+
+
+def test_films_that_go_by_the_names_of_another_release_are_of_its_patients(tmp_path: Path) -> None:
+    data = manifest(
+        tmp_path,
+        "nih",
+        study(1, "00000061", "chestxray14"),
+        study(2, "00000062", "chestxray14"),
+    )
+    rsna = manifest(tmp_path, "rsna", study(8, "00000061", "rsna"))
+    rest, told = without_patients(data, [rsna, rsna])
+    assert [one.patient_id for one in rest.studies] == ["00000062"]
+    assert [one.patients for one in told] == [1, 0]
+    assert rest.frame.columns == data.frame.columns
+
+
+def test_the_same_films_under_other_names_are_refused_with_what_to_do(tmp_path: Path) -> None:
+    data = manifest(tmp_path, "nih", study(1, "00000061", "chestxray14"))
+    siim = manifest(tmp_path, "siim", study(1, "1.2.3", "siim"))
+    with pytest.raises(ManifestError, match=r"carina check nih\.parquet siim\.parquet --shared"):
+        without_patients(data, [siim])

@@ -1,14 +1,19 @@
 """`carina check`: is a manifest fit for use."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from carina.studies.check_report import CheckReport
+    from carina.studies.manifest import Manifest
 
 EXAMPLES = (
     "carina check films.parquet",
     "carina check films.parquet --page check.html --cache films.seen",
     "carina check training.parquet hospital_b.parquet --json findings.json",
+    "carina check nih.parquet rsna.parquet --shared shared.parquet   (for pretrain --exclude)",
     "carina check films.parquet --store store",
 )
 
@@ -30,6 +35,10 @@ def check(
     json: Annotated[Path | None, typer.Option(help="A file for everything that was found.")] = None,
     page: Annotated[
         Path | None, typer.Option(help="A page with the pictures in question; for your eyes.")
+    ] = None,
+    shared: Annotated[
+        Path | None,
+        typer.Option(help="A manifest of the first's studies whose patients are in others too."),
     ] = None,
     processes: Annotated[
         int | None, typer.Option(min=1, help="How many read pictures; default: one a core.")
@@ -66,8 +75,23 @@ def check(
     if json is not None:
         write_text(json, report.to_json() + "\n")
         typer.echo(f"Written: {json}")
+    if shared is not None:
+        write_shared(read, report, shared)
     if page is not None:
         write_check_page(report, read, page, stores)
         typer.echo(f"Written: {page} (it shows patients' pictures and reports)")
     if not report.healthy:
         raise typer.Exit(1)
+
+
+def write_shared(manifests: "list[Manifest]", report: "CheckReport", out: Path) -> None:
+    """Writes the studies of the first manifest that must not meet the others."""
+    from carina.studies.leaks import studies_shared
+    from carina.studies.manifest import write_manifest
+
+    first, studies = manifests[0], studies_shared(manifests, report)
+    if not studies:
+        typer.echo(f"No patient of {first.path} was found elsewhere: {out} is not written.")
+        return
+    write_manifest(studies, out, first.root, first.dataset)
+    typer.echo(f"Written: {out} ({len(studies)} studies to leave out with --exclude)")

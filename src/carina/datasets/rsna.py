@@ -1,10 +1,12 @@
 """The RSNA pneumonia challenge of 2018: radiographs of NIH with boxes around lung opacities.
 
 Source: Shih et al., Radiology: Artificial Intelligence 2019, doi:10.1148/ryai.2019180041. An
-image is a study and a patient: the challenge tells no more. Papers split it in ways that cannot
-be compared; each is a dataset of its own name here.
+image is a study and a patient: the challenge tells no more, but the file in which RSNA published
+which films of NIH they are does. Papers split it in ways that cannot be compared; each is a
+dataset of its own name here.
 """
 
+import json
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -49,6 +51,8 @@ SOURCE = "rsna"
 
 LICENCE = "RSNA challenge terms and NIH Clinical Center: no restrictions; name both"
 WHOLE = 26_684
+MAPPING = "pneumonia-challenge-dataset-mappings_2018.json"
+NIH_IMAGE = r"\d{8}_\d{3}\.png"
 PNEUMONIA = "Pneumonia"
 _WORDS = {True: Assertion.PRESENT, False: Assertion.ABSENT}
 
@@ -123,17 +127,45 @@ def read_rsna(splits_of: Splits, release: Release, tally: Tally) -> Iterator[Stu
             len(asked) - len(marked),
         )
     places = images_below(release.root, (TRAIN_IMAGES, TEST_IMAGES), depth=1)
+    people = patients_in(release.root / MAPPING, tally)
     found = 0
     for name, said in asked.items():
         if name not in places:
             tally.add("images that are listed but not there, left out", name)
             continue
         found += 1
-        yield _study(release.root, name, places[name], said, parted.splits.get(name), tally)
+        study = _study(release.root, name, places[name], said, parted.splits.get(name), tally)
+        yield replace(study, patient_id=people.get(name, name))
     check_found(release.root, found, len(asked), next(iter(asked), ""))
     unlabelled = places.keys() - asked.keys()
     if unlabelled:
         tally.add("images without a label, left out", min(unlabelled), len(unlabelled))
+
+
+def patients_in(path: Path, tally: Tally) -> dict[str, str]:
+    """Image -> NIH's number of its patient, from the published mapping; nothing where it is not.
+
+    Raises:
+        DatasetError: the file is of something else.
+    """
+    if not path.exists():
+        tally.note(f"{path.name} is not there: each image is a patient of its own.")
+        return {}
+    try:
+        rows = json.loads(path.read_text(encoding="utf-8"))
+        names = {str(row["subset_img_id"]): str(row["img_id"]) for row in rows}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DatasetError(
+            f"{path}: cannot be read as a mapping ({type(error).__name__}: {error}); expected "
+            "subset_img_id and img_id of each image. Download it again."
+        ) from error
+    wrong = next((name for name in names.values() if not re.fullmatch(NIH_IMAGE, name)), None)
+    if wrong is not None:
+        raise DatasetError(
+            f"{path}, img_id: found {wrong!r}, expected such as 00000061_012.png. Download it "
+            "again."
+        )
+    return {image: name[:8] for image, name in names.items()}
 
 
 def marked_in(path: Path, tally: Tally) -> dict[str, Marked]:
@@ -299,7 +331,7 @@ RSNA = Dataset(
     layout=(TABLE, f"{TRAIN_IMAGES}/"),
     read=partial(read_rsna, unsplit),
     write=write_rsna,
-    counts={"studies": WHOLE, "radiographs": WHOLE, "patients": WHOLE},
+    counts={"studies": WHOLE, "radiographs": WHOLE},
     labels={"studies with Pneumonia": 6_012, "boxes of Pneumonia": 9_555},
 )
 

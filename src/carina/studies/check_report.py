@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 
 from carina.imaging.doubts import Doubt, DoubtKind
 from carina.studies.counts import Counts
+from carina.studies.kinship import Related
 from carina.study import Assertion
 
 _NAMED = 5
@@ -122,6 +123,7 @@ class CheckReport:
     pictures: tuple[Shared, ...]
     near_duplicates: tuple[NearlyShared, ...] = ()
     overlaps: tuple[Overlap, ...] = ()
+    related: tuple[Related, ...] = ()
     doubtful: tuple[DoubtfulPicture, ...] = ()
     contradictions: tuple[Contradiction, ...] = ()
     imbalances: tuple[Imbalance, ...] = ()
@@ -216,6 +218,8 @@ def _shared(report: CheckReport) -> Iterator[str]:
         )
     for overlap in report.overlaps:
         yield overlap_line(overlap)
+    for each in report.related:
+        yield related_line(each)
 
 
 def _verdict(report: CheckReport) -> str:
@@ -233,6 +237,17 @@ def overlap_line(overlap: Overlap) -> str:
     return (
         f"{overlap.inner} {how} {overlap.outer}: {overlap.shared} of {overlap.radiographs} "
         f"radiographs ({share:.0%})"
+    )
+
+
+def related_line(each: Related) -> str:
+    """What is known of two sets beforehand, and what was found of it, in words."""
+    inner, outer = each.kinship.inner, each.kinship.outer
+    found = f"{each.radiographs} of {each.asked} radiographs and {each.patients} patients"
+    nothing = "" if each.radiographs or each.patients else "; this set may not have them"
+    return (
+        f"{each.inner} is of {inner}, which has films of {outer} ({each.kinship.told}): "
+        f"{found} were found in {each.outer}{nothing}"
     )
 
 

@@ -17,6 +17,7 @@ from carina.studies.leaks import (
     overlaps,
     place_of,
     places_by_digest,
+    related,
     shared_nearly,
     shared_patients,
     shared_pictures,
@@ -75,6 +76,7 @@ def check(
     found_alike = alike_pictures(asked, examined, processes)
     alike = tuple(shared_nearly(found_alike, standing, examined))
     radiographs = {each.manifest: each.radiographs for each in counts}
+    inside = tuple(overlaps(standing, alike, radiographs))
     return CheckReport(
         counts=counts,
         missing=tuple(found.missing),
@@ -83,7 +85,8 @@ def check(
         patients=tuple(shared_patients(manifests)),
         pictures=tuple(shared_pictures(standing)),
         near_duplicates=alike,
-        overlaps=tuple(overlaps(standing, alike, radiographs)),
+        overlaps=inside,
+        related=tuple(related(manifests, inside)),
         doubtful=tuple(doubtful_pictures(manifests, examined)),
         contradictions=tuple(contradictions(manifests)),
         imbalances=tuple(imbalances(counts)),

@@ -3,8 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
+import polars as pl
+
 from carina.errors import ManifestError
+from carina.studies.kinship import FAMILY, kin
 from carina.studies.manifest import Manifest
+
+FAMILY_COLUMN = "family"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +35,8 @@ def without_patients(
 ) -> tuple[Manifest, tuple[Excluded, ...]]:
     """The studies of patients that are in none of the other manifests.
 
-    A patient is one by source and patient_id, as in `studies.checks.check`.
+    A patient is one by source and patient_id, as in `studies.checks.check`; a source that goes by
+    the names of another is one with it.
 
     Args:
         manifest: what is to be used.
@@ -40,31 +46,56 @@ def without_patients(
         The rest, and what each of `others` took away, in their order.
 
     Raises:
-        ManifestError: nothing is left, or a manifest is of another source than the data.
+        ManifestError: nothing is left, or a manifest is of another source than the data, or of
+            films of it that have new names.
     """
-    rows = manifest.frame
+    rows = everyone = with_families(manifest.frame)
     told = []
     for other in others:
-        keys = other.frame.select("source", "patient_id").unique()
-        gone = rows.join(keys, on=["source", "patient_id"], how="semi")
-        ours, theirs = set(manifest.frame["source"]), set(keys["source"])
-        if not ours & theirs:
-            raise ManifestError(
-                f"{other.path}: its patients are of {', '.join(sorted(theirs))}, those of "
-                f"{manifest.path} of {', '.join(sorted(ours))}, so leaving them out changes "
-                "nothing. Name the manifest of data that come from the same release."
-            )
+        keys = with_families(other.frame).select(FAMILY_COLUMN, "patient_id").unique()
+        if everyone.join(keys, on=[FAMILY_COLUMN, "patient_id"], how="semi").is_empty():
+            _check_sources(manifest, other)
+        gone = rows.join(keys, on=[FAMILY_COLUMN, "patient_id"], how="semi")
         told.append(
             Excluded(
                 manifest=other.path.name,
                 digest=other.digest,
-                patients=gone.select("source", "patient_id").n_unique(),
+                patients=gone.select(FAMILY_COLUMN, "patient_id").n_unique(),
                 studies=len(gone),
             )
         )
-        rows = rows.join(keys, on=["source", "patient_id"], how="anti", maintain_order="left")
+        rows = rows.join(keys, on=[FAMILY_COLUMN, "patient_id"], how="anti", maintain_order="left")
     if rows.is_empty():
         raise ManifestError(
             f"{manifest.path}: every patient is left out, nothing remains to train on."
         )
-    return Manifest(manifest.path, manifest.root, rows), tuple(told)
+    rest = rows.drop(FAMILY_COLUMN)
+    return Manifest(manifest.path, manifest.root, rest, dataset=manifest.dataset), tuple(told)
+
+
+def with_families(frame: pl.DataFrame) -> pl.DataFrame:
+    """The frame with a column that names whose patients those of a source are."""
+    return frame.with_columns(pl.col("source").replace(FAMILY).alias(FAMILY_COLUMN))
+
+
+def _check_sources(manifest: Manifest, other: Manifest) -> None:
+    """Refuses a manifest that can name nobody of the data.
+
+    Raises:
+        ManifestError: its source is another one, or goes by names of its own.
+    """
+    ours, theirs = set(manifest.frame["source"]), set(other.frame["source"])
+    if ours & theirs:
+        return
+    told = f"{other.path}: its patients are of {', '.join(sorted(theirs))}, those of "
+    told += f"{manifest.path} of {', '.join(sorted(ours))}"
+    if kin(sorted(ours), sorted(theirs)) is not None:
+        raise ManifestError(
+            f"{told}: the same films under other names, so nobody is left out by name. Find them "
+            f"by their pictures, `carina check {manifest.path.name} {other.path.name} --shared "
+            "shared.parquet`, and exclude shared.parquet."
+        )
+    raise ManifestError(
+        f"{told}, so leaving them out changes nothing. Name the manifest of data that come from "
+        "the same release."
+    )

@@ -8,9 +8,10 @@ from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 
 from carina.imaging.likeness import SURE
-from carina.studies.check_report import NearlyShared, Overlap, Place, Shared
+from carina.studies.check_report import CheckReport, NearlyShared, Overlap, Place, Shared
 from carina.studies.duplicates import Alike
 from carina.studies.examination import Examined
+from carina.studies.kinship import Related, family_of, kinships_of
 from carina.studies.manifest import Manifest
 from carina.study import Study
 
@@ -21,7 +22,8 @@ def shared_patients(manifests: Sequence[Manifest]) -> Iterator[Shared]:
     """Patients on more than one side, with the first study on each.
 
     Within a manifest a patient is one by `patient_id`; across manifests by source and patient_id,
-    since every release counts its patients from 1.
+    since every release counts its patients from 1. Sources that go by the names of another are
+    one with it: see `kinship.FAMILY`.
     """
     across: dict[Hashable, list[_Stands]] = defaultdict(list)
     for manifest in manifests:
@@ -29,7 +31,7 @@ def shared_patients(manifests: Sequence[Manifest]) -> Iterator[Shared]:
         for side, study in _sides(manifest):
             stands = (side, place_of(manifest, study))
             within[study.patient_id].append(stands)
-            across[study.source, study.patient_id].append(stands)
+            across[family_of(study.source), study.patient_id].append(stands)
         yield from _on_several_sides(within.values())
     several = (found for found in across.values() if len({p.manifest for _, p in found}) > 1)
     yield from _on_several_sides(several)
@@ -107,6 +109,64 @@ def overlaps(
                 shared[place.manifest, other].add(place)
     for (inner, outer), places in sorted(shared.items()):
         yield Overlap(inner=inner, outer=outer, shared=len(places), radiographs=counts[inner])
+
+
+def related(manifests: Sequence[Manifest], found: Iterable[Overlap]) -> Iterator[Related]:
+    """The pairs of manifests whose releases hold films of one another, and what was found of it.
+
+    Args:
+        manifests: of which any two are looked at, either way round.
+        found: from `overlaps`.
+    """
+    pictures = {(each.inner, each.outer): each.shared for each in found}
+    for manifest in manifests:
+        for other in manifests:
+            for kinship in kinships_of(manifest, other) if manifest is not other else ():
+                yield Related(
+                    inner=str(manifest.path),
+                    outer=str(other.path),
+                    kinship=kinship,
+                    radiographs=pictures.get((str(manifest.path), str(other.path)), 0),
+                    patients=len(people(manifest) & people(other)),
+                    asked=sum(
+                        len(study.radiographs)
+                        for study in manifest.studies
+                        if study.source == kinship.inner
+                    ),
+                )
+
+
+def people(manifest: Manifest) -> set[tuple[str, str]]:
+    """Everybody in a manifest, by the source that names them, and name."""
+    return {(family_of(study.source), study.patient_id) for study in manifest.studies}
+
+
+def studies_shared(manifests: Sequence[Manifest], report: CheckReport) -> tuple[Study, ...]:
+    """The studies of the first manifest whose patients, by name or by picture, stand in others.
+
+    Whatever side they are on. Near duplicates that are only suspected count too: whoever leaves
+    out one film too many loses little.
+
+    Args:
+        manifests: those that were checked.
+        report: what was found.
+    """
+    first, *others = manifests
+    own = str(first.path)
+    pictures: set[str] = set()
+    for shared in (*report.pictures, *report.near_duplicates):
+        if len({place.manifest for place in shared.places}) > 1:
+            pictures |= {place.study_id for place in shared.places if place.manifest == own}
+    for shared in report.pictures:  # one of several equal pictures stands for all of them
+        equal = {place.study_id for place in shared.places if place.manifest == own}
+        pictures |= equal if pictures & equal else set()
+    known = {person for other in others for person in people(other)} & people(first)
+    meant = {study.patient_id for study in first.studies if study.study_id in pictures}
+    return tuple(
+        study
+        for study in first.studies
+        if study.patient_id in meant or (family_of(study.source), study.patient_id) in known
+    )
 
 
 def place_of(manifest: Manifest, study: Study, path: str = "") -> Place:
