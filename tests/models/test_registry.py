@@ -15,11 +15,15 @@ from carina.encoders.report_encoder import ReportEncoderConfig
 from carina.encoders.resnet import Basic, ResNetConfig
 from carina.encoders.text import TextEncoderConfig
 from carina.encoders.tokenizer import train_wordpiece
+from carina.encoders.upsampling import PyramidUpsampling
 from carina.encoders.vit import ViTConfig
 from carina.finetuning.classifier import ClassifierConfig
 from carina.finetuning.detector import DetectorConfig
 from carina.finetuning.grader import GraderConfig, Grades
-from carina.finetuning.segmenter import SegmenterConfig
+from carina.finetuning.multiclass import MultiClassConfig
+from carina.finetuning.query_classifier import QueryClassifierConfig
+from carina.finetuning.segmenter import SegmenterConfig, UpsamplingSegmenterConfig
+from carina.finetuning.yolo import YOLODetectorConfig
 from carina.imaging.preprocessing import Preprocessing, Squash
 from carina.models.folder import load_model, save_model
 from carina.models.registry import MODELS
@@ -46,7 +50,26 @@ CONFIGS: dict[str, Any] = {
         decoder=QueryDecoderConfig(dim=16, layers=1, heads=2, hidden=24),
         preprocessing=GREY,
     ),
+    "MultiClassClassifier": MultiClassConfig(
+        image=IMAGE, preprocessing=GREY, classes=("edema", "normal")
+    ),
+    "QueryClassifier": QueryClassifierConfig(
+        image=IMAGE,
+        preprocessing=GREY,
+        findings=("edema", "mass"),
+        decoder=QueryDecoderConfig(dim=16, layers=1, heads=2, hidden=24),
+        norms_inputs=False,
+    ),
     "Segmenter": SegmenterConfig(image=IMAGE, preprocessing=GREY, structures=("lung",)),
+    "UpsamplingSegmenter": UpsamplingSegmenterConfig(
+        image=IMAGE,
+        preprocessing=GREY,
+        structures=("lung",),
+        upsampling=PyramidUpsampling(width=8),
+    ),
+    "YOLODetector": YOLODetectorConfig(
+        image=IMAGE, preprocessing=GREY, findings=("mass",), width=8, expansion=2
+    ),
     "MaCoModel": MaCoConfig(
         image=MaskedViTConfig(
             vit=ViTConfig(size=32, patch=8, dim=16, layers=1, heads=2, hidden=24, channels=1)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file, save_file
 
 import carina
 from carina.encoders.upsampling import ProgressiveUpsampling
@@ -21,7 +22,7 @@ from carina.evaluation.tuned import evaluate_tuned
 from carina.finetuning.classification import ClassificationSettings
 from carina.finetuning.detection import DetectionSettings
 from carina.finetuning.detector import Detector
-from carina.finetuning.grader import Grader
+from carina.finetuning.grader import Grader, Grades
 from carina.finetuning.grading import GradingSettings
 from carina.finetuning.linear_probe import ProbeSettings
 from carina.finetuning.segmentation import FocalAndLogDice, SegmentationSettings
@@ -30,6 +31,7 @@ from carina.finetuning.yolo import YOLODetector, YOLOSettings
 from carina.runs.finetune import FinetuneRequest, Tuned, finetune
 from carina.runs.job import TaskSettings
 from carina.studies.manifest import Manifest, write_manifest
+from carina.studies.trained_on import read_trained_on
 from carina.studies.truth import absent_where_only_presence_is_listed
 from carina.study import Assertion, Box, Finding, Mask, Radiograph, Severity, Study
 from carina.training.optimiser import AdamW, EqualRates
@@ -273,6 +275,79 @@ def test_a_patient_in_train_and_test_is_refused(
     assert not (tmp_path / "o").exists()
 
 
+def test_a_picture_in_train_and_test_is_refused(
+    tiny_run: Path, labelled: Manifest, tmp_path: Path
+) -> None:
+    studies = list(labelled.studies)
+    studies[-1] = replace(studies[-1], radiographs=studies[0].radiographs)
+    write_manifest(studies, tmp_path / "leak.parquet", labelled.root)
+    with pytest.raises(ManifestError, match=r"1 pictures stand in both train and test.*'0.png'"):
+        tune(tiny_run, Manifest.read(tmp_path / "leak.parquet"), tmp_path / "o", "linear-probe")
+
+
+def test_a_tuned_model_tells_whom_it_and_its_start_were_trained_on(
+    tiny_run: Path, labelled: Manifest, tmp_path: Path
+) -> None:
+    (tuned,) = tune(tiny_run, labelled, tmp_path / "out", "linear-probe", fractions=(0.5,))
+    drawn = set((tuned.folder / "patients.csv").read_text().split()[1:])
+    told = read_trained_on(tuned.folder / "model")
+    start = read_trained_on(tiny_run)
+    assert told is not None
+    assert start is not None
+    assert set(told.filter(told["source"] == "test")["patient_id"]) == drawn
+    assert set(start["patient_id"]) <= set(told["patient_id"])
+
+
+def test_a_study_with_two_labels_of_one_finding_is_refused(
+    tiny_run: Path, labelled: Manifest, tmp_path: Path
+) -> None:
+    studies = list(labelled.studies)
+    other = Finding(name="Opacity", value=Assertion.ABSENT)
+    studies[1] = replace(studies[1], findings=(*studies[1].findings, other))
+    write_manifest(studies, tmp_path / "m.parquet", labelled.root)
+    with pytest.raises(ManifestError, match=r"1 studies have two labels of one finding.*'s1'"):
+        tune(tiny_run, Manifest.read(tmp_path / "m.parquet"), tmp_path / "o", "linear-probe")
+
+
+def test_a_box_past_the_edge_is_refused(tiny_run: Path, outlined: Manifest, tmp_path: Path) -> None:
+    studies = list(outlined.studies)
+    box = replace(studies[3].boxes[0], x2=90.0)
+    studies[3] = replace(studies[3], boxes=(box,))
+    write_manifest(studies, tmp_path / "m.parquet", outlined.root)
+    manifest = Manifest.read(tmp_path / "m.parquet")
+    with pytest.raises(ManifestError, match=r"1 boxes are empty or lie past.*'s3'.*80 x 60"):
+        tune(tiny_run, manifest, tmp_path / "o", "detection", names=("lung",))
+
+
+def test_labels_that_are_all_unknown_are_refused(
+    tiny_run: Path, labelled: Manifest, tmp_path: Path
+) -> None:
+    unsure = (Finding(name="opacity", value=Assertion.UNCERTAIN),)
+    studies = [replace(study, findings=unsure) for study in labelled.studies]
+    write_manifest(studies, tmp_path / "m.parquet", labelled.root)
+    with pytest.raises(ManifestError, match="none of 30 stored frontal radiographs has a known"):
+        tune(tiny_run, Manifest.read(tmp_path / "m.parquet"), tmp_path / "o", "linear-probe")
+
+
+def test_more_outputs_than_labels_are_refused(
+    tiny_run: Path, labelled: Manifest, tmp_path: Path
+) -> None:
+    with pytest.raises(ManifestError, match=r"example of each kind for mass \(0 present"):
+        tune(tiny_run, labelled, tmp_path / "o", "linear-probe", names=("opacity", "mass"))
+
+
+def test_a_checkpoint_of_another_width_is_refused(
+    tiny_run: Path, labelled: Manifest, tmp_path: Path
+) -> None:
+    copied = shutil.copytree(tiny_run / "model", tmp_path / "other")
+    weights = load_file(copied / "model.safetensors")
+    name = next(name for name in weights if name.endswith("conv1.weight"))
+    weights[name] = weights[name][:2].contiguous()
+    save_file(weights, copied / "model.safetensors")
+    with pytest.raises(ModelError, match=r"conv1\.weight"):
+        tune(copied, labelled, tmp_path / "o", "linear-probe")
+
+
 def test_a_manifest_without_a_validation_part_is_refused(
     tiny_run: Path, labelled: Manifest, tmp_path: Path
 ) -> None:
@@ -377,6 +452,28 @@ def test_severity_is_learnt(
     assert evaluation.findings[name][metric].value > 0.8
     together = pooled([evaluation], replicates=20)
     assert together.findings[name][metric].value == evaluation.findings[name][metric].value
+
+
+def test_a_grade_that_the_fraction_lacks_can_still_be_told(
+    tiny_run: Path, labelled: Manifest, tmp_path: Path
+) -> None:
+    studies = [
+        replace(one, severity=(Severity(name="grade", value=min(one.severity[0].value, 2.0)),))
+        if one.split == "train"
+        else one
+        for one in labelled.studies
+    ]
+    write_manifest(studies, tmp_path / "m.parquet", labelled.root)
+    manifest = Manifest.read(tmp_path / "m.parquet")
+    asked = request("grading", names=("grade",))
+    training = replace(asked.settings.grading.training, steps=1, checkpoint_every=1)
+    settings = replace(asked.settings, grading=GradingSettings(training=training))
+    (tuned,) = tune(
+        tiny_run, manifest, tmp_path / "out", "grading", names=("grade",), settings=settings
+    )
+    model = carina.load(tuned.folder).model
+    assert isinstance(model, Grader)
+    assert model.config.scale == Grades(highest=3)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from carina.errors import ManifestError
 from carina.imaging.store import ImageStore
 from carina.studies.manifest import Manifest
-from carina.studies.truth import Unmentioned, canonical, listed_findings, truth_of
+from carina.studies.truth import Unmentioned, canonical, listed_findings, plain, truth_of
 from carina.studies.views import frontal_images
 from carina.study import Assertion, Finding, Study
 
@@ -85,13 +85,14 @@ def labelled_images(
         uncertainty: what an uncertain finding is taken for.
 
     Raises:
-        ManifestError: no image has a known label.
+        ManifestError: no image has a known label, or a study contradicts itself.
     """
     images = [
         (part.studies[study], part.studies[study].radiographs[place].path)
         for study, place in frontal_images(part)
         if part.studies[study].radiographs[place].path in store
     ]
+    check_labels_agree([study for study, _ in images], findings, str(part.path))
     decided = [with_policy(study, uncertainty) for study, _ in images]
     truth = truth_of(decided, findings, everything.studies, unmentioned)
     rows = np.flatnonzero(np.isfinite(truth.values).any(axis=1))
@@ -107,6 +108,28 @@ def labelled_images(
         patients=tuple(images[row][0].patient_id for row in rows),
         labels=truth.values[rows],
     )
+
+
+def check_labels_agree(studies: Sequence[Study], findings: Sequence[str], where: str) -> None:
+    """Refuses studies that list one finding twice, with different values.
+
+    Raises:
+        ManifestError: names the first.
+    """
+    wanted = {canonical(name) for name in findings}
+    odd: list[str] = []
+    for study in studies:
+        said: dict[str, Assertion] = {}
+        for finding in study.findings:
+            name = plain(finding.name)
+            if canonical(name) in wanted and said.setdefault(name, finding.value) != finding.value:
+                odd.append(f"{study.study_id!r} with {name} both {said[name]} and {finding.value}")
+                break
+    if odd:
+        raise ManifestError(
+            f"{where}: {len(set(odd))} studies have two labels of one finding, such as {odd[0]}; "
+            "expected one. Correct the table that they come from and index it again."
+        )
 
 
 def with_policy(study: Study, policy: UncertaintyPolicy) -> Study:

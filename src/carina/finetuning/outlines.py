@@ -19,6 +19,9 @@ from carina.studies.views import frontal_images
 from carina.study import Box, Study
 from carina.training.objective import Place
 
+EDGE = 1.0
+"""Pixels that a box may lie past the edge: releases round corners and count them in two ways."""
+
 MaskPaths = tuple[str, ...]
 """Mask files of one structure on one radiograph."""
 Boxes = tuple[Box, ...]
@@ -111,7 +114,7 @@ def outlined_images(
     Where it is present but not outlined it is unknown.
 
     Raises:
-        ManifestError: nothing is outlined.
+        ManifestError: nothing is outlined, or a box lies past the edge of its picture.
     """
     images = [
         (part.studies[row], place)
@@ -125,6 +128,7 @@ def outlined_images(
         for (study, place), values in zip(images, truth.values, strict=True)
     ]
     rows = [row for row in rows if any(row[2].known)]
+    check_inside([(study.study_id, outlines) for study, _, outlines in rows], str(part.path))
     if not any(any(one.masks) or any(one.boxes) for _, _, one in rows):
         raise ManifestError(
             f"{part.path}: no stored frontal radiograph has an outline of {', '.join(names)}; "
@@ -138,6 +142,35 @@ def outlined_images(
         patients=tuple(study.patient_id for study, _, _ in rows),
         outlines=tuple(found for _, _, found in rows),
     )
+
+
+def check_inside(outlined: Sequence[tuple[str, Outlines]], where: str) -> None:
+    """Refuses boxes past the edge of their picture by more than a pixel, or without an area.
+
+    Raises:
+        ManifestError: names the first.
+    """
+    odd = [
+        f"{study!r} with {box.label} at ({box.x1:g}, {box.y1:g}) to ({box.x2:g}, {box.y2:g}) of "
+        f"{outlines.width} x {outlines.height} pixels"
+        for study, outlines in outlined
+        for boxes in outlines.boxes
+        for box in boxes
+        if not inside(box, outlines.width, outlines.height)
+    ]
+    if odd:
+        raise ManifestError(
+            f"{where}: {len(odd)} boxes are empty or lie past the edge of their picture, such as "
+            f"{odd[0]}; expected corners within it. Correct the table that they come from; "
+            "`carina check` lists them all."
+        )
+
+
+def inside(box: Box, width: int | None, height: int | None) -> bool:
+    """Whether a box has an area and lies in its picture; an unknown side is taken as large."""
+    right = float("inf") if width is None else width + EDGE
+    bottom = float("inf") if height is None else height + EDGE
+    return -EDGE <= box.x1 < box.x2 <= right and -EDGE <= box.y1 < box.y2 <= bottom
 
 
 def outlines_of(

@@ -76,9 +76,14 @@ def load_model(folder: Path) -> nn.Module:
     except (SafetensorError, RuntimeError, OSError) as error:
         raise ModelError(
             f"{folder / WEIGHTS}: does not hold the weights that config.json describes "
-            f"({str(error).splitlines()[0]}). Copy the folder again, or train again."
+            f"({beginning_of(error)}). Copy the folder again, or train again."
         ) from error
     return module.eval()
+
+
+def beginning_of(error: Exception) -> str:
+    """The first two lines of an error's text: what went wrong, and the first tensor it did with."""
+    return " ".join(line.strip() for line in str(error).splitlines()[:2])
 
 
 def model_folder(folder: Path) -> Path:

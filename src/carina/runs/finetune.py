@@ -4,8 +4,9 @@ run folder
   finetune.json                      what was asked: task, data, findings, fractions, seeds
   store/                             the image store, unless one was given
   <start>/features.safetensors       of a frozen encoder, computed once (linear probe)
-  <start>/<fraction>/seed<n>/        patients.csv, logs, model/ (what `ask` and `evaluate` take);
-                                     in a cross-validation the folders fold<k>/ with the same
+  <start>/<fraction>/seed<n>/        patients.csv, logs, model/ (what `ask` and `evaluate` take),
+                                     trained_on.parquet (those of the start too); in a
+                                     cross-validation the folders fold<k>/ with the same
 """
 
 import csv
@@ -26,6 +27,7 @@ from carina.runs.stores import opened_store
 from carina.runs.tasks import TASKS
 from carina.studies.manifest import Manifest
 from carina.studies.packing import images_to_pack
+from carina.studies.trained_on import read_trained_on, write_trained_on
 from carina.studies.truth import canonical
 
 RECORD = "finetune.json"
@@ -248,12 +250,14 @@ def check_parts(manifest: Manifest) -> None:
     """Refuses a manifest whose training could see its test part.
 
     Raises:
-        ManifestError: a part is missing, or a patient stands in two.
+        ManifestError: a part is missing, or a patient or a picture stands in two.
     """
     parts: dict[str, set[str]] = {"train": set(), "validate": set(), "test": set()}
+    pictures: dict[str, set[str]] = {name: set() for name in parts}
     for study in manifest.studies:
         if study.split in parts:
             parts[study.split].add(study.patient_id)
+            pictures[study.split].update(radiograph.path for radiograph in study.radiographs)
     missing = [name for name in ("train", "validate") if not parts[name]]
     if missing:
         raise ManifestError(
@@ -262,13 +266,14 @@ def check_parts(manifest: Manifest) -> None:
             "`carina index ... --split-patients`, or give a column `split`."
         )
     for one, other in (("train", "test"), ("train", "validate"), ("validate", "test")):
-        shared = sorted(parts[one] & parts[other])
-        if shared:
-            raise ManifestError(
-                f"{manifest.path}: {len(shared)} patients stand in both {one} and {other}, such "
-                f"as {shared[0]!r}; expected none, for a score on patients who were trained on "
-                "means nothing. `carina check` lists them."
-            )
+        for kind, held in (("patients", parts), ("pictures", pictures)):
+            shared = sorted(held[one] & held[other])
+            if shared:
+                raise ManifestError(
+                    f"{manifest.path}: {len(shared)} {kind} stand in both {one} and {other}, such "
+                    f"as {shared[0]!r}; expected none, for a score on {kind} that were trained on "
+                    "means nothing. `carina check` lists them."
+                )
 
 
 def open_record(
@@ -337,6 +342,9 @@ def carry_out(job: Job) -> None:
         return
     job.folder.mkdir(parents=True, exist_ok=True)
     write_patients(job)
+    drawn = set(job.train.studies)
+    trained = [study for study in job.manifest.studies if study.study_id in drawn]
+    write_trained_on(trained, job.folder, read_trained_on(job.start.path))
     model = TASKS[job.task].tune(job)
     save_model(model.to("cpu").eval(), job.folder / "model", card(job))
 

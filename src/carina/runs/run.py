@@ -2,6 +2,7 @@
 
 run folder
   run.json          what was run: recipe, seed, data and graph digests, versions, hardware
+  trained_on.parquet  the patients of the training, for `carina check --model`
   store/            the image store, unless one was given
   process1.log ...  what other processes than the first had to say
   <stage>/          checkpoint, metrics.csv, pictures, model/ (what the stage hands on)
@@ -38,6 +39,7 @@ from carina.runs.stores import opened_store
 from carina.studies.exclusion import Excluded, without_patients
 from carina.studies.manifest import Manifest
 from carina.studies.packing import images_to_pack
+from carina.studies.trained_on import write_trained_on
 from carina.training.distributed import started_by_hand
 from carina.training.environment import environment
 from carina.training.loop import Training, train
@@ -261,6 +263,7 @@ def open_run(
         "environment": environment(),
     }
     write_text(path, json.dumps(record, indent=1))
+    write_trained_on(manifest.studies, out)
 
 
 def run_identity(
