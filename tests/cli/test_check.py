@@ -11,6 +11,7 @@ from PIL import Image
 from carina.cli.main import main
 from carina.imaging.building import build_store
 from carina.studies.manifest import Manifest, write_manifest
+from carina.studies.trained_on import write_trained_on
 from carina.study import Radiograph, Study
 
 
@@ -121,3 +122,18 @@ def test_the_studies_that_must_not_meet_another_set_are_written_for_exclusion(
     assert run(a, c, "--shared", tmp_path / "none.parquet") == 0
     assert "none.parquet is not written" in capsys.readouterr().out
     assert not (tmp_path / "none.parquet").exists()
+
+
+def test_patients_that_a_model_was_trained_on_are_told_and_end_with_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    manifest = cohort(tmp_path, (0, 1, 2), ("train", "test", "test"))
+    studies = Manifest.read(manifest).studies
+    write_trained_on(studies[:1], tmp_path)
+    assert run(manifest, "--model", tmp_path) == 0
+    assert "was trained on none of the 2 patients (test)" in capsys.readouterr().out
+    write_trained_on(studies[:2], tmp_path)
+    assert run(manifest, "--model", tmp_path) == 1
+    assert "was trained on 1 of the 2 patients (test)" in capsys.readouterr().out
+    assert run(manifest, "--model", tmp_path / "nothing") == 2
+    assert "nothing tells what it was trained on" in capsys.readouterr().err

@@ -15,6 +15,7 @@ EXAMPLES = (
     "carina check training.parquet hospital_b.parquet --json findings.json",
     "carina check nih.parquet rsna.parquet --shared shared.parquet   (for pretrain --exclude)",
     "carina check films.parquet --store store",
+    "carina check test.parquet --model runs/kad",
 )
 
 
@@ -40,6 +41,10 @@ def check(
         Path | None,
         typer.Option(help="A manifest of the first's studies whose patients are in others too."),
     ] = None,
+    model: Annotated[
+        list[Path] | None,
+        typer.Option(help="A trained model: were patients of the test part in its training?"),
+    ] = None,
     processes: Annotated[
         int | None, typer.Option(min=1, help="How many read pictures; default: one a core.")
     ] = None,
@@ -48,8 +53,9 @@ def check(
 
     A leak is a patient, or a picture (the same, cropped, resized, toned or inverted), on two sides
     of a line. A file that is missing or cannot be read, and an annotation that does not fit its
-    picture, end with 1 too. Pictures that look blank, broken, inverted, turned or not frontal,
-    findings that their report contradicts, and uneven splits are suspicions: they are listed.
+    picture, end with 1 too, and so do test patients that a --model was trained on. Pictures that
+    look blank, broken, inverted, turned or not frontal, findings that their report contradicts, and
+    uneven splits are suspicions: they are listed.
     """
     from carina.cli.index import print_counts
     from carina.files import write_text
@@ -57,12 +63,14 @@ def check(
     from carina.studies import checks
     from carina.studies.check_page import write_check_page
     from carina.studies.manifest import Manifest
+    from carina.studies.trained_on import seen_before
 
     for name, given in (("--root", root), ("--store", store)):
         if given and len(given) != len(manifests):
             raise typer.BadParameter(f"{name} is given {len(given)} times for {len(manifests)}.")
     roots: list[Path | None] = [*root] if root else [None] * len(manifests)
     read = [Manifest.read(path, start) for path, start in zip(manifests, roots, strict=True)]
+    seen = [seen_before(one, manifest) for one in model or () for manifest in read]
     stores = [ImageStore.open(path) for path in store or ()]
     if cache is None and store:
         cache = store[0].with_name(f"{store[0].name}.seen")
@@ -80,7 +88,9 @@ def check(
     if page is not None:
         write_check_page(report, read, page, stores)
         typer.echo(f"Written: {page} (it shows patients' pictures and reports)")
-    if not report.healthy:
+    for overlap in seen:
+        typer.echo(str(overlap))
+    if not report.healthy or any(overlap.patients for overlap in seen):
         raise typer.Exit(1)
 
 

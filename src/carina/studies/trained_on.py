@@ -72,7 +72,9 @@ def read_trained_on(model: Path) -> pl.DataFrame | None:
     Raises:
         ModelError: the file that tells is damaged.
     """
-    for folder in (model, model.resolve().parent):
+    resolved = model.resolve()
+    inside_a_run = resolved.name == "model"
+    for folder in (resolved, resolved.parent) if inside_a_run else (resolved,):
         path = folder / TRAINED_ON
         if path.is_file():
             try:
