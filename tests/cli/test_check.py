@@ -135,5 +135,5 @@ def test_patients_that_a_model_was_trained_on_are_told_and_end_with_one(
     write_trained_on(studies[:2], tmp_path)
     assert run(manifest, "--model", tmp_path) == 1
     assert "was trained on 1 of the 2 patients (test)" in capsys.readouterr().out
-    assert run(manifest, "--model", tmp_path / "nothing") == 2
+    assert run(manifest, "--model", tmp_path / "nothing") == 1
     assert "nothing tells what it was trained on" in capsys.readouterr().err
