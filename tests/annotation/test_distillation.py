@@ -214,7 +214,7 @@ def test_a_prompt_of_ones_own_is_sent(fake, studies_of, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "given", "message"),
     [
-        ("magic", {}, "there is no way 'magic' to distil reports; known are rules, llm"),
+        ("magic", {}, "there is no way 'magic' to distil reports; known are rules, llm, file"),
         ("rules", {"server": "x"}, "--server is no option of rules"),
         ("llm", {"model": "x"}, "llm needs --server"),
         ("rules", {"processes": 0}, "processes must be at least 1, got 0"),
@@ -253,3 +253,48 @@ def test_pairs_hold_question_and_answer_of_what_is_not_held_out(
     assert {pair[-1]["content"] for pair in pairs} == {EFFUSION, "There is mass."}
     assert all([m["role"] for m in pair] == ["user", "user", "assistant"] for pair in pairs)
     assert write_teacher_pairs(studies, read_distil_prompt("distil"), path, most=1) == 1
+
+
+# ------------------------------------------------------------------ what others distilled
+
+
+def of_file(folder: Path, content: object, studies: tuple[Study, ...]) -> Distilled:
+    path = folder / "distilled.json"
+    path.write_text(json.dumps(content))
+    return make_distiller("file", {"records": path}, {"cache": folder}).read(studies)
+
+
+def test_texts_go_to_their_studies_whatever_their_order(studies_of, tmp_path: Path) -> None:
+    studies = studies_of("Effusion.", "Mass.", "", "Edema.")
+    content = {"1": "There is mass.", "other": "There is edema.", "s0": EFFUSION}
+    found = of_file(tmp_path, content, studies)
+    assert found.texts == (EFFUSION, "There is mass.", "", None)
+    assert reasons(found) == {"studies that the file does not have": 1}
+    assert found.problems[0].examples == ("s3",)
+
+
+def test_texts_of_other_reports_are_named_and_counted(studies_of, tmp_path: Path) -> None:
+    studies = studies_of("Effusion.", "Mass.", "Edema.")
+    content = {"s0": "There is mass.", "s1": "There is mass. There is edema.", "s2": ""}
+    found = of_file(tmp_path, content, studies)
+    assert found.texts == (None, "There is mass.", "")
+    told = {problem.reason: problem.examples for problem in found.problems}
+    assert told == {
+        "sentences about entities that are not in the report: left out": ("s0", "s1"),
+        "texts of another report, or of none: all their sentences were left out": ("s0",),
+    }
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"x": EFFUSION}, "has none of 1 studies, such as 's0'; its keys are such as 'x'"),
+        ({"s0": [EFFUSION]}, "of 's0' holds a list, expected a text"),
+        ([EFFUSION], "cannot be read as one JSON object"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_refused(
+    studies_of, tmp_path: Path, content: object, message: str
+) -> None:
+    with pytest.raises(AnnotationError, match=message):
+        of_file(tmp_path, content, studies_of("Effusion."))

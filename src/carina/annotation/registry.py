@@ -12,6 +12,7 @@ from carina.annotation.rules import Rules
 from carina.annotation.source import Source
 from carina.annotation.umls import Umls
 from carina.annotation.written import WrittenEntities
+from carina.annotation.written_distillation import WrittenDistiller
 from carina.errors import ConfigError
 
 SOURCES: dict[str, type[Source]] = {
@@ -23,7 +24,11 @@ SOURCES: dict[str, type[Source]] = {
 }
 """Every source of entities by the name that the command line gives it."""
 
-DISTILLERS: dict[str, type[Distiller]] = {"rules": RuleDistiller, "llm": ModelDistiller}
+DISTILLERS: dict[str, type[Distiller]] = {
+    "rules": RuleDistiller,
+    "llm": ModelDistiller,
+    "file": WrittenDistiller,
+}
 """Every way to distil reports by the name that the command line gives it."""
 
 

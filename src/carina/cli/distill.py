@@ -14,17 +14,18 @@ EXAMPLES = (
     "carina distill films.parquet --out distilled.parquet --descriptions words.csv",
     "carina distill films.parquet --out distilled.parquet --by llm "
     "--server http://localhost:8000/v1 --model llama3",
+    "carina distill mimic.parquet --out distilled.parquet --by file --records MIMIC-Vicuna.json",
     "carina distill films.parquet --out distilled.parquet --by llm "
     "--server http://localhost:8000/v1 --model llama3 --pairs pairs.jsonl",
 )
 SHOWN_DESCRIPTIONS = 15
-SERVER, TEACHING = "Of llm", "For tuning a smaller language model"
+WRITTEN, SERVER, TEACHING = "Of file", "Of llm", "For tuning a smaller language model"
 
 
 def distill(
     manifest: Annotated[Path, typer.Argument(help="Manifest whose reports to distil.")],
     out: Annotated[Path, typer.Option(help="Manifest to write.")],
-    by: Annotated[str, typer.Option(help="rules or llm.")] = "rules",
+    by: Annotated[str, typer.Option(help="rules, llm or file.")] = "rules",
     descriptions: Annotated[
         Path | None,
         typer.Option(help="CSV file to write: the words before entities and how often they deny."),
@@ -32,6 +33,13 @@ def distill(
     root: Annotated[Path | None, typer.Option(help="Folder that image paths start at.")] = None,
     processes: Annotated[
         int | None, typer.Option(min=1, help="How many distil by rules; default 1.")
+    ] = None,
+    records: Annotated[
+        Path | None,
+        typer.Option(
+            help='JSON file of distilled reports by study: {"study": "There is ..."}.',
+            rich_help_panel=WRITTEN,
+        ),
     ] = None,
     model: Annotated[
         str | None, typer.Option(help="Name of the server's model.", rich_help_panel=SERVER)
@@ -92,6 +100,7 @@ def distill(
 
     options = {
         "processes": processes,
+        "records": records,
         "model": model,
         "server": server,
         "timeout_s": timeout_s,

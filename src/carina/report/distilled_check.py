@@ -1,8 +1,9 @@
 """Checks distilled sentences against the report that they are said to come from."""
 
+import functools
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from carina.report.distill import NORMAL
@@ -18,6 +19,8 @@ SENTENCE = re.compile(
     r"\bthere (is|are|may be|might be|may)\b((?:[^.;\n]|\.(?=\d))*)[.;]?", re.IGNORECASE
 )
 SAYING = re.compile(r"[^\W\d_]")
+REMEMBERED_SENTENCES = 65_536
+OPPOSITE = {Assertion.PRESENT: Assertion.ABSENT, Assertion.ABSENT: Assertion.PRESENT}
 BEGINNINGS = {"is": "There is", "are": "There are"}
 
 OTHER_FORM = "lines of another form than was asked for: left out"
@@ -46,6 +49,7 @@ class DistilledCheck:
     def __init__(self, lexicon: Lexicon) -> None:
         self._lexicon = lexicon
         self._extract = RuleExtractor(lexicon).extract
+        self._said = functools.lru_cache(REMEMBERED_SENTENCES)(self._read)
 
     def check(
         self, distilled: str, text: str, entities: Sequence[Entity] | None = None
@@ -80,37 +84,54 @@ class DistilledCheck:
             names |= self._lexicon.broader(name)
         if NORMAL in names:
             names.add("abnormality")  # which it has none of
+        words = set(words_of(text)) | {w for e in entities for w in words_of(e.severity or "")}
         return Known(
             names=names,
-            words=set(words_of(text)) | {w for e in entities for w in words_of(e.severity or "")},
+            words=words,
+            stems=set(map(stem, words)),
             entities=set(entities_named(text)),
             findings=findings_from_entities(entities, self._lexicon),
         )
 
+    def _read(self, sentence: str) -> "Said":
+        entities = self._extract(sentence)
+        return Said(
+            entities=entities,
+            named=frozenset(entities_named(sentence)),
+            degrees=frozenset(stem(w) for e in entities for w in words_of(e.severity or "")),
+        )
+
     def _refusal(self, sentence: str, report: "Known") -> str:
         """Why a sentence is left out; "" where it is kept."""
-        said = self._extract(sentence)
-        named = {e for e in entities_named(sentence) if e not in report.entities}
-        if not said and not entities_named(sentence):
+        said = self._said(sentence)
+        if not said.entities and not said.named:
             return NO_ENTITY
-        for entity in said:
+        foreign = set(said.named - report.entities)
+        for entity in said.entities:
             if report.holds(entity, sentence):
-                named -= set(entities_named(entity.text))
+                foreign.difference_update(entities_named(entity.text) if foreign else ())
             elif entity.kind is EntityKind.OBSERVATION:
                 return FOREIGN
-        if named:
+        if foreign:
             return FOREIGN
-        degrees = {word for entity in said for word in words_of(entity.severity or "")}
-        return "" if {stem(word) for word in degrees} <= report.stems else FOREIGN_DEGREE
+        return "" if said.degrees <= report.stems else FOREIGN_DEGREE
 
     def _contradicts(self, sentence: str, report: "Known") -> bool:
-        opposite = {Assertion.PRESENT: Assertion.ABSENT, Assertion.ABSENT: Assertion.PRESENT}
         return any(
             entity.kind is EntityKind.OBSERVATION
-            and entity.assertion in opposite
-            and report.findings.get(entity.name) is opposite[entity.assertion]
-            for entity in self._extract(sentence)
+            and entity.assertion in OPPOSITE
+            and report.findings.get(entity.name) is OPPOSITE[entity.assertion]
+            for entity in self._said(sentence).entities
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Said:
+    """What a sentence says, by the lexicon, by the 44 words, and with which degrees."""
+
+    entities: tuple[Entity, ...]
+    named: frozenset[str]
+    degrees: frozenset[str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,12 +141,14 @@ class Known:
     Attributes:
         names: standard names of its entities, and broader ones.
         words: its words, lower case.
+        stems: its words without the endings of adverbs.
         entities: which of the 44 it names.
         findings: what it says of each observation.
     """
 
     names: set[str]
     words: set[str]
+    stems: set[str]
     entities: set[str]
     findings: Mapping[str, Assertion]
 
@@ -135,11 +158,6 @@ class Known:
             return True
         part, whole = canonical(entity.text), canonical(sentence)
         return any(part in name and name in whole for name in self.names)
-
-    @property
-    def stems(self) -> set[str]:
-        """Its words without the endings of adverbs."""
-        return {stem(word) for word in self.words}
 
 
 def split_distilled(distilled: str) -> tuple[list[str], int]:
@@ -163,11 +181,3 @@ def words_of(text: str) -> Iterator[str]:
 def stem(word: str) -> str:
     """An adjective without the ending that makes it an adverb: "mild" of "mildly"."""
     return word.removesuffix("ly")
-
-
-def total(counted: Iterable[Mapping[str, int]]) -> Counter[str]:
-    """Counts of several texts added up."""
-    found: Counter[str] = Counter()
-    for counts in counted:
-        found.update(counts)
-    return found
