@@ -19,8 +19,8 @@ PAIR = [*IMAGE, "query"]
 def pooled(folds: Sequence[Evaluation], *, replicates: int = 1000, seed: int = 0) -> Evaluation:
     """One evaluation of every patient, each scored by the model that was not trained on them.
 
-    Scores of different models are ranked together, so an AUC is lower than the mean over folds
-    where the models differ in scale. Intervals are of patients, for the models as they are.
+    Scores of different models are ranked together, so an AUC can be lower than the mean over
+    folds. Intervals are of patients, for the models as they are.
 
     Args:
         folds: of one task, on different radiographs.
