@@ -25,6 +25,7 @@ COMMANDS = {
     "ask": "Score findings on radiographs, with heat-maps.",
     "ground": "Draw where a phrase holds on radiographs.",
     "evaluate": "Measure a model, with intervals.",
+    "audit": "Look at sub-groups, calibration and worst cases of an evaluation.",
     "compare": "Test the difference between two evaluations.",
     "readers": "Measure human readers, and a model against them.",
     "protocols": "List the evaluations of the papers.",

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import polars as pl
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
 from carina.evaluation.grounding_cases import BEST_ON_TEST, Case
 from carina.evaluation.grounding_settings import GroundingSettings
@@ -104,7 +104,7 @@ def grounding_scores(
     mean = {}
     for metric in METRICS:
         mean[metric] = Score.of(result.mean_interval(metric), "undefined in every finding")
-        interval = subset(result, focal).mean_of(metric).interval()
+        interval = result.only(focal).mean_of(metric).interval()
         mean[f"{metric}_focal"] = Score.of(interval, "undefined in every focal finding")
     return findings, mean, [name for name, is_focal in zip(names, focal, strict=True) if is_focal]
 
@@ -119,16 +119,6 @@ def why_undefined(metric: str, threshold: Score) -> str:
     if metric.startswith("detection_precision"):
         return "no case with an outline, or no map with a region"
     return "no case with an outline"
-
-
-def subset(result: Bootstrap, chosen: Bool[np.ndarray, " findings"]) -> Bootstrap:
-    """The same resamples of some of the findings."""
-    return Bootstrap(
-        values={name: values[chosen] for name, values in result.values.items()},
-        replicates={name: rows[chosen] for name, rows in result.replicates.items()},
-        left_out={name: rows[chosen] for name, rows in result.left_out.items()},
-        units=result.units,
-    )
 
 
 def bootstrap_cases(

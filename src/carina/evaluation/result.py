@@ -11,7 +11,7 @@ import polars as pl
 
 from carina.errors import EvaluationError
 from carina.files import atomic_folder
-from carina.metrics.statistics import Interval
+from carina.metrics.statistics import Difference, Interval
 
 RESULT = "evaluation.json"
 PREDICTIONS = "predictions.parquet"
@@ -44,7 +44,7 @@ class Score:
     undefined_resamples: int = 0
 
     @classmethod
-    def of(cls, interval: Interval, reason: str | None) -> "Score":
+    def of(cls, interval: Interval | Difference, reason: str | None) -> "Score":
         """An interval as a score; `reason` is used where the value is undefined."""
         if not math.isfinite(interval.value):
             return cls(value=None, reason=reason or "not defined on these images")

@@ -1,5 +1,6 @@
 """Evaluations and comparisons as tables for the terminal."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 from rich.table import Table
@@ -7,6 +8,7 @@ from rich.text import Text
 
 from carina.evaluation.compare import DELONG, ComparedEvaluations, Comparison
 from carina.evaluation.result import Evaluation, Score
+from carina.evaluation.subgroups import Subgroup
 from carina.pages.table import metric_name
 from carina.studies.truth import plain
 
@@ -18,6 +20,11 @@ COLUMNS: Mapping[str, Sequence[str]] = {
     ),
     "phrase-grounding": ("cnr", "miou", "pointing_game", "chance", "position_baseline"),
     "retrieval": ("recall_at_1", "recall_at_5", "recall_at_10", "chance_at_10"),
+    "segmentation": ("dice", "dice_with_empty", "iou", "false_alarm"),
+    "detection": ("map", "map_coco", "ap50"),
+    "grading": ("kappa", "accuracy", "f1", "auc_one_rest"),
+    "severity": ("correlation", "mae"),
+    "multiclass": ("accuracy", "auc", "f1", "recall"),
 }
 """The metrics that fit a terminal; evaluation.json and the page have all."""
 
@@ -186,6 +193,29 @@ def comparison_table(compared: ComparedEvaluations, metrics: Sequence[str]) -> T
     return table
 
 
+def subgroup_table(groups: Sequence[Subgroup]) -> Table:
+    """Mean AUC of every group, and its difference to the rest."""
+    table = Table(
+        title=Text("mean AUC by group; 95% intervals"),
+        title_justify="left",
+        box=None,
+        pad_edge=False,
+    )
+    table.add_column("group")
+    for heading in ("radiographs", "AUC", "minus the rest", "p", "p (Holm)"):
+        table.add_column(heading, justify="right")
+    for one in groups:
+        table.add_row(
+            Text(f"{one.grouping}: {one.name}"),
+            str(one.images),
+            score_text(one.scores["auc"]),
+            score_text(Score.of(one.difference, "undefined"), sign=True),
+            p_text(one.difference.p_value),
+            p_text(one.p_value_holm),
+        )
+    return table
+
+
 def shown_metrics(compared: ComparedEvaluations) -> tuple[str, ...]:
     """The metrics that fit a terminal, DeLong's test among them."""
     shown = COLUMNS[compared.task]
@@ -229,6 +259,6 @@ def number_text(value: float | None) -> str:
 
 def p_text(p_value: float | None) -> str:
     """Three digits, small ones as a bound."""
-    if p_value is None:
+    if p_value is None or not math.isfinite(p_value):
         return ""
     return "<0.001" if p_value < 0.001 else f"{p_value:.3f}"

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float, Integer
+from jaxtyping import Bool, Float, Integer
 
 from carina.errors import EvaluationError
 from carina.metrics.acceleration import NORMAL, Shape, shape_of
@@ -164,6 +164,15 @@ class Bootstrap:
     def interval(self, metric: str, finding: int, level: float = 0.95) -> Interval:
         """The interval of one finding."""
         return self.of(metric, finding).interval(level)
+
+    def only(self, chosen: Bool[np.ndarray, " findings"]) -> "Bootstrap":
+        """The same resamples of some of the findings."""
+        return Bootstrap(
+            values={name: values[chosen] for name, values in self.values.items()},
+            replicates={name: rows[chosen] for name, rows in self.replicates.items()},
+            left_out={name: rows[chosen] for name, rows in self.left_out.items()},
+            units=self.units,
+        )
 
     def mean_of(self, metric: str) -> Resampled:
         """The mean over the findings that are defined on the data, and in every resample.
