@@ -1,32 +1,38 @@
 """What `carina evaluate --protocol` and `carina reproduce` share: one protocol, carried out."""
 
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from carina.evaluation.protocol import FineTuned, Protocol
     from carina.evaluation.protocol_run import How
     from carina.evaluation.result import Evaluation
     from carina.runs.finetune import FinetuneRequest
+    from carina.runs.job import TaskSettings
     from carina.studies.manifest import Manifest
 
 
-def refuse_others(context: typer.Context, allowed: frozenset[str]) -> None:
+def refuse_others(said: "Mapping[str, object]", allowed: frozenset[str]) -> None:
     """Refuses what is said beside a protocol that settles it.
+
+    Args:
+        said: the values of the parameters of `carina evaluate`.
+        allowed: those that may differ from their defaults.
 
     Raises:
         BadParameter: names what was said.
     """
-    said = [
-        name
-        for name in context.params
-        if getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"
-        and name not in allowed
-    ]
-    if said:
-        flags = ", ".join(f"--{name.replace('_', '-')}" for name in said)
+    from carina.cli.evaluate import evaluate
+
+    defaults = {one.name: one.default for one in signature(evaluate).parameters.values()}
+    others = [name for name in said if name not in allowed and said[name] != defaults[name]]
+    if others:
+        flags = ", ".join(f"--{name.replace('_', '-')}" for name in others)
         raise typer.BadParameter(
             f"{flags}: a protocol settles this, so leave it out, or leave --protocol out."
         )
@@ -133,8 +139,6 @@ def fine_tuned(
 
 def finetune_request(task: "FineTuned", how: "How", steps: int | None) -> "FinetuneRequest":
     """The training in the words of `carina finetune`."""
-    from carina.cli.finetune import task_settings
-    from carina.evaluation.run import UNMENTIONED
     from carina.runs.finetune import FinetuneRequest
 
     return FinetuneRequest(
@@ -142,5 +146,27 @@ def finetune_request(task: "FineTuned", how: "How", steps: int | None) -> "Finet
         names=task.names,
         fractions=(task.fraction,),
         stores=() if how.store is None else (how.store,),
-        settings=task_settings(steps, task.uncertain, UNMENTIONED["auto"], frozen=False),
+        settings=settings_of(task, steps),
+    )
+
+
+def settings_of(task: "FineTuned", steps: int | None) -> "TaskSettings":
+    """Carina's own settings of every task, of the length that the caller asks for."""
+    from dataclasses import fields, replace
+
+    from carina.cli.finetune import of_length
+    from carina.evaluation.run import UNMENTIONED
+    from carina.runs.job import TaskSettings
+
+    settings = TaskSettings(uncertainty=task.uncertain, unmentioned=UNMENTIONED["auto"])
+    if steps is None:
+        return settings
+    parts: dict[str, Any] = {one.name: getattr(settings, one.name) for one in fields(settings)}
+    trained = {name: part for name, part in parts.items() if hasattr(part, "training")}
+    return replace(
+        settings,
+        **{
+            name: replace(part, training=of_length(part.training, steps))
+            for name, part in trained.items()
+        },
     )

@@ -22,7 +22,6 @@ WITH_PROTOCOL = frozenset(
 
 
 def evaluate(
-    context: typer.Context,
     model: Annotated[Path, typer.Argument(help="Model folder, or the folder of a run.")],
     manifest: Annotated[Path, typer.Argument(help="Manifest with findings, boxes or masks.")],
     out: Annotated[Path, typer.Option(help="Folder of evaluation.json, predictions and page.")],
@@ -88,10 +87,11 @@ def evaluate(
     ] = None,
 ) -> None:
     """Measures a model: scores with 95% intervals, predictions, and a page to look at."""
+    said = dict(locals())
     if protocol is not None:
         from carina.cli.by_protocol import evaluate_and_show, refuse_others
 
-        refuse_others(context, WITH_PROTOCOL)
+        refuse_others(said, WITH_PROTOCOL)
         evaluate_and_show(
             protocol,
             model,
