@@ -46,8 +46,10 @@ def reproduce(
         raise typer.BadParameter(f"{trained[0].name} trains; add --fine-tune.")
     if steps is not None and not fine_tune:
         raise typer.BadParameter("--steps is the length of trainings; add --fine-tune.")
-    chosen = named or [
-        one for one in PROTOCOLS.values() if fine_tune or not isinstance(one.task, FineTuned)
+    chosen = [
+        one
+        for one in PROTOCOLS.values()
+        if one in named or (not named and (fine_tune or not isinstance(one.task, FineTuned)))
     ]
     folders = {slug(model): model for model in models}
     if len(folders) != len(models):
