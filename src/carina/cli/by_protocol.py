@@ -53,6 +53,7 @@ def evaluate_and_show(
     """Carries out one protocol, writes what it found and prints it beside the paper."""
     from rich.console import Console
 
+    from carina.evaluation.protocol import FineTuned
     from carina.evaluation.protocol_run import How
     from carina.evaluation.protocol_table import protocol_lines, protocol_table
     from carina.evaluation.protocols import protocol_named
@@ -60,6 +61,11 @@ def evaluate_and_show(
     from carina.studies.manifest import Manifest
 
     protocol = protocol_named(name)
+    if isinstance(protocol.task, FineTuned) and (replicates, seed) != (1000, 0):
+        raise typer.BadParameter(
+            f"--replicates and --seed are not for {name}: a fine-tuned model is measured as "
+            "`carina finetune` does. Leave them out."
+        )
     check_replaceable(out)
     studies = Manifest.read(manifest, root)
     how = How(replicates=replicates, seed=seed, store=store)

@@ -25,7 +25,9 @@ def reproduce(
     steps: Annotated[
         int | None, typer.Option(help="Length of each training; else carina's own.")
     ] = None,
-    replicates: Annotated[int, typer.Option(help="Bootstrap resamples.")] = 1000,
+    replicates: Annotated[
+        int, typer.Option(help="Bootstrap resamples; fine-tuned models have 1000.")
+    ] = 1000,
     seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
 ) -> None:
     """Runs what the data at hand allow, and writes one page beside the papers."""
@@ -74,8 +76,12 @@ def reproduce(
         outcomes.append(outcome)
         done = "done" if outcome.evaluation is not None else f"not done: {outcome.reason}"
         typer.echo(f"{outcome.protocol.name}, {outcome.model}: {done}")
-    trainings = "" if fine_tune else " Protocols that fine-tune were not asked for (--fine-tune)."
-    facts = (f"Models: {', '.join(folders)}. {replicates:,} bootstrap resamples.{trainings}",)
+    trainings = (
+        "Fine-tuned models are measured with 1,000 resamples."
+        if fine_tune
+        else "Protocols that fine-tune were not asked for (--fine-tune)."
+    )
+    facts = (f"Models: {', '.join(folders)}. {replicates:,} bootstrap resamples. {trainings}",)
     report = reproduction_report(outcomes, list(folders), manifests, facts)
     write_text(out / "index.html", render_reproduction(report))
     typer.echo(f"Written: {out / 'index.html'}")
