@@ -11,12 +11,14 @@ from carina.errors import ConfigError
 from carina.imaging.preprocessing import (
     CentreCrop,
     Letterbox,
+    LetterboxCrop,
     Placement,
     Preprocessing,
     ResizeRule,
     Squash,
     place,
     prepare,
+    prepare_levels,
     standardise,
 )
 
@@ -164,3 +166,25 @@ def test_a_flat_map_stays_flat_on_the_original_pixels(height: int, width: int, s
     value = np.random.default_rng(seed).random(dtype=np.float32)
     grid = np.full((14, 14), value, dtype=np.float32)
     assert np.ptp(place(height, width, wanted).to_original(grid)) == 0
+
+
+def test_areas_are_averaged_and_the_centre_is_cut() -> None:
+    levels = np.zeros((24, 48), dtype=np.uint8)
+    levels[:, 24:] = 200
+    levels[6:18, 27:30] = 80
+    wanted = Preprocessing(size=16, resize=LetterboxCrop(kept=0.5), mean=(0.0,), std=(1.0,))
+    pixels, placement = prepare_levels(levels, wanted)
+    # 48 pixels become 32, so 24 become 16, with 8 black rows above; half of the square is kept.
+    assert (placement.scaled_height, placement.scaled_width) == (16, 32)
+    assert (placement.top, placement.left) == (0, -8)
+    grey = np.rint(pixels[0].numpy() * 255)
+    assert grey[:, :8].max() == 0
+    assert grey[0, 8:].tolist() == [200] * 8
+    # Each pixel covers 1.5 x 1.5: columns 27 to 30 are the eleventh and twelfth of the input.
+    assert grey[6, 8:].tolist() == [200, 200, 80, 80, 200, 200, 200, 200]
+
+
+@pytest.mark.parametrize("kept", [0.0, 1.1, float("nan")])
+def test_a_share_of_the_side_that_cannot_be_is_refused(kept: float) -> None:
+    with pytest.raises(ConfigError, match=r"kept must be in \(0, 1\], got"):
+        LetterboxCrop(kept=kept)

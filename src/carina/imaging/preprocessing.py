@@ -41,13 +41,18 @@ class Letterbox:
 
 @dataclass(frozen=True, kw_only=True)
 class LetterboxCrop:
-    """Resizes the longer side to `longest`, pads to a square, cuts its centre (GLoRIA).
+    """Pads with black to a square and cuts its centre, of which `kept` of each side is left.
 
-    Pixels are averaged by area. Of an odd number of padded pixels the odd one is at the right or
-    below.
+    GLoRIA's: 224 of 256 pixels. Pixels are averaged by area. Of an odd number of padded pixels
+    the odd one is at the right or below.
     """
 
-    longest: int = 256
+    kept: float = 0.875
+
+    def __post_init__(self) -> None:
+        """Checks the share."""
+        if not 0 < self.kept <= 1:
+            raise ConfigError(f"kept must be in (0, 1], got {self.kept}: a share of the side.")
 
 
 ResizeRule = Squash | BilinearSquash | CentreCrop | Letterbox | LetterboxCrop
@@ -131,8 +136,8 @@ def place(height: int, width: int, preprocessing: Preprocessing) -> Placement:
             scaled_height, scaled_width = shorter_side_to(size, height, width)
         case Letterbox():
             scaled_height, scaled_width = _longer_side_to(size, height, width)
-        case LetterboxCrop(longest=longest):
-            return _cropped_letterbox(height, width, size, longest)
+        case LetterboxCrop(kept=kept):
+            return _cropped_letterbox(height, width, size, round(size / kept))
     return Placement(
         height=height,
         width=width,
