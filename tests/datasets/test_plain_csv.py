@@ -1,13 +1,15 @@
 """Studies from a table of one's own."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
 from carina.datasets.declaration import Release, read_studies
+from carina.datasets.drawn_cohort import DrawnCohort
 from carina.datasets.plain_csv import CSV
+from carina.datasets.plain_csv_layout import write_csv
 from carina.datasets.tally import Tally
 from carina.errors import ConfigError, DatasetError
 from carina.study import Study
@@ -153,3 +155,19 @@ def test_odd_ages_and_sexes_are_not_known_and_are_counted(folder: Folder) -> Non
         "values of sex that are taken as not known": 1,
     }
     assert set(tally.first.values()) == {"row 2"}
+
+
+def test_a_phantom_in_a_table_of_ones_own_reads_back_as_it_was(
+    tmp_path: Path, stand_in: Callable[[Sequence[Sequence[str]]], DrawnCohort]
+) -> None:
+    cohort = stand_in([("cardiomegaly", "nodule"), ()] * 4)
+    write_csv(cohort, tmp_path / "out")
+    studies = list(read_studies(CSV, Release(root=tmp_path / "out")))
+    for before, after in zip(cohort.studies, studies, strict=True):
+        assert set(after.findings) == set(before.findings)
+        assert after.boxes == before.boxes
+        assert (after.patient_id, after.split, after.sex) == (
+            before.patient_id,
+            before.split,
+            before.sex,
+        )

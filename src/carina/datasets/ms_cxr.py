@@ -135,5 +135,6 @@ MS_CXR = Dataset(
     layout=("files/",),
     read=read_ms_cxr,
     write=write_ms_cxr,
+    counts={"radiographs": 881, "patients": 851},
     second_root="the folder of MS-CXR, or its .csv or .json (the images' folder comes first)",
 )

@@ -17,13 +17,13 @@ from carina.datasets.cells import (
     whole_number,
 )
 from carina.datasets.declaration import Dataset, Release
+from carina.datasets.plain_csv_layout import TABLE, write_csv
 from carina.datasets.table import Row, Table, read_table
 from carina.datasets.tally import Tally
 from carina.errors import ConfigError, DatasetError
 from carina.study import Finding, Radiograph, Report, Study
 
 _log = logging.getLogger(__name__)
-TABLE = "manifest.csv"
 COLUMNS = (
     *("image", "patient_id", "study_id", "view", "report", "findings", "absent", "split"),
     *("mask", "masks", "boxes", "severity", "width", "height", "sex", "age", "source", "licence"),
@@ -183,6 +183,7 @@ CSV = Dataset(
     licence="in the table's column `licence`",
     layout=(TABLE,),
     read=read_csv,
+    write=write_csv,
     takes_table=True,
     takes_columns=True,
 )
