@@ -8,7 +8,13 @@ from PIL import Image
 from carina.encoders.resnet import ResNetConfig
 from carina.errors import ConfigError, ManifestError, QueryError
 from carina.finetuning.grader import Grader, GraderConfig, Grades, Scale
-from carina.finetuning.grading import graded_images, grades_of, scale_of, severity_loss
+from carina.finetuning.grading import (
+    first_outputs,
+    graded_images,
+    grades_of,
+    scale_of,
+    severity_loss,
+)
 from carina.imaging.building import build_store
 from carina.imaging.preprocessing import Preprocessing, Squash
 from carina.imaging.store import ImageStore
@@ -120,3 +126,18 @@ def test_a_grade_can_be_asked_by_itself() -> None:
     with torch.no_grad():
         least = model(pictures)[:, 1, 0].sigmoid()
     torch.testing.assert_close(answers.scores[:, 0], 1 - least)
+
+
+def test_a_grader_begins_at_the_shares_of_the_labels() -> None:
+    labels = np.array([[0.0, np.nan], [0.0, 1.0], [1.0, np.nan], [3.0, np.nan]])
+    # (2 + 0.5) / 5 = 0.5, then (1 + 0.5) / 5 = 0.3 twice; of the one known: 1.5 / 2, 0.5 / 2.
+    expected = [[0.0, -0.847298, -0.847298], [1.098612, -1.098612, -1.098612]]
+    torch.testing.assert_close(
+        first_outputs(Grades(highest=3), labels), torch.tensor(expected), atol=1e-5, rtol=0
+    )
+
+
+def test_a_score_begins_at_the_mean() -> None:
+    scale = Scale(mean=5.0, deviation=2.0, highest=18.0)
+    outputs = first_outputs(scale, np.array([[4.0], [6.0]]))
+    assert scale.expected(outputs[None]).tolist() == [[5.0]]

@@ -17,7 +17,10 @@ from carina.errors import CheckpointError, ConfigError, ManifestError, ModelErro
 from carina.evaluation.detection import evaluate_detection
 from carina.evaluation.grading import evaluate_grading
 from carina.evaluation.pooling import pooled
+from carina.evaluation.run import EvaluationRequest, evaluate
 from carina.evaluation.segmentation import evaluate_segmentation
+from carina.evaluation.table import evaluation_table
+from carina.evaluation.task_page import task_page
 from carina.evaluation.tuned import evaluate_tuned
 from carina.finetuning.classification import ClassificationSettings
 from carina.finetuning.detection import DetectionSettings
@@ -28,6 +31,7 @@ from carina.finetuning.linear_probe import ProbeSettings
 from carina.finetuning.segmentation import FocalAndLogDice, SegmentationSettings
 from carina.finetuning.segmenter import Segmenter, SegmenterConfig, UpsamplingSegmenter
 from carina.finetuning.yolo import YOLODetector, YOLOSettings
+from carina.pages.report_page import render_report_page
 from carina.runs.finetune import FinetuneRequest, Tuned, finetune
 from carina.runs.job import TaskSettings
 from carina.studies.manifest import Manifest, write_manifest
@@ -424,6 +428,11 @@ def test_masks_are_learnt_and_drawn_on_the_original_pixels(
     assert evaluation.findings["lung"]["dice"].value > 0.9
     assert evaluation.findings["lung"]["false_alarm"].value is None
     assert evaluation.predictions["dice"].min() > 0.8
+    asked = evaluate(model, outlined, EvaluationRequest(task="tuned", replicates=50))
+    assert asked.findings["lung"]["dice"].value == evaluation.findings["lung"]["dice"].value
+    page = render_report_page(task_page(asked, model, outlined))
+    assert "Segmentation by a fine-tuned model" in page
+    assert evaluation_table(asked).row_count == 2
 
 
 def test_the_record_tells_what_was_asked(
@@ -450,6 +459,7 @@ def test_severity_is_learnt(
     assert evaluation.task == task
     assert evaluation.images == 15
     assert evaluation.findings[name][metric].value > 0.8
+    assert evaluation_table(evaluation).row_count == 2
     together = pooled([evaluation], replicates=20)
     assert together.findings[name][metric].value == evaluation.findings[name][metric].value
 
@@ -544,6 +554,8 @@ def test_a_query_network_is_tuned_and_its_model_is_asked(
         model.model, labelled, ("opacity",), unmentioned=absent_where_only_presence_is_listed
     )
     assert evaluation.findings["opacity"]["auc"].value > 0.8
+    asked = evaluate(model.model, labelled, EvaluationRequest(task="tuned", replicates=50))
+    assert list(asked.findings) == ["opacity"]
 
 
 def test_a_frozen_encoder_lets_the_query_network_learn(
@@ -593,15 +605,16 @@ def test_classes_that_exclude_one_another_are_learnt(
     settings = replace(asked.settings.classification, training=training)
     tasks = replace(asked.settings, classification=settings)
     (tuned,) = finetune([tiny_run], manifest, tmp_path / "out", replace(asked, settings=tasks))
+    model = carina.load(tuned.folder).model
     evaluation = evaluate_tuned(
-        carina.load(tuned.folder).model,
-        manifest,
-        names,
-        unmentioned=absent_where_only_presence_is_listed,
+        model, manifest, names, unmentioned=absent_where_only_presence_is_listed
     )
     assert evaluation.task == "multiclass"
     assert evaluation.positives == {"normal": 7, "opacity": 8}
     assert evaluation.mean["accuracy"].value > 0.8
+    page = render_report_page(task_page(evaluation, model, manifest))
+    assert "Mean accuracy" in page
+    assert evaluation_table(evaluation).row_count == 3
     assert evaluation.findings["normal"]["auc"].value > 0.8
     again = pooled([evaluation], replicates=20)
     assert again.mean["accuracy"].value == evaluation.mean["accuracy"].value

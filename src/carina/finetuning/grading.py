@@ -132,6 +132,25 @@ def scale_of(labels: Float[np.ndarray, "images names"], where: str) -> Scale:
     return Scale(mean=float(known.mean()), deviation=float(known.std()), highest=float(known.max()))
 
 
+def first_outputs(
+    scale: Grades | Scale, labels: Float[np.ndarray, "images names"]
+) -> Float[Tensor, "names outputs"]:
+    """What a grader says of every image before it is trained: the shares among the labels.
+
+    A head that begins at "one half" of every question takes most of a short training to learn that
+    high grades are rare, and rounds to a grade above 0 until then. Half an image is added to
+    either side of each share, so that all are finite. A score begins at the mean.
+    """
+    match scale:
+        case Grades():
+            at_least = labels[..., None] >= np.arange(1, scale.highest + 1)
+            known = np.isfinite(labels).sum(axis=0)[:, None]
+            share = (at_least.sum(axis=0) + 0.5) / (known + 1)
+            return torch.from_numpy(np.log(share / (1 - share))).float()
+        case Scale():
+            return torch.zeros(labels.shape[1], scale.outputs)
+
+
 class GradingObjective(nn.Module):
     """The loss of a grader; an `Objective`."""
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 import torch
 from lightning.fabric import Fabric
 from safetensors.torch import load_file, save_file
@@ -27,7 +28,14 @@ from carina.finetuning.detection import DetectionObjective
 from carina.finetuning.detector import Detector, DetectorConfig
 from carina.finetuning.features import frozen_features, over_stored
 from carina.finetuning.grader import Grader, GraderConfig, Grades, Scale
-from carina.finetuning.grading import GradingObjective, SeverityValidation, grades_of, scale_of
+from carina.finetuning.grading import (
+    GradingObjective,
+    SeverityValidation,
+    first_outputs,
+    grades_of,
+    scale_of,
+    severities,
+)
 from carina.finetuning.linear_probe import Probe, fit_own_probes, fit_probe
 from carina.finetuning.multiclass import MultiClassClassifier, MultiClassConfig
 from carina.finetuning.outlines import OutlinedBatches, OutlinedImages
@@ -175,8 +183,13 @@ def yolo_detection(job: Job) -> nn.Module:
 
 
 def grading(job: Job) -> nn.Module:
-    """Trains a model that grades."""
-    return severity_of(job, grades_of(job.train.labels, f"{job.manifest.path}, split train"))
+    """Trains a model that grades.
+
+    The grades are those of the whole manifest: a small fraction may lack the highest, and models
+    that cannot tell it are no measure for those that can.
+    """
+    listed = np.array([severities(study, job.names) for study in job.manifest.studies])
+    return severity_of(job, grades_of(listed, str(job.manifest.path)))
 
 
 def severity(job: Job) -> nn.Module:
@@ -195,6 +208,8 @@ def severity_of(job: Job, scale: Grades | Scale) -> nn.Module:
     )
     model = begun(job, Grader, config)
     model.scale.fit(features_of(job, job.train.keys))
+    outputs = first_outputs(scale, job.train.labels)
+    model.head.load_state_dict({"bias": outputs.flatten()}, strict=False)
     objective = GradingObjective(model, job.train.labels, settings)
     validation = SeverityValidation(model, job.validate, job.store)
     batches = image_batches(job, settings.training)
