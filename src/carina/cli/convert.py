@@ -9,6 +9,7 @@ EXAMPLES = (
     "carina convert kad best_valid.pt --tokenizer pubmedbert/ --out models/kad",
     "carina convert medklip checkpoint_final.pth --text-encoder bio_clinicalbert/ --out m/medklip",
     "carina convert maco maco.pth --tokenizer mimic_wordpiece.json --out models/maco",
+    "carina convert kad best_valid.pt --tokenizer pubmedbert/ --out models/kad --check",
     "carina convert mae mae_pretrain_vit_base.pth --out mae.safetensors",
     "carina convert kad runs/kad --back-like best_valid.pt --out mine.pt",
 )
@@ -20,6 +21,9 @@ def convert(
     ],
     file: Annotated[Path, typer.Argument(help="Published file; with --back-like our folder.")],
     out: Annotated[Path, typer.Option(help="Model folder to write; a file for starts and back.")],
+    check: Annotated[
+        bool, typer.Option("--check", help="First prove the key table by recorded answers.")
+    ] = False,
     tokenizer: Annotated[
         str | None, typer.Option(help="Folder, file or hub name of what the checkpoint lacks.")
     ] = None,
@@ -43,6 +47,10 @@ def convert(
         typer.echo(f"Written: {STARTS[system](file, out)}")
         return
     system_of(system)
+    if check:
+        from carina.conversion.self_check import self_check
+
+        typer.echo(f"Key table proven: answers differ by at most {self_check(system).largest:.1e}")
     if back_like is not None:
         written = write_official(LAYOUTS[system], load_model(file), back_like, out)
         for name, state in written.items():

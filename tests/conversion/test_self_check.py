@@ -1,0 +1,77 @@
+from pathlib import Path
+
+import pytest
+import torch
+
+from carina.conversion.kad import convert_kad
+from carina.conversion.layout import LAYOUTS, write_official
+from carina.conversion.maco import convert_maco
+from carina.conversion.medklip import convert_medklip
+from carina.conversion.self_check import CHECKS, differences, recorded_answers, self_check
+from carina.conversion.table import Rule, read_checkpoint
+from carina.encoders.text import TextEncoder, TextEncoderConfig
+from carina.encoders.tokenizer import train_wordpiece
+from carina.errors import ConversionError
+from carina.models.folder import load_model, save_model
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("system", CHECKS)
+def test_published_names_give_the_official_answers(system: str) -> None:
+    assert self_check(system).largest < 5e-5
+
+
+def test_a_table_that_mixes_up_two_keys_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    from carina.conversion import medklip
+
+    # Two layers of the same size, one in the other's place: every key is still accounted for.
+    swapped = (
+        Rule(r"decoder\.layers\.0\.norm1\.(.+)", r"decoder.layers.0.norm2.\1"),
+        Rule(r"decoder\.layers\.0\.norm2\.(.+)", r"decoder.layers.0.norm1.\1"),
+        *medklip.TABLE,
+    )
+    monkeypatch.setattr(medklip, "TABLE", swapped)
+    with pytest.raises(ConversionError, match="give other answers than the official code"):
+        self_check("medklip")
+
+
+def test_answers_that_are_not_recorded_are_not_checked() -> None:
+    with pytest.raises(ConversionError, match="recorded for gloria, only for kad, medklip, maco"):
+        self_check("gloria")
+
+
+def test_recorded_keys_are_all_official_keys() -> None:
+    recorded = recorded_answers("kad")
+    keys = sum(len(recorded[name]) for name in recorded if name.endswith(".keys"))
+    assert keys > 582 + 199  # image encoder with its second names, and BERT
+
+
+LOADERS = {
+    "kad": lambda path: convert_kad(path, train_wordpiece(["pleural effusion"], 30)),
+    "medklip": lambda path: convert_medklip(path, tiny_encoder(), ()),
+    "maco": lambda path: convert_maco(path, train_wordpiece(["no nodule."], 40)),
+}
+
+
+def tiny_encoder() -> TextEncoder:
+    config = TextEncoderConfig(
+        vocabulary=40, width=768, layers=1, heads=12, hidden=8, positions=8, max_tokens=8, dim=8
+    )
+    return TextEncoder(config, train_wordpiece(["effusion"], 40))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("system", CHECKS)
+def test_true_size_through_the_files_and_back_changes_nothing(system: str, tmp_path: Path) -> None:
+    recorded = recorded_answers(system)
+    official, source = CHECKS[system].checkpoint(recorded), tmp_path / "official.pt"
+    torch.save({**official, "epoch": 1}, source)
+    save_model(LOADERS[system](source), tmp_path / "ours", card="")
+    ours = load_model(tmp_path / "ours")
+    assert differences(CHECKS[system].answers, ours, recorded).largest < 5e-5
+    write_official(LAYOUTS[system], ours, source, tmp_path / "again.pt")
+    again = read_checkpoint(tmp_path / "again.pt")
+    assert again.keys() == official.keys()
+    for name, state in official.items():
+        assert again[name].keys() == state.keys()
+        assert all(torch.equal(again[name][key], value) for key, value in state.items())
