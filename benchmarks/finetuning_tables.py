@@ -18,7 +18,7 @@ from pathlib import Path
 
 from carina.studies.manifest import Manifest, write_manifest
 from carina.studies.truth import canonical
-from carina.study import Assertion, Report, Severity, Study
+from carina.study import Assertion, Finding, Report, Severity, Study
 from finetuning import Experiment, measured, records
 from row import record
 
@@ -124,10 +124,27 @@ def real_experiments(nih: Manifest, covid: Manifest, work: Path) -> Iterator[Exp
 
 
 def read_by_rsna(studies: Sequence[Study], root: Path) -> list[Study]:
-    """The films that RSNA's readers saw: on the others nobody looked for opacities."""
+    """The films that RSNA's readers saw; on the others nobody looked for opacities.
+
+    RSNA's class says on which of them there is none: a film without a box teaches, too.
+    """
     with (root / "manifest.csv").open(encoding="utf-8", newline="") as handle:
-        read = {row["image"] for row in csv.DictReader(handle) if row["rsna_class"]}
-    return [study for study in studies if study.radiographs[0].path in read]
+        read = {row["image"]: row["rsna_class"] for row in csv.DictReader(handle)}
+    return [
+        replace(
+            study,
+            findings=(
+                *study.findings,
+                Finding(
+                    name="lung opacity",
+                    value=Assertion.PRESENT if read[path] == "Lung Opacity" else Assertion.ABSENT,
+                ),
+            ),
+        )
+        for study in studies
+        for path in (study.radiographs[0].path,)
+        if read[path]
+    ]
 
 
 def written(
@@ -156,7 +173,7 @@ def told_of(studies: Sequence[Study], names: Sequence[str]) -> list[Study]:
 
 
 def grade_zero_where_absent(studies: Sequence[Study]) -> list[Study]:
-    """The cohort grades what is present, 1 to 3; what a study lists as absent has grade 0."""
+    """The cohort grades what is present, from 1; what a study lists as absent has grade 0."""
     return [
         replace(
             study,

@@ -55,7 +55,8 @@ SECTIONS = (
         "classification",
         "phantom",
         ("auc", "average_precision"),
-        "The same five findings; encoder and head are trained.",
+        "The same five findings, measured on every second test patient; encoder and head are "
+        "trained.",
         "classification",
     ),
     Section(
@@ -71,8 +72,8 @@ SECTIONS = (
         "grading",
         "phantom",
         ("kappa", "auc", "accuracy"),
-        "Edema and cardiomegaly, grades 0 to 3, 0 where the study lists the finding as absent; "
-        "quadratic kappa, AUC of any grade above 0.",
+        "Edema (grades 0 to 4) and cardiomegaly (0 to 3), 0 where the study lists the finding as "
+        "absent, measured on every second test patient; quadratic kappa, AUC of any grade above 0.",
         "grading",
     ),
     Section(
