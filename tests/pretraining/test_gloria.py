@@ -283,3 +283,13 @@ def test_averaged_words_are_offered_for_training() -> None:
         found.append(reduce_losses(objective.losses(batch_of()), 1)[1])
     assert found[0]["contrast"] == pytest.approx(found[1]["contrast"])
     assert found[0]["image_to_words"] != pytest.approx(found[1]["image_to_words"])
+
+
+@torch.no_grad()
+def test_the_map_of_a_query_is_that_of_its_own_words() -> None:
+    model = model_of().eval()
+    grids = model.answer(pictures(), model.encode_queries([Query("mass")])).grids
+    texts = [EntityText(text="there is mass.", entities=("mass",))] * 2
+    torch.testing.assert_close(grids[:, 0], model.entity_maps(pictures(), texts))
+    model.prompts = PROMPT_SETS["gloria"]  # whose prompts of edema say other words, too
+    assert model.answer(pictures(), model.encode_queries([Query("edema")])).grids.shape[1] == 1

@@ -202,8 +202,11 @@ class GLoRIAModel(nn.Module):
         owners = [number for number, side in enumerate(sides) for _ in side]
         words = self.words(texts)
         counted = self.config.comparison.counted(words, texts)
-        shown = torch.tensor([owners.index(2 * number) for number in range(len(pairs))])
-        names = [query.name for query in queries]
+        shown = [owners.index(2 * number) for number in range(len(pairs))]
+        drawn = words.rows(torch.tensor(shown, device=words.lengths.device))
+        asked = [
+            (texts[place], query.name.lower()) for place, query in zip(shown, queries, strict=True)
+        ]
         return EncodedQueries(
             queries=tuple(queries),
             features={
@@ -211,7 +214,7 @@ class GLoRIAModel(nn.Module):
                 "counted": filled(counted, words.vectors.shape[1]),
                 "reports": words.reports,
                 "owners": torch.tensor(owners),
-                **self._shown(words.rows(shown.to(words.lengths.device)), names),
+                **map_features(drawn, self._named(asked, drawn)),
             },
         )
 
@@ -266,7 +269,7 @@ class GLoRIAModel(nn.Module):
         return EncodedPhrases(
             phrases=tuple(phrases),
             vectors=F.normalize(words.reports, dim=1),
-            features=self._shown(words, phrases),
+            features=map_features(words, WordLengths().counted(words, phrases)),
         )
 
     @torch.no_grad()
@@ -306,7 +309,7 @@ class GLoRIAModel(nn.Module):
             return flat.view(features.grid.shape[:3])
         rows = torch.tensor([row for row, _, _ in asked], device=flat.device)
         words = self.words([sentence for _, sentence, _ in asked])
-        named = self.entries_of(asked, words).to(flat)
+        named = self.entries_of([(text, name) for _, text, name in asked], words).to(flat)
         maps = paired_maps(
             features.tokens.float()[rows],
             words.vectors,
@@ -321,11 +324,11 @@ class GLoRIAModel(nn.Module):
         return mean.view(features.grid.shape[:3])
 
     def entries_of(
-        self, asked: Sequence[tuple[int, str, str]], words: Words
+        self, asked: Sequence[tuple[str, str]], words: Words
     ) -> Float[Tensor, "asked entries"]:
         """1 at the words of the entity in the sentence; all 0 where they were cut off."""
         named = torch.zeros(words.vectors.shape[:2])
-        for places, (_, sentence, entity) in zip(named, asked, strict=True):
+        for places, (sentence, entity) in zip(named, asked, strict=True):
             places[self._members(sentence, entity)] = 1
         return named
 
@@ -349,13 +352,13 @@ class GLoRIAModel(nn.Module):
         }
         return sorted(places)
 
-    def _shown(self, words: Words, names: Sequence[str]) -> dict[str, Tensor]:
-        """The words whose maps are drawn, and those among which they compete."""
-        return {
-            "map_words": words.vectors,
-            "map_counted": words.counted,
-            "map_named": WordLengths().counted(words, names),
-        }
+    def _named(
+        self, asked: Sequence[tuple[str, str]], words: Words
+    ) -> Bool[Tensor, "asked entries"]:
+        """The words of a name in its prompt; all words of a prompt that does not say it."""
+        found = self.entries_of(asked, words).bool().to(words.vectors.device)
+        everything = WordLengths().counted(words, [text for text, _ in asked])
+        return torch.where(found.any(1, keepdim=True), found, everything)
 
     def _maps(
         self,
@@ -383,6 +386,11 @@ class GLoRIAModel(nn.Module):
         with evaluating(self):
             features: ImageFeatures = self.image_encoder(radiographs)
         return features
+
+
+def map_features(words: Words, named: Bool[Tensor, "texts entries"]) -> dict[str, Tensor]:
+    """The words whose maps are drawn, and those among which they compete."""
+    return {"map_words": words.vectors, "map_counted": words.counted, "map_named": named}
 
 
 def sentences_naming(text: EntityText) -> list[tuple[str, str]]:
