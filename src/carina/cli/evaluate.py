@@ -11,6 +11,7 @@ EXAMPLES = (
     "carina evaluate runs/kad cohort.parquet --task grounding --out eval/where",
     "carina evaluate runs/maco ms_cxr.parquet --task phrase-grounding --split all --out eval/said",
     "carina evaluate runs/maco cohort.parquet --task retrieval --out eval/found",
+    "carina evaluate tuned/kad/1/seed0 cohort.parquet --task tuned --out eval/drawn",
     "carina evaluate runs/kad covid.parquet --out eval/covid --query covid-19 --both-ways",
     "carina evaluate runs/kad nih.parquet --out eval/nih --protocol kad/chestxray14",
 )
@@ -26,7 +27,7 @@ def evaluate(
     manifest: Annotated[Path, typer.Argument(help="Manifest with findings, boxes or masks.")],
     out: Annotated[Path, typer.Option(help="Folder of evaluation.json, predictions and page.")],
     task: Annotated[
-        str, typer.Option(help="zero-shot, grounding, phrase-grounding or retrieval.")
+        str, typer.Option(help="zero-shot, grounding, phrase-grounding, retrieval or tuned.")
     ] = "zero-shot",
     query: Annotated[
         list[str] | None,

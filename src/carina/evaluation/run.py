@@ -11,6 +11,7 @@ from carina.evaluation.phrase_grounding import PhraseGroundingSettings, evaluate
 from carina.evaluation.result import Evaluation
 from carina.evaluation.retrieval import RetrievalSettings, evaluate_retrieval
 from carina.evaluation.scoring import AGGREGATIONS, Aggregation, every_view_of, frontals_of
+from carina.evaluation.tuned import evaluate_tuned, outputs_of
 from carina.evaluation.zero_shot import ZeroShotSettings, evaluate_zero_shot
 from carina.imaging.store import ImageStore
 from carina.knowledge.descriptions import Descriptions
@@ -161,6 +162,24 @@ def retrieval_task(
     return evaluate_retrieval(model, manifest, settings, model_name=model_name)
 
 
+def tuned_task(
+    model: ZeroShotModel, manifest: Manifest, request: EvaluationRequest, model_name: str
+) -> Evaluation:
+    """Whatever a fine-tuned model was trained for, by the measure of its task."""
+    asked = [query.name for query in request.queries or ()]
+    return evaluate_tuned(
+        model,
+        manifest,
+        asked or outputs_of(model) or listed_findings(manifest.studies),
+        unmentioned=UNMENTIONED[request.unmentioned],
+        store=None if request.store is None else ImageStore.open(request.store),
+        model_name=model_name,
+        split=request.split,
+        replicates=request.replicates,
+        seed=request.seed,
+    )
+
+
 Task = Callable[[ZeroShotModel, Manifest, EvaluationRequest, str], Evaluation]
 
 TASKS: dict[str, Task] = {
@@ -168,6 +187,7 @@ TASKS: dict[str, Task] = {
     "grounding": grounding_task,
     "phrase-grounding": phrase_grounding_task,
     "retrieval": retrieval_task,
+    "tuned": tuned_task,
 }
 """Every task by its name on the command line."""
 
