@@ -22,6 +22,7 @@ import numpy as np
 from carina.metrics.acceleration import NORMAL
 from carina.metrics.classification import auc_of, mcc, threshold_statistic
 from carina.metrics.delong import delong, delong_interval
+from carina.metrics.proportions import interval_of
 from carina.metrics.ranking import Ranker
 from carina.metrics.statistics import (
     Interval,
@@ -120,10 +121,11 @@ def intervals(scenario: Scenario, seed: int, replicates: int) -> Iterator[Row]:
         threshold_statistic(scores, truth, threshold),
     )
     patients = np.repeat(np.arange(scenario.patients), scenario.images_each).astype(str)
-    found = bootstrap([statistic], Resamples(len(scores), replicates, seed, patients.tolist()))
+    resamples = Resamples(len(scores), replicates, seed, patients.tolist())
+    found = bootstrap([statistic], resamples)
     cut = -float(np.log(1 / threshold - 1)) if 0 < threshold < 1 else float("-inf")
     for metric, true in truths(scenario, cut).items():
-        yield metric, "ours", true, found.interval(metric, 0)
+        yield metric, "ours", true, interval_of(found, metric, 0, truth, resamples)
         plain = percentile_interval(float(found.values[metric][0]), found.replicates[metric][0])
         yield metric, "percentile", true, plain
     result = delong(scores[None], truth)

@@ -66,6 +66,10 @@ class Resamples:
         """How many images, or whole patients, each resample draws."""
         return int(self._unit.max()) + 1
 
+    def units_among(self, images: Bool[np.ndarray, " images"]) -> int:
+        """How many units have at least one of some images."""
+        return len(np.unique(self._unit[images]))
+
     def blocks(self, size: int = BLOCK) -> Iterator[Counts]:
         """Yields how often each image was drawn, `size` resamples at a time."""
         generator = np.random.default_rng(self.seed)
