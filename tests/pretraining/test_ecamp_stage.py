@@ -10,6 +10,7 @@ from carina.encoders.context_fusion import AddedMean
 from carina.encoders.super_resolution import NoSuperResolution
 from carina.errors import ConfigError, ManifestError, ModelError
 from carina.models.folder import load_model
+from carina.models.load import answers_queries
 from carina.pretraining.ecamp import ECAMPModel
 from carina.pretraining.ecamp_contrast import ECAMPContrastModel
 from carina.pretraining.ecamp_objective import NoWords
@@ -77,6 +78,8 @@ def test_a_run_without_contrast_reads_and_answers_nothing(
     recipe = with_settings(tiny("ecamp_small"), ["gloria.model.preprocessing.size=64"])
     pretrain(recipe, Manifest.read(tiny_cohort), out, options)
     assert isinstance(load_model(out), ECAMPModel)
+    assert answers_queries(run)
+    assert not answers_queries(out)
     with pytest.raises(ModelError, match="ECAMPModel, which answers no queries"):
         carina.load(out)
 

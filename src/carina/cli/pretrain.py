@@ -50,6 +50,7 @@ def pretrain(
     if data is None or out is None:
         raise typer.BadParameter("give --data MANIFEST and --out FOLDER.")
 
+    from carina.models.load import answers_queries
     from carina.recipes.override import with_settings
     from carina.runs.run import RunOptions, pretrain
     from carina.studies.manifest import Manifest
@@ -72,7 +73,10 @@ def pretrain(
     if place().rank > 0:  # the first of several processes speaks for all
         return
     print(f"model: {folder}")
-    print(f"ask it: carina ask {out} IMAGE --query pneumothorax")
+    if answers_queries(folder):
+        print(f"ask it: carina ask {out} IMAGE --query pneumothorax")
+    else:
+        print(f"adapt it: carina finetune linear-probe {out} MANIFEST --out FOLDER")
 
 
 def parsed_start(texts: list[str]) -> dict[str, Path]:

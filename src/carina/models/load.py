@@ -6,7 +6,8 @@ from typing import cast
 import torch
 
 from carina.errors import ModelError
-from carina.models.folder import load_model, model_folder
+from carina.models.folder import load_model, model_folder, read_header
+from carina.models.registry import MODELS
 from carina.zeroshot.ask import LoadedModel
 from carina.zeroshot.prompts import choose_prompts
 from carina.zeroshot.protocol import ZeroShotModel
@@ -39,3 +40,13 @@ def load(
     chosen = device or ("cuda" if torch.cuda.is_available() else "cpu")
     module.to(torch.device(chosen))
     return LoadedModel(cast(ZeroShotModel, module), path)
+
+
+def answers_queries(folder: Path) -> bool:
+    """Whether a model folder holds a model of a kind that `load` takes; no weights are read.
+
+    Raises:
+        ModelError: the folder is incomplete, damaged or of another version.
+    """
+    model_class, _ = MODELS[read_header(model_folder(folder))["model"]].load()
+    return hasattr(model_class, "answer")
