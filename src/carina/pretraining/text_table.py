@@ -1,5 +1,6 @@
 """Many strings as tokens in flat arrays, and texts composed of slices of them."""
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -31,12 +32,12 @@ class TokenTable:
             ModelError: the tokenizer lacks [PAD] or [CLS].
         """
         self._first: dict[str, int] = {}
-        self._ends: dict[str, Ids] = {}
+        self._ends: dict[str, list[int]] = {}
         ids: list[NDArray[np.int32]] = [special(tokenizer, "[PAD]", "[CLS]")]
         bits = [np.zeros(HELD, dtype=np.uint8)]
         place = HELD
         for text, read, ends in encoded(tokenizer, texts):
-            self._first[text], self._ends[text] = place, ends
+            self._first[text], self._ends[text] = place, ends.tolist()
             ids.append(read)
             bits.append(marks.of_text(text, ends))
             place += len(read)
@@ -48,8 +49,8 @@ class TokenTable:
         found = []
         for text, start, end in composed:
             ends = self._ends[text]
-            begin, stop = np.searchsorted(ends, (start, end), side="right")
-            found.append((self._first[text] + int(begin), int(stop - begin)))
+            begin = bisect_right(ends, start)
+            found.append((self._first[text] + begin, bisect_right(ends, end) - begin))
         return found + [(0, 0)] * (SLICES - len(found))
 
     def settle(self) -> None:

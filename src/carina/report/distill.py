@@ -4,6 +4,7 @@ Source: ECAMP (Wang et al., arXiv:2312.13316), section 3.1 and Tables S2 and S3,
 model writes "There is [severity] [entity]." and "There may be [severity] [entity].".
 """
 
+import functools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import compress
@@ -17,6 +18,7 @@ from carina.report.lexicon import Lexicon, Role, canonical
 from carina.report.sides import sides_of
 from carina.study import Assertion, Entity
 
+REMEMBERED_WORDS = 65_536
 SIDE = re.compile(r"^(?:left|right|bilateral) ")
 SILENT = frozenset({"tip"})
 """Observations that only a place makes a finding of."""
@@ -105,9 +107,14 @@ def healthy_part(entity: Entity) -> str | None:
 
 def is_state(entity: Entity) -> bool:
     """Whether it is denied by a state of the body that names it not: "lungs are clear"."""
-    meaning = Lexicon.default().phrases.get(canonical(entity.text))
-    named = meaning is not None and meaning.role is Role.OBSERVATION
-    return entity.assertion is Assertion.ABSENT and not named
+    return entity.assertion is Assertion.ABSENT and not is_named(entity.text)
+
+
+@functools.lru_cache(REMEMBERED_WORDS)
+def is_named(words: str) -> bool:
+    """Whether words are a phrase of the lexicon for an observation."""
+    meaning = Lexicon.default().phrases.get(canonical(words))
+    return meaning is not None and meaning.role is Role.OBSERVATION
 
 
 def is_half(entity: Entity) -> bool:
