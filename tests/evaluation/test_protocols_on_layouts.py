@@ -1,0 +1,60 @@
+"""Every protocol without training, end to end on the synthetic copy of its release."""
+
+from pathlib import Path
+
+import pytest
+from bright_cohort import BrightnessModel
+
+from carina.datasets.declaration import Release
+from carina.datasets.indexing import index_release
+from carina.datasets.layouts import write_layout
+from carina.datasets.registry import DATASETS
+from carina.evaluation.protocol import FineTuned, PhrasesGrounded, Protocol
+from carina.evaluation.protocol_run import PROTOCOL, How, evaluate_by_protocol
+from carina.evaluation.protocols import PROTOCOLS
+from carina.phantom.cohort import PhantomConfig
+from carina.studies.manifest import Manifest
+
+SECOND = {
+    "edema-severity": ("mimic-cxr-jpg", "mimic-cxr-pe-severity"),
+    "ms-cxr": ("mimic-cxr-jpg", "ms-cxr"),
+}
+"""Where a copy has its two downloads, if not in its own folder and in `lists`."""
+
+
+@pytest.fixture(scope="module")
+def manifests(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Manifest]:
+    return {}
+
+
+def manifest_of(name: str, kept: dict[str, Manifest], folder: Path) -> Manifest:
+    if name not in kept:
+        config = PhantomConfig(studies=40, seed=3, size=64)
+        write_layout(DATASETS[name], config, folder / name, processes=1)
+        first, second = SECOND.get(name, (".", "lists"))
+        release = Release(
+            root=folder / name / first,
+            second_root=folder / name / second if DATASETS[name].second_root else None,
+        )
+        kept[name] = index_release(DATASETS[name], release, folder / f"{name}.parquet")
+    return kept[name]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "protocol",
+    [one for one in PROTOCOLS.values() if not isinstance(one.task, FineTuned | PhrasesGrounded)],
+    ids=lambda one: one.name,
+)
+def test_a_protocol_runs_on_the_synthetic_copy_of_its_release(
+    protocol: Protocol,
+    manifests: dict[str, Manifest],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    # The whole of CheXpert is one release here; the real one comes in two.
+    name = next(one for one in protocol.part.datasets if one in DATASETS)
+    manifest = manifest_of(name, manifests, tmp_path_factory.mktemp(name))
+    found = evaluate_by_protocol(BrightnessModel(), manifest, protocol, How(replicates=20))
+    assert found.images > 0
+    assert found.settings[PROTOCOL]["dataset"] == name
+    assert found.mean[protocol.metrics[0]].value is not None
