@@ -220,6 +220,10 @@ def test_a_difference_that_no_resample_denies_has_the_least_p_that_they_can_show
     assert found.p_value == pytest.approx(0.002)
 
 
+def test_the_same_difference_in_every_resample_has_the_least_p_too() -> None:
+    assert paired_difference(flat(0.6, 99), flat(0.5, 99)).p_value == pytest.approx(0.02)
+
+
 def test_p_value_and_interval_agree_on_whether_there_is_a_difference() -> None:
     generator = np.random.default_rng(3)
     left_out = generator.exponential(size=60)  # skew

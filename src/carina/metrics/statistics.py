@@ -338,12 +338,14 @@ def _two_sided(difference: Resampled, shape: Shape) -> float:
     at_or_below, at_or_above = int((known <= 0).sum()), int((known >= 0).sum())
     if min(at_or_below, at_or_above) == len(known):
         return 1.0  # every resample is at no difference
-    least = 1 / (len(known) + 1)
+    least, spread = 1 / (len(known) + 1), float(known.std())
+    if spread == 0:
+        return 2 * least  # every resample is at the same difference
     smaller = min(at_or_below, at_or_above) / (len(known) + 1) + least
     away = NORMAL.inv_cdf(min(0.5, smaller))
     if smaller == least:
         # No resample reaches so far, which tells only that it is rarer than they can show.
-        away = min(away, -abs(difference.value) / float(known.std()))
+        away = min(away, -abs(difference.value) / spread)
     quantile = away if at_or_below <= at_or_above else -away
     return max(2 * least, 2 * NORMAL.cdf(-abs(shape.deviations(quantile))))
 
