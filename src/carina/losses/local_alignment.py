@@ -16,6 +16,7 @@ from torch.utils.checkpoint import checkpoint
 from carina.errors import ConfigError
 from carina.losses.contrast import Summed
 
+ALIKE = 8  # captions of like length that are taken together: fewer words are padding
 SHORTEST = 1e-8  # norms are held above it, as the published code holds them
 
 
@@ -156,15 +157,15 @@ def local_likeness(
         counted: which words there are; each caption has at least one.
         temperature: of `word_maps`.
         pooling: makes one number of the cosines of a caption's words.
-        captions_at_once: captions of like length are taken together, so many at a time; where
-            there are more, their maps are computed again for the gradient instead of kept.
+        captions_at_once: where there are more captions, their maps are computed again for the
+            gradient instead of kept, a few of like length at a time.
     """
     lengths = counted.long() * torch.arange(1, counted.shape[1] + 1, device=counted.device)
     ends = lengths.amax(1)
     order = ends.argsort(stable=True)
-    pieces = order.split(captions_at_once)
+    pieces = order.split(min(captions_at_once, ALIKE))
     one = partial(_likeness, temperature=temperature, pooling=pooling)
-    again = len(pieces) > 1 and torch.is_grad_enabled()
+    again = len(order) > captions_at_once and torch.is_grad_enabled()
     found = []
     for rows in pieces:
         longest = int(ends[rows].max())
