@@ -12,6 +12,7 @@ from carina.datasets.edema_severity import EDEMA_SEVERITY
 from carina.datasets.iu_xray import IU_XRAY
 from carina.datasets.mimic_cxr import MIMIC_CXR
 from carina.datasets.ms_cxr import MS_CXR
+from carina.datasets.object_cxr import OBJECT_CXR
 from carina.datasets.padchest import PADCHEST
 from carina.datasets.phantom_cohort import PHANTOM
 from carina.datasets.plain_csv import CSV
@@ -27,7 +28,7 @@ DATASETS: dict[str, Dataset] = {
         *(CHESTXRAY14, CHESTXRAY14_CHEXNET, PADCHEST),
         *RSNA_ALL,
         *SIIM_ALL,
-        *(CHESTX_DET10, CHESTX_DET, VINDR_CXR, VINDR_CXR_KAGGLE),
+        *(CHESTX_DET10, CHESTX_DET, VINDR_CXR, VINDR_CXR_KAGGLE, OBJECT_CXR),
         *(COVIDX, COVID_RURAL, COVID_RURAL_LOVT, EDEMA_SEVERITY, MS_CXR),
     )
 }
