@@ -9,11 +9,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import compress
 
-from carina.report.findings import (
-    final_observations,
-    findings_from_entities,
-    stated_findings,
-)
+from carina.report.findings import final_observations, raise_to
 from carina.report.lexicon import Lexicon, Role, canonical
 from carina.report.sides import sides_of
 from carina.study import Assertion, Entity
@@ -58,7 +54,10 @@ def distil(entities: Sequence[Entity]) -> str:
         for entity in final_observations(entities)
         if entity.name not in SILENT and not is_half(entity)
     ]
-    stated, findings = stated_findings(observed), findings_from_entities(observed)
+    stated: dict[str, Assertion] = {}
+    for entity in observed:
+        raise_to(stated, entity.name, entity.assertion)
+    findings = with_broader(stated)
     # "Atelectasis. Lungs otherwise clear": what has a kind that is there is not denied.
     holds = [e.assertion is stated[e.name] is findings[e.name] for e in observed]
     counted = list(compress(observed, holds))
@@ -74,6 +73,22 @@ def distil(entities: Sequence[Entity]) -> str:
     found = list(dict.fromkeys(said))
     ill = any(value is not Assertion.ABSENT for name, value in stated.items() if name != NORMAL)
     return " ".join(text for text in found if not ill or text != NOTHING_WRONG)
+
+
+def with_broader(stated: Mapping[str, Assertion]) -> dict[str, Assertion]:
+    """What a report says of each observation, if what is there makes broader terms so."""
+    findings = dict(stated)
+    for name, value in stated.items():
+        if value is not Assertion.ABSENT:
+            for parent in broader(name):
+                raise_to(findings, parent, value)
+    return findings
+
+
+@functools.cache
+def broader(name: str) -> frozenset[str]:
+    """The terms that a standard term is a kind of."""
+    return Lexicon.default().broader(name)
 
 
 def degrees_by_name(observed: Sequence[Entity]) -> Mapping[str, Sequence[str]]:
