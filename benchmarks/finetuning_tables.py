@@ -95,11 +95,12 @@ def real_experiments(nih: Manifest, covid: Manifest, work: Path) -> Iterator[Exp
         root=covid.root,
         names=("lung",),
         fractions=(1.0,),
-        steps=60,
-        batch_size=4,
+        seeds=1,
+        steps=100,
+        batch_size=8,
         stores=stores[1:],
     )
-    few = replace(lungs, seeds=1, folds=5, steps=40)
+    few = replace(lungs, folds=5, steps=40, batch_size=4)
     yield pneumonia
     yield lungs
     yield replace(few, task="severity", names=("brixia_senior_global",), batch_size=16)
