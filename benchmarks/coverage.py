@@ -205,7 +205,9 @@ def main() -> None:
         sets = [list(intervals(scenario, seed, options.replicates)) for seed in seeds]
         told(scenario.name, sets, options)
         print(f"{time.process_time() - start:.0f} s of CPU time")
-    told(PAIRED.name, [list(paired_intervals(seed, options.replicates)) for seed in seeds], options)
+    if PAIRED.name in wanted:
+        sets = [list(paired_intervals(seed, options.replicates)) for seed in seeds]
+        told(PAIRED.name, sets, options)
 
 
 if __name__ == "__main__":
