@@ -52,6 +52,14 @@ def test_distill_writes_the_column_the_words_and_the_pairs(
     assert len(json.loads(pairs.read_text())["messages"]) == 3
 
 
+def test_a_tokenizer_knows_the_words_of_distilled_reports(tmp_path: Path) -> None:
+    out = tmp_path / "d.parquet"
+    run("distill", write(tmp_path, "Heart is enlarged."), "--out", out)
+    assert run("tokenizer", out, "--out", tmp_path / "learnt", "--vocabulary", 200) == 0
+    pieces = json.loads((tmp_path / "learnt" / "tokenizer.json").read_text())["model"]["vocab"]
+    assert {"heart", "there", "cardiomegaly", "[MASK]"} <= set(pieces)
+
+
 def test_distill_refuses_options_of_the_other_way(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
