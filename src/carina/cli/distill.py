@@ -91,7 +91,7 @@ def distill(
         int, typer.Option(min=1, help="At most so many.", rich_help_panel=TEACHING)
     ] = 10_000,
 ) -> None:
-    """Distils every report into "There is [degree] [entity]." and "There may be ..."."""
+    """Distils every report into short sentences: "There is ...", "There may be ..."."""
     from carina.annotation.distil_prompt import PACKAGED, read_distil_prompt
     from carina.annotation.distillation import distil_manifest
     from carina.annotation.registry import make_distiller
