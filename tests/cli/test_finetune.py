@@ -102,3 +102,30 @@ def test_cross_validation_scores_every_patient_once(
     together = pl.read_parquet(seed / "evaluation" / "predictions.parquet")
     assert len(together) == 30
     assert "3 folds" in (out / "index.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--steps", "4"), "--steps is of classification"),
+        (("--frozen",), "--frozen is of classification"),
+        (("--decoder", "pyramid"), "--decoder is of segmentation; linear-probe has no use of it"),
+        (("--mask-loss", "focal"), "--mask-loss is of segmentation"),
+        (("--class-weights", "0.5"), "--class-weights is of classification, multiclass"),
+        (("--decoder", "fpn"), "--decoder is 'fpn', expected one of unet, progressive, pyramid"),
+        (("--mask-loss", "dice"), "--mask-loss is 'dice', expected one of entropy, focal"),
+        (("--unmentioned", "no"), "--unmentioned is 'no', expected one of auto"),
+        (("--folds", "2"), "folds is 2, expected 3 or more"),
+    ],
+)
+def test_options_that_would_do_nothing_are_wrong_usage(
+    manifest: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    options: tuple[str, ...],
+    message: str,
+) -> None:
+    words = ["finetune", "linear-probe", "nowhere", str(manifest), "--out", str(tmp_path / "o")]
+    assert exit_code([*words, *options]) == 2
+    shown = "".join(character for character in capsys.readouterr().err if character not in "│╭╰")
+    assert message in " ".join(shown.split())

@@ -21,11 +21,28 @@ EXAMPLES = (
     "carina finetune severity runs/kad covid.parquet --out tuned --folds 5 --finding extent",
 )
 
+CLASSIFICATIONS = ("classification", "multiclass", "query-classification")
+TRAINED = (
+    *CLASSIFICATIONS,
+    *("segmentation", "detection", "yolo-detection", "grading", "severity"),
+)
+OPTIONS = {
+    "--steps": TRAINED,
+    "--frozen": TRAINED,
+    "--decoder": ("segmentation",),
+    "--mask-loss": ("segmentation",),
+    "--class-weights": CLASSIFICATIONS,
+}
+"""The tasks that each option is of: elsewhere it is refused, as it would do nothing."""
+
 
 def finetune(
     task: Annotated[
         str,
-        typer.Argument(help="Such as linear-probe; a wrong word lists them."),
+        typer.Argument(
+            help="classification, multiclass, linear-probe, query-classification, query-probe, "
+            "segmentation, detection, yolo-detection, grading or severity."
+        ),
     ],
     model: Annotated[Path, typer.Argument(help="Model folder, or the folder of a run.")],
     manifest: Annotated[Path, typer.Argument(help="Manifest with findings and splits.")],
@@ -93,6 +110,16 @@ def finetune(
     ):
         if word not in words:
             raise typer.BadParameter(f"{option} is {word!r}, expected one of {', '.join(words)}.")
+    given = {
+        "--steps": steps is not None,
+        "--frozen": frozen,
+        "--decoder": decoder != "unet",
+        "--mask-loss": mask_loss != "entropy",
+        "--class-weights": class_weights != 0,
+    }
+    for option, tasks in OPTIONS.items():
+        if given[option] and task in TASKS and task not in tasks:
+            raise typer.BadParameter(f"{option} is of {', '.join(tasks)}; {task} has no use of it.")
     known = TASKS[task].truth.listed(studies.studies) if task in TASKS else ()
     request = FinetuneRequest(
         task=task,
