@@ -19,6 +19,8 @@ import time
 from itertools import combinations
 from pathlib import Path
 
+import numpy as np
+
 from carina.files import progress
 from carina.imaging.fingerprint import EvenedThumbnails, close_pairs
 from carina.imaging.glance import glance_at
