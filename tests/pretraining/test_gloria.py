@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from carina.encoders.features import ImageFeatures
 from carina.encoders.local_global import LocalGlobalResNetConfig, LocalGlobalViTConfig
 from carina.encoders.resnet import Basic, ResNetConfig
 from carina.encoders.tokenizer import train_wordpiece
@@ -32,12 +33,17 @@ from carina.pretraining.local_alignment import (
     best_of,
     standardised,
 )
-from carina.pretraining.local_alignment_objective import GLoRIALosses, GLoRIAObjective
+from carina.pretraining.local_alignment_objective import (
+    Captions,
+    GLoRIALosses,
+    GLoRIAObjective,
+)
 from carina.pretraining.local_alignment_stage import GLoRIAStage
 from carina.pretraining.report_pieces import Single
 from carina.studies.batches import ImageBatch
 from carina.study import Report
 from carina.training.loop import reduce_losses
+from carina.training.objective import Place, Term
 from carina.zeroshot.prompts import PROMPT_SETS, PromptedModel
 from carina.zeroshot.protocol import ImageTextModel, PhraseGrounder, Query, ZeroShotModel
 
@@ -293,3 +299,39 @@ def test_the_map_of_a_query_is_that_of_its_own_words() -> None:
     torch.testing.assert_close(grids[:, 0], model.entity_maps(pictures(), texts))
     model.prompts = PROMPT_SETS["gloria"]  # whose prompts of edema say other words, too
     assert model.answer(pictures(), model.encode_queries([Query("edema")])).grids.shape[1] == 1
+
+
+@torch.no_grad()
+def test_two_processes_have_the_losses_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    home = "carina.pretraining.local_alignment_objective"
+    objective = GLoRIAObjective(model_of(), TEXTS, LOSSES).eval()
+    features = objective.model.image_encoder(pictures(4))
+    captions = objective.captions(batch_of())
+    whole = objective.terms(features, captions, first=0)
+    sent: list[list[Tensor]] = []
+
+    def shares(rank: int) -> dict[str, Term]:
+        rows = slice(2 * rank, 2 * rank + 2)
+        monkeypatch.setattr(f"{home}.place", lambda: Place(rank=rank, processes=2))
+        return objective.terms(
+            ImageFeatures(grid=features.grid[rows], pooled=features.pooled[rows]),
+            Captions(words=captions.words, rows=captions.rows[:, rows]),
+            first=2 * rank,
+        )
+
+    def note(rows: Tensor) -> Tensor:
+        sent[-1].append(rows)
+        return torch.cat([rows, rows])
+
+    for rank in (0, 1):  # what each process sends does not depend on what it gets
+        sent.append([])
+        monkeypatch.setattr(f"{home}.gather_rows", note)
+        shares(rank)
+    found = []
+    for rank in (0, 1):
+        both = iter([torch.cat(pair) for pair in zip(*sent, strict=True)])
+        monkeypatch.setattr(f"{home}.gather_rows", lambda rows, both=both: next(both))
+        found.append(shares(rank))
+    for name, term in whole.items():
+        torch.testing.assert_close(found[0][name].sum + found[1][name].sum, term.sum)
+        assert found[0][name].count + found[1][name].count == term.count
