@@ -33,9 +33,7 @@ def test_a_baseline_alone_sees_what_imagenet_sees_and_is_the_same_each_time() ->
 
 
 def test_beside_a_pretrained_start_both_see_the_same(tiny_run: Path) -> None:
-    model = tiny_run / "alignment" / "model"
-    model = model if model.is_dir() else tiny_run
-    pretrained, baseline = opened_starts([model, Path("densenet-121")], random_start=False)
+    pretrained, baseline = opened_starts([tiny_run, Path("densenet-121")], random_start=False)
     assert baseline.preprocessing == pretrained.preprocessing
     assert baseline.image == with_channels(SMALL, pretrained.preprocessing.channels)
 
