@@ -8,7 +8,9 @@ import pytest
 import torch
 from torch import nn
 
+from carina.encoders.local_global import LocalGlobalResNetConfig
 from carina.encoders.masked_decoder import MaskedDecoderConfig
+from carina.encoders.masked_language import MaskedLanguageConfig
 from carina.encoders.masked_vit import MaskedViTConfig
 from carina.encoders.query_decoder import QueryDecoderConfig
 from carina.encoders.report_encoder import ReportEncoderConfig
@@ -17,6 +19,7 @@ from carina.encoders.text import TextEncoderConfig
 from carina.encoders.tokenizer import train_wordpiece
 from carina.encoders.upsampling import PyramidUpsampling
 from carina.encoders.vit import ViTConfig
+from carina.encoders.words import WordEncoderConfig
 from carina.finetuning.classifier import ClassifierConfig
 from carina.finetuning.detector import DetectorConfig
 from carina.finetuning.grader import GraderConfig, Grades
@@ -28,7 +31,10 @@ from carina.imaging.preprocessing import Preprocessing, Squash
 from carina.models.folder import load_model, save_model
 from carina.models.registry import MODELS
 from carina.pretraining.contrast import ContrastConfig
+from carina.pretraining.ecamp import ECAMPConfig
+from carina.pretraining.ecamp_contrast import ECAMPContrastConfig
 from carina.pretraining.kad import KADConfig
+from carina.pretraining.local_alignment import GLoRIAConfig
 from carina.pretraining.maco import MaCoConfig
 from carina.pretraining.medklip import MedKLIPConfig, TrainedFinding
 
@@ -37,12 +43,33 @@ TEXT = TextEncoderConfig(
     vocabulary=60, width=16, layers=1, heads=2, hidden=24, positions=24, max_tokens=20, dim=16
 )
 GREY = Preprocessing(size=32, resize=Squash(), mean=(0.5,), std=(0.25,))
+MASKED = MaskedViTConfig(
+    vit=ViTConfig(size=32, patch=8, dim=16, layers=1, heads=2, hidden=24, channels=1)
+)
+ECAMP = ECAMPConfig(
+    image=MASKED,
+    decoder=MaskedDecoderConfig(dim=12, layers=1, heads=2, hidden=24, resolution=1),
+    language=MaskedLanguageConfig(
+        vocabulary=60, width=16, layers=1, heads=2, hidden=24, positions=20, max_tokens=20
+    ),
+    preprocessing=GREY,
+)
 CONFIGS: dict[str, Any] = {
     "Classifier": ClassifierConfig(image=IMAGE, preprocessing=GREY, findings=("edema", "mass")),
     "ContrastModel": ContrastConfig(image=IMAGE, text=TEXT, preprocessing=GREY),
     "Detector": DetectorConfig(image=IMAGE, preprocessing=GREY, findings=("mass",), width=8),
     "Grader": GraderConfig(
         image=IMAGE, preprocessing=GREY, names=("edema",), scale=Grades(highest=3)
+    ),
+    "ECAMPContrastModel": ECAMPContrastConfig(ecamp=ECAMP, dim=16),
+    "ECAMPModel": ECAMP,
+    "GLoRIAModel": GLoRIAConfig(
+        image=LocalGlobalResNetConfig(
+            resnet=ResNetConfig(depths=(1, 1, 1, 1), widths=(2, 2, 2, 2), stem_width=2, dim=16)
+        ),
+        text=WordEncoderConfig(
+            vocabulary=60, width=16, layers=4, heads=1, hidden=16, positions=100, dropout=0.1
+        ),
     ),
     "KADModel": KADConfig(
         image=IMAGE,
@@ -71,9 +98,7 @@ CONFIGS: dict[str, Any] = {
         image=IMAGE, preprocessing=GREY, findings=("mass",), width=8, expansion=2
     ),
     "MaCoModel": MaCoConfig(
-        image=MaskedViTConfig(
-            vit=ViTConfig(size=32, patch=8, dim=16, layers=1, heads=2, hidden=24, channels=1)
-        ),
+        image=MASKED,
         decoder=MaskedDecoderConfig(dim=12, layers=1, heads=2, hidden=24),
         text=ReportEncoderConfig(
             vocabulary=60, width=16, layers=1, heads=2, hidden=24, positions=20, max_tokens=20
