@@ -155,9 +155,7 @@ def test_files_go_by_their_names_where_these_differ() -> None:
 
 
 def test_options_of_no_source_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(
-        ConfigError, match="--model is no option of rules or rules, which take --lexicon"
-    ):
+    with pytest.raises(ConfigError, match="--model is no option of rules, which take --lexicon"):
         make_pair(("rules", "rules"), {"model": "x"}, {})
     (tmp_path / "a.parquet").touch()
     file = str(tmp_path / "a.parquet")

@@ -60,7 +60,7 @@ def test_index_list_names_the_datasets(capsys: pytest.CaptureFixture[str]) -> No
     assert run("index", "list") == 0
     lines = capsys.readouterr().out.splitlines()
     layouts = {line.split()[0]: "a --layout of `carina phantom`" in line for line in lines}
-    assert layouts | {"csv": False, "phantom": False, "mimic-cxr": True, "iu-xray": True} == layouts
+    assert layouts | {"csv": True, "phantom": False, "mimic-cxr": True, "iu-xray": True} == layouts
 
 
 @pytest.mark.parametrize(

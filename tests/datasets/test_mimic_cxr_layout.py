@@ -146,4 +146,4 @@ def test_an_unknown_layout_is_refused_in_one_message(
     with pytest.raises(SystemExit) as ended:
         main(["phantom", "mimic", "--layout", "mimic"])
     assert ended.value.code == 2
-    assert "There is no layout 'mimic'; layouts: mimic-cxr" in capsys.readouterr().err
+    assert "There is no layout 'mimic'; layouts: csv, mimic-cxr" in capsys.readouterr().err

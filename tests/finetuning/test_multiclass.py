@@ -27,7 +27,9 @@ CLASSES = ("covid-19", "normal", "pneumonia")
 
 def images(labels: list[list[float]]) -> LabelledImages:
     names = tuple(f"s{row}" for row in range(len(labels)))
-    return LabelledImages(keys=names, studies=names, patients=names, labels=np.array(labels))
+    return LabelledImages(
+        keys=names, studies=names, patients=names, labels=np.array(labels, dtype=np.float64)
+    )
 
 
 def test_probabilities_of_all_classes_add_up_to_one() -> None:
