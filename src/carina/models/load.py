@@ -32,8 +32,9 @@ def load(
     module = load_model(path)
     if not isinstance(module, ZeroShotModel):
         raise ModelError(
-            f"{path}: holds a {type(module).__name__}, which answers no queries. Name the folder "
-            "of a whole run, not of one of its stages."
+            f"{path}: holds a {type(module).__name__}, which answers no queries. If it is a "
+            "stage, name the folder of the whole run; if it is a start, adapt it with `carina "
+            "finetune`."
         )
     if prompts is not None:
         choose_prompts(module, prompts)
