@@ -19,7 +19,7 @@ from carina.pages.svg import (
     segment,
     svg_document,
 )
-from carina.pages.table import TableRow, score_table
+from carina.pages.table import TableRow, metric_name, score_table
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,7 +101,7 @@ def efficiency_chart(points: Sequence[EfficiencyPoint], metric: str) -> str:
             marks += interval_mark(frame, x, point.values[metric], colour, place - len(starts) / 2)
         lines.append(Line(name=start, y=heights))
     ticks = axes(
-        frame, "share of the labels", "mean " + metric.upper(), (), nice_ticks(*frame.y, 5)
+        frame, "share of the labels", "mean " + metric_name(metric), (), nice_ticks(*frame.y, 5)
     )
     for fraction in fractions:
         x = float(frame.across([math.log10(fraction)])[0])
