@@ -1,6 +1,6 @@
 """Protocols in words: a list of all, and everything about one."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from rich.table import Table
 
@@ -11,19 +11,28 @@ from carina.pages.table import metric_name
 
 def protocol_list(protocols: Iterable[Protocol]) -> Table:
     """One row a protocol, those at several shares of the labels in one."""
+    found = families(protocols)
+    longest = max((len(label(name, shares)) for name, (shares, _) in found.items()), default=0)
     table = Table(box=None, pad_edge=False)
-    for heading in ("protocol", "what", "dataset", "radiographs"):
-        table.add_column(heading, justify="right" if heading == "radiographs" else "left")
-    for name, (shares, protocol) in families(protocols).items():
+    table.add_column("protocol", no_wrap=True, min_width=longest)  # is typed, so whole
+    table.add_column("what", overflow="fold")
+    table.add_column("dataset", overflow="fold")
+    table.add_column("images", justify="right", no_wrap=True)
+    for name, (shares, protocol) in found.items():
         images = protocol.part.images
         told = protocol.task.told.partition(" with ")[0]
         table.add_row(
-            f"{name}@{'|'.join(shares)}" if shares else name,
+            label(name, shares),
             told,
             " or ".join(protocol.part.datasets),
             "" if images is None else f"{images:,}",
         )
     return table
+
+
+def label(name: str, shares: Sequence[str]) -> str:
+    """A protocol's name, with all shares of the labels that it has."""
+    return f"{name}@{'|'.join(shares)}" if shares else name
 
 
 def families(protocols: Iterable[Protocol]) -> dict[str, tuple[list[str], Protocol]]:
