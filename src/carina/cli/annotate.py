@@ -5,6 +5,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from carina.cli.server_options import (
+    SERVER,
+    AllowRemote,
+    Cache,
+    Concurrency,
+    PriceIn,
+    PriceOut,
+    Server,
+    Timeout,
+)
+
 if TYPE_CHECKING:
     from carina.annotation.annotate import AnnotationSummary
     from carina.annotation.compare import Comparison
@@ -23,7 +34,7 @@ EXAMPLES = (
 )
 SHOWN_OBSERVATIONS = 20
 SHOWN_EXAMPLES = 5
-GRAPH, RECORDS, SERVER = "Of umls", "Of radgraph", "Of llm"
+GRAPH, RECORDS = "Of umls", "Of radgraph"
 
 
 def annotate(
@@ -64,43 +75,19 @@ def annotate(
             rich_help_panel=SERVER,
         ),
     ] = None,
-    server: Annotated[
-        str | None,
-        typer.Option(help="Base address, as http://localhost:8000/v1.", rich_help_panel=SERVER),
-    ] = None,
-    timeout_s: Annotated[
-        float | None,
-        typer.Option(help="Seconds of silence to bear; default 120.", rich_help_panel=SERVER),
-    ] = None,
-    allow_remote: Annotated[
-        bool | None,
-        typer.Option(
-            "--allow-remote", help="Let reports leave this machine.", rich_help_panel=SERVER
-        ),
-    ] = None,
+    server: Server = None,
+    timeout_s: Timeout = None,
+    allow_remote: AllowRemote = None,
     prompt: Annotated[
         str | None,
         typer.Option(
             help="entities (default), kad, or a TOML file of yours.", rich_help_panel=SERVER
         ),
     ] = None,
-    cache: Annotated[
-        Path | None,
-        typer.Option(
-            help="Folder that keeps answers; default beside --out.", rich_help_panel=SERVER
-        ),
-    ] = None,
-    concurrency: Annotated[
-        int | None, typer.Option(min=1, help="Calls at a time; default 4.", rich_help_panel=SERVER)
-    ] = None,
-    price_in: Annotated[
-        float | None,
-        typer.Option(min=0, help="Of a million tokens sent.", rich_help_panel=SERVER),
-    ] = None,
-    price_out: Annotated[
-        float | None,
-        typer.Option(min=0, help="Of a million tokens answered.", rich_help_panel=SERVER),
-    ] = None,
+    cache: Cache = None,
+    concurrency: Concurrency = None,
+    price_in: PriceIn = None,
+    price_out: PriceOut = None,
 ) -> None:
     """Reads observations and anatomy out of every report, with what is said of them."""
     from carina.annotation.annotate import annotate_manifest, summarise

@@ -5,6 +5,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from carina.cli.server_options import (
+    SERVER,
+    AllowRemote,
+    Cache,
+    Concurrency,
+    PriceIn,
+    PriceOut,
+    Server,
+    Timeout,
+)
+
 if TYPE_CHECKING:
     from carina.report.descriptor_counts import DescriptionStatistics
     from carina.study import Study
@@ -19,7 +30,7 @@ EXAMPLES = (
     "--server http://localhost:8000/v1 --model llama3 --pairs pairs.jsonl",
 )
 SHOWN_DESCRIPTIONS = 15
-WRITTEN, SERVER, TEACHING = "Of file", "Of llm", "For tuning a smaller language model"
+WRITTEN, TEACHING = "Of file", "For tuning a smaller language model"
 
 
 def distill(
@@ -44,41 +55,17 @@ def distill(
     model: Annotated[
         str | None, typer.Option(help="Name of the server's model.", rich_help_panel=SERVER)
     ] = None,
-    server: Annotated[
-        str | None,
-        typer.Option(help="Base address, as http://localhost:8000/v1.", rich_help_panel=SERVER),
-    ] = None,
-    timeout_s: Annotated[
-        float | None,
-        typer.Option(help="Seconds of silence to bear; default 120.", rich_help_panel=SERVER),
-    ] = None,
-    allow_remote: Annotated[
-        bool | None,
-        typer.Option(
-            "--allow-remote", help="Let reports leave this machine.", rich_help_panel=SERVER
-        ),
-    ] = None,
+    server: Server = None,
+    timeout_s: Timeout = None,
+    allow_remote: AllowRemote = None,
     prompt: Annotated[
         str | None,
         typer.Option(help="distil (default), or a TOML file of yours.", rich_help_panel=SERVER),
     ] = None,
-    cache: Annotated[
-        Path | None,
-        typer.Option(
-            help="Folder that keeps answers; default beside --out.", rich_help_panel=SERVER
-        ),
-    ] = None,
-    concurrency: Annotated[
-        int | None, typer.Option(min=1, help="Calls at a time; default 4.", rich_help_panel=SERVER)
-    ] = None,
-    price_in: Annotated[
-        float | None,
-        typer.Option(min=0, help="Of a million tokens sent.", rich_help_panel=SERVER),
-    ] = None,
-    price_out: Annotated[
-        float | None,
-        typer.Option(min=0, help="Of a million tokens answered.", rich_help_panel=SERVER),
-    ] = None,
+    cache: Cache = None,
+    concurrency: Concurrency = None,
+    price_in: PriceIn = None,
+    price_out: PriceOut = None,
     pairs: Annotated[
         Path | None,
         typer.Option(

@@ -6,18 +6,15 @@ from pathlib import Path
 from tokenizers import Tokenizer
 from torch import Tensor
 
-from carina.conversion.sizes import blocks, need
+from carina.conversion.sizes import blocks, masked_vit_config, need
 from carina.conversion.table import Rule, load_exactly, part, read_checkpoint, translate
 from carina.encoders.masked_decoder import MaskedDecoderConfig
 from carina.encoders.masked_language import MaskedLanguageConfig
-from carina.encoders.masked_vit import MaskedViTConfig
-from carina.encoders.positions import OfficialPositions
 from carina.encoders.super_resolution import Rectified, SuperResolutionConfig
-from carina.encoders.vit import ViTConfig
 from carina.imaging.preprocessing import CentreCrop, Preprocessing
 from carina.pretraining.ecamp import ECAMPConfig, ECAMPModel
 
-IMAGE_HEAD_WIDTH, DECODER_HEAD_WIDTH, TEXT_HEAD_WIDTH = 64, 32, 128  # no tensor tells
+DECODER_HEAD_WIDTH, TEXT_HEAD_WIDTH = 32, 128  # no tensor tells
 MEAN, STD = 0.4721, 0.3037
 BERT = r"bert_encoder\.model\.bert\."
 FUSION = BERT + r"(?:context_fusion_layer|cross_attn_layer)\."
@@ -66,7 +63,7 @@ def ecamp_from_state(
 ) -> ECAMPModel:
     """The model of an official state dict; see `convert_ecamp`."""
     ours = translate(state, TABLE, where)
-    image = image_config(ours, where)
+    image = masked_vit_config(ours, where)
     config = ECAMPConfig(
         image=image,
         decoder=decoder_config(ours, where),
@@ -82,25 +79,6 @@ def ecamp_from_state(
     converted = ECAMPModel.from_config(config, tokenizer)
     load_exactly(converted, ours, where)
     return converted.eval()
-
-
-def image_config(state: Mapping[str, Tensor], where: str) -> MaskedViTConfig:
-    """The sizes of the ViT from its tensors."""
-    dim, channels, patch, _ = need(state, "image_encoder.patch_embed.proj.weight", where).shape
-    patches = need(state, "image_encoder.pos_embed", where).shape[1] - 1
-    return MaskedViTConfig(
-        vit=ViTConfig(
-            size=round(patches**0.5) * patch,
-            patch=patch,
-            dim=dim,
-            layers=blocks(state, "image_encoder.blocks."),
-            heads=max(1, dim // IMAGE_HEAD_WIDTH),
-            hidden=len(need(state, "image_encoder.blocks.0.mlp.fc1.weight", where)),
-            channels=channels,
-            dropout=0.0,
-        ),
-        positions=OfficialPositions(),
-    )
 
 
 def decoder_config(state: Mapping[str, Tensor], where: str) -> MaskedDecoderConfig:

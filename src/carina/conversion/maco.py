@@ -7,19 +7,17 @@ from safetensors.torch import save
 from tokenizers import Tokenizer
 from torch import Tensor
 
-from carina.conversion.sizes import blocks, need
+from carina.conversion.sizes import blocks, masked_vit_config, need
 from carina.conversion.table import Rule, load_exactly, part, read_checkpoint, translate
 from carina.encoders.masked_decoder import MaskedDecoderConfig
 from carina.encoders.masked_vit import MaskedViTConfig
-from carina.encoders.positions import OfficialPositions
 from carina.encoders.report_encoder import ReportEncoderConfig
-from carina.encoders.vit import ViTConfig
 from carina.errors import ConversionError
 from carina.files import atomic_path
 from carina.imaging.preprocessing import CentreCrop, Preprocessing
 from carina.pretraining.maco import MaCoConfig, MaCoModel
 
-HEAD_WIDTH = 64  # of encoder and BERT; no tensor tells
+HEAD_WIDTH = 64  # of BERT; no tensor tells
 DECODER_HEADS = 6  # no tensor tells
 MEAN, STD = 0.4978, 0.2449
 
@@ -84,7 +82,7 @@ def maco_from_state(
 ) -> MaCoModel:
     """The model of an official state dict; see `convert_maco`."""
     ours = translate(state, TABLE, where)
-    image = image_config(ours, where)
+    image = masked_vit_config(ours, where)
     config = MaCoConfig(
         image=image,
         decoder=decoder_config(ours, image, where),
@@ -99,25 +97,6 @@ def maco_from_state(
     converted = MaCoModel.from_config(config, tokenizer)
     load_exactly(converted, ours, where)
     return converted.eval()
-
-
-def image_config(state: Mapping[str, Tensor], where: str) -> MaskedViTConfig:
-    """The sizes of the ViT from its tensors."""
-    dim, channels, patch, _ = need(state, "image_encoder.patch_embed.proj.weight", where).shape
-    patches = need(state, "image_encoder.pos_embed", where).shape[1] - 1
-    return MaskedViTConfig(
-        vit=ViTConfig(
-            size=round(patches**0.5) * patch,
-            patch=patch,
-            dim=dim,
-            layers=blocks(state, "image_encoder.blocks."),
-            heads=dim // HEAD_WIDTH,
-            hidden=len(need(state, "image_encoder.blocks.0.mlp.fc1.weight", where)),
-            channels=channels,
-            dropout=0.0,
-        ),
-        positions=OfficialPositions(),
-    )
 
 
 def decoder_config(

@@ -4,11 +4,15 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
+from carina.encoders.masked_vit import MaskedViTConfig
+from carina.encoders.positions import OfficialPositions
 from carina.encoders.query_decoder import QueryDecoderConfig
 from carina.encoders.resnet import Bottleneck, ResNetConfig
+from carina.encoders.vit import ViTConfig
 from carina.errors import ConversionError
 
 DECODER_HEADS = 4  # no tensor tells
+VIT_HEAD_WIDTH = 64  # no tensor tells
 
 
 def resnet_config(state: Mapping[str, Tensor], stages: int, where: str) -> ResNetConfig:
@@ -32,6 +36,25 @@ def decoder_config(state: Mapping[str, Tensor], where: str) -> QueryDecoderConfi
         layers=blocks(state, "decoder.layers."),
         heads=DECODER_HEADS,
         hidden=len(need(state, "decoder.layers.0.linear1.weight", where)),
+    )
+
+
+def masked_vit_config(state: Mapping[str, Tensor], where: str) -> MaskedViTConfig:
+    """The sizes of the published ViT of a masked autoencoder from its tensors."""
+    dim, channels, patch, _ = need(state, "image_encoder.patch_embed.proj.weight", where).shape
+    patches = need(state, "image_encoder.pos_embed", where).shape[1] - 1
+    return MaskedViTConfig(
+        vit=ViTConfig(
+            size=round(patches**0.5) * patch,
+            patch=patch,
+            dim=dim,
+            layers=blocks(state, "image_encoder.blocks."),
+            heads=max(1, dim // VIT_HEAD_WIDTH),
+            hidden=len(need(state, "image_encoder.blocks.0.mlp.fc1.weight", where)),
+            channels=channels,
+            dropout=0.0,
+        ),
+        positions=OfficialPositions(),
     )
 
 

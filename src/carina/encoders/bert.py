@@ -53,8 +53,11 @@ class Embeddings(nn.Module):
         return dropped
 
 
-class SelfAttention(nn.Module):
-    """Multi-head self-attention with the fused kernel; padding is never looked at."""
+class Attention(nn.Module):
+    """Multi-head attention with the fused kernel, without a projection behind it.
+
+    What looks and what is looked at have one width.
+    """
 
     def __init__(self, sizes: BertSizes) -> None:
         super().__init__()
@@ -67,17 +70,28 @@ class SelfAttention(nn.Module):
     def forward(
         self,
         tokens: Float[Tensor, "texts tokens width"],
-        seen: Bool[Tensor, "texts 1 1 tokens"],
+        context: Float[Tensor, "texts places width"],
+        seen: Bool[Tensor, "texts 1 1 places"] | None = None,
     ) -> Float[Tensor, "texts tokens width"]:
-        """Every token looks at the tokens that are `seen`."""
+        """Every token looks at the places of its context that are `seen`; None is all."""
         mixed: Tensor = F.scaled_dot_product_attention(
             self._split(self.query(tokens)),
-            self._split(self.key(tokens)),
-            self._split(self.value(tokens)),
+            self._split(self.key(context)),
+            self._split(self.value(context)),
             attn_mask=seen,
             dropout_p=self.dropout.p if self.training else 0.0,
         )
         return mixed.transpose(1, 2).flatten(2)
+
+    def weights(
+        self,
+        tokens: Float[Tensor, "texts tokens width"],
+        context: Float[Tensor, "texts places width"],
+    ) -> Float[Tensor, "texts heads tokens places"]:
+        """The attention that `forward` pays to a whole context: a token's weights sum to one."""
+        query, key = self._split(self.query(tokens)), self._split(self.key(context))
+        logits: Tensor = query @ key.transpose(2, 3) * query.shape[-1] ** -0.5
+        return logits.softmax(-1)
 
     def _split(
         self, features: Float[Tensor, "texts tokens width"]
@@ -110,7 +124,7 @@ class AttentionBlock(nn.Module):
 
     def __init__(self, sizes: BertSizes) -> None:
         super().__init__()
-        self.self = SelfAttention(sizes)
+        self.self = Attention(sizes)
         self.output = AddAndNorm(sizes.width, sizes)
 
     def forward(
@@ -119,7 +133,7 @@ class AttentionBlock(nn.Module):
         seen: Bool[Tensor, "texts 1 1 tokens"],
     ) -> Float[Tensor, "texts tokens width"]:
         """Attends, adds, normalises."""
-        attended: Tensor = self.output(self.self(tokens, seen), tokens)
+        attended: Tensor = self.output(self.self(tokens, tokens, seen), tokens)
         return attended
 
 

@@ -7,11 +7,10 @@ code: no output projection after the cross-attention, a perceptron at the end. E
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from carina.encoders.bert import AddAndNorm, AttentionBlock, BertSizes, Widening
+from carina.encoders.bert import AddAndNorm, Attention, AttentionBlock, BertSizes, Widening
 from carina.errors import ModelError
 
 
@@ -32,54 +31,12 @@ class GlobalContext(nn.Module):
         return context
 
 
-class LocalContext(nn.Module):
-    """Words look at patches: cross-attention without a projection behind it."""
-
-    def __init__(self, sizes: BertSizes) -> None:
-        super().__init__()
-        self.heads = sizes.heads
-        self.dropout = nn.Dropout(sizes.dropout)
-        self.query = nn.Linear(sizes.width, sizes.width)
-        self.key = nn.Linear(sizes.width, sizes.width)
-        self.value = nn.Linear(sizes.width, sizes.width)
-
-    def forward(
-        self,
-        text: Float[Tensor, "batch tokens width"],
-        patches: Float[Tensor, "batch patches width"],
-    ) -> Float[Tensor, "batch tokens width"]:
-        """What each word sees, with the fused kernel, which keeps no weights."""
-        seen: Tensor = F.scaled_dot_product_attention(
-            self._split(self.query(text)),
-            self._split(self.key(patches)),
-            self._split(self.value(patches)),
-            dropout_p=self.dropout.p if self.training else 0.0,
-        )
-        return seen.transpose(1, 2).flatten(2)
-
-    def weights(
-        self,
-        text: Float[Tensor, "batch tokens width"],
-        patches: Float[Tensor, "batch patches width"],
-    ) -> Float[Tensor, "batch heads tokens patches"]:
-        """The attention that `forward` pays: each word's weights add up to one."""
-        query, key = self._split(self.query(text)), self._split(self.key(patches))
-        logits: Tensor = query @ key.transpose(2, 3) * query.shape[-1] ** -0.5
-        return logits.softmax(-1)
-
-    def _split(
-        self, features: Float[Tensor, "batch tokens width"]
-    ) -> Float[Tensor, "batch heads tokens part"]:
-        heads: Tensor = features.unflatten(-1, (self.heads, -1)).transpose(1, 2)
-        return heads
-
-
 class BothContexts(nn.Module):
     """What each word sees, and the mean of all patches."""
 
     def __init__(self, sizes: BertSizes) -> None:
         super().__init__()
-        self.local = LocalContext(sizes)
+        self.local = Attention(sizes)
         self.whole = GlobalContext(sizes)
 
     def forward(
@@ -152,16 +109,16 @@ class ContextFusion(nn.Module):
     @property
     def sees_places(self) -> bool:
         """Whether words look at places, and not at the whole alone."""
-        return any(isinstance(part, LocalContext) for part in self.context.modules())
+        return any(isinstance(part, Attention) for part in self.context.modules())
 
     @property
-    def local(self) -> LocalContext:
+    def local(self) -> Attention:
         """The part that looks at places.
 
         Raises:
             ModelError: there is none.
         """
-        found = [part for part in self.context.modules() if isinstance(part, LocalContext)]
+        found = [part for part in self.context.modules() if isinstance(part, Attention)]
         if not found:
             raise ModelError(
                 "This model's words see the mean of the image and no places: it has no maps of "
@@ -204,7 +161,7 @@ class MeanAddition(nn.Module):
         return False
 
     @property
-    def local(self) -> LocalContext:
+    def local(self) -> Attention:
         """There is none.
 
         Raises:
@@ -240,7 +197,7 @@ class LocalOnly:
 
     def build(self, sizes: BertSizes) -> ContextFusion:
         """A fusion with fresh weights."""
-        return ContextFusion(sizes, LocalContext(sizes))
+        return ContextFusion(sizes, Attention(sizes))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -32,6 +32,14 @@ FCOS gives 64, 128, ... pixels at 800 px to strides 8, 16, ...; here shares of t
 NEAR = 1.5
 """Only places within so many strides of a box's centre answer for it (FCOS's centre sampling)."""
 
+BOX_AUGMENTATION = WarpAugmentation(
+    scale=(0.6, 1.0),
+    aspect=(0.9, 1.11),
+    rotation_degrees=0.0,  # a turned box is no box
+    brightness=0.2,
+    contrast=0.2,
+)
+
 
 @dataclass(frozen=True, kw_only=True)
 class DetectionSettings:
@@ -47,13 +55,7 @@ class DetectionSettings:
             checkpoint_every=60,
         )
     )
-    augmentation: WarpAugmentation = WarpAugmentation(
-        scale=(0.6, 1.0),
-        aspect=(0.9, 1.11),
-        rotation_degrees=0.0,  # a turned box is no box
-        brightness=0.2,
-        contrast=0.2,
-    )
+    augmentation: WarpAugmentation = BOX_AUGMENTATION
     frozen: bool = False
 
 

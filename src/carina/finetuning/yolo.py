@@ -12,7 +12,7 @@ from carina.encoders.image_configs import ImageConfig
 from carina.encoders.modes import evaluating
 from carina.encoders.yolo import ThreeMaps, YOLOHead
 from carina.errors import ConfigError
-from carina.finetuning.detection import warped_boxes
+from carina.finetuning.detection import BOX_AUGMENTATION, warped_boxes
 from carina.finetuning.detector import FoundBoxes, suppressed
 from carina.finetuning.outlines import Outlines
 from carina.finetuning.outputs import columns_of, encoded_by_output
@@ -200,13 +200,7 @@ class YOLOSettings:
             checkpoint_every=60,
         )
     )
-    augmentation: WarpAugmentation = WarpAugmentation(
-        scale=(0.6, 1.0),
-        aspect=(0.9, 1.11),
-        rotation_degrees=0.0,  # a turned box is no box
-        brightness=0.2,
-        contrast=0.2,
-    )
+    augmentation: WarpAugmentation = BOX_AUGMENTATION
     frozen: bool = False
 
 
