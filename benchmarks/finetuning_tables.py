@@ -69,12 +69,12 @@ def phantom_experiments(cohort: Manifest, work: Path, store: Path) -> Iterator[E
         stores=(store,),
     )
     yield whole
-    yield replace(whole, task="classification", manifest=halved, steps=60)
+    yield replace(whole, task="classification", manifest=halved, steps=200)
     yield replace(
         whole, task="segmentation", names=OUTLINED, manifest=shown, steps=40, batch_size=4
     )
     yield replace(whole, task="grading", names=GRADED, manifest=graded, steps=40)
-    yield replace(whole, task="detection", names=BOXED, manifest=boxed, steps=60, batch_size=8)
+    yield replace(whole, task="detection", names=BOXED, manifest=boxed, steps=200)
 
 
 def real_experiments(nih: Manifest, covid: Manifest, work: Path) -> Iterator[Experiment]:
