@@ -151,14 +151,16 @@ OLD_NAMES = "8 findings"
 
 
 def rows_of(section: Section) -> list[Row]:
-    """The benchmark's rows of a section, in their order."""
+    """The benchmark's rows of a section, in their order: those of the longest training."""
     with TABLE.open(encoding="utf-8", newline="") as handle:
-        return [
+        rows = [
             row
             for row in csv.DictReader(handle)
             if (row["task"], row["data"]) == (section.task, section.data)
             and row["names"] != OLD_NAMES
         ]
+    longest = max((int(row["steps"]) for row in rows), default=0)
+    return [row for row in rows if int(row["steps"]) == longest]
 
 
 def measured(row: Row) -> Measured:
