@@ -5,6 +5,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 SMALL := --small
+# Tests run in so many processes, each with one thread: many short ones gain more from that.
+WORKERS ?= 2
+TESTS := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 .PHONY: setup demo demo-small test test-all docs clean
 
@@ -30,10 +33,10 @@ test: setup
 	$(BIN)/ruff format --check src tests benchmarks docs
 	$(BIN)/ruff check src tests benchmarks docs
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -m "not slow"
+	$(TESTS) -m "not slow"
 
 test-all: setup
-	$(BIN)/python -m pytest
+	$(TESTS)
 
 docs: setup
 	$(BIN)/python docs/build.py
