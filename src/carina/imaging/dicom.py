@@ -1,16 +1,8 @@
-"""DICOM files as stored levels and the table that turns a level into grey.
+"""DICOM files as stored levels and the table that turns a level into grey."""
 
-The grey chain is the standard's (PS3.3 C.11.1 Modality LUT, C.11.2 VOI LUT, C.7.6.3.1.2
-photometric interpretation). All of it acts on single values, so it is worked out once for each of
-the at most 65,536 levels that a file can store, and looked up for the pixels: a SIGMOID window on a
-large detector costs milliseconds.
-"""
-
-import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -20,12 +12,10 @@ from pydicom.dataset import Dataset
 from pydicom.pixels import pixel_array
 
 from carina.errors import RadiographError
+from carina.imaging.dicom_grey import LARGEST_BITS, StoredRange, grey_table
 from carina.imaging.views import LATERAL, LATERAL_VIEWS
 
-logger = logging.getLogger(__name__)
-
 CROSS_SECTIONAL = frozenset({"CT", "MR", "PT", "NM", "US", "MG", "SEG", "RTDOSE", "OPT", "SM"})
-LARGEST_BITS = 16
 HEADER_TAGS = [
     "Rows",
     "Columns",
@@ -82,59 +72,6 @@ def view_of(dataset: Dataset) -> str | None:
     if tokens & {"LAT", "LATERAL", "LLAT", "RLAT"}:
         return LATERAL
     return next((view for view in ("PA", "AP") if view in tokens), None)
-
-
-@dataclass(frozen=True)
-class StoredRange:
-    """The values that BitsStored and PixelRepresentation allow."""
-
-    bits: int
-    signed: bool
-
-    @property
-    def lowest(self) -> int:
-        """The lowest value that can be stored."""
-        return -(1 << (self.bits - 1)) if self.signed else 0
-
-    @property
-    def values(self) -> NDArray[np.float64]:
-        """Every value that can be stored, ascending."""
-        return np.arange(self.lowest, self.lowest + (1 << self.bits), dtype=np.float64)
-
-    def levels(self, pixels: NDArray[np.integer]) -> NDArray[np.unsignedinteger]:
-        """Counts pixels from the lowest storable value.
-
-        Bits above BitsStored (old files keep overlays there) are cut off. Adding half the range
-        to two's complement modulo 2^bits turns signed values into ascending levels.
-        """
-        mask = (1 << self.bits) - 1
-        kind = np.uint8 if self.bits <= 8 else np.uint16
-        unsigned = pixels.astype(np.uint16) if pixels.dtype.itemsize <= 2 else pixels
-        if self.signed:
-            unsigned = unsigned + unsigned.dtype.type(1 << (self.bits - 1))
-        levels: NDArray[np.unsignedinteger] = (unsigned & unsigned.dtype.type(mask)).astype(kind)
-        return levels
-
-
-def grey_table(path: Path, dataset: Dataset, stored: StoredRange) -> NDArray[np.float32]:
-    """Grey in [0, 1], bone bright, of every value that can be stored.
-
-    Raises:
-        RadiographError: a lookup table or rescale of the file cannot be used.
-    """
-    values, ends = _modality(path, dataset, stored.values)
-    grey = _value_of_interest(path, dataset, values, ends)
-    if dataset.PhotometricInterpretation == "MONOCHROME1":
-        # MONOCHROME1 stores bright tissue as low values; invert, so that bone is always bright.
-        grey = 1 - grey
-    grey = np.clip(grey, 0, 1)
-    padding = dataset.get("PixelPaddingValue")
-    if isinstance(padding, int):
-        # Pixels that the detector never exposed are air, whatever the inversion makes of them.
-        limit = dataset.get("PixelPaddingRangeLimit")
-        low, high = sorted((padding, limit if isinstance(limit, int) else padding))
-        grey[(stored.values >= low) & (stored.values <= high)] = 0
-    return grey.astype(np.float32)
 
 
 def _read(path: Path, tags: list[str] | None) -> Dataset:
@@ -220,112 +157,3 @@ def _decode_pixels(path: Path, dataset: Dataset) -> NDArray[np.integer]:
             f"{(dataset.Rows, dataset.Columns)} as the header says. Export the file again."
         )
     return pixels
-
-
-def _modality(
-    path: Path, dataset: Dataset, values: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], tuple[float, float]]:
-    """Applies the Modality LUT or the rescale; also gives the ends of what can come out."""
-    if dataset.get("ModalityLUTSequence"):
-        table = _LookupTable.read(path, dataset, dataset.ModalityLUTSequence[0])
-        return table.apply(values), table.ends
-    slope, intercept = dataset.get("RescaleSlope"), dataset.get("RescaleIntercept")
-    rescaled = values * float(1 if slope is None else slope) + float(intercept or 0)
-    ends = float(rescaled.min()), float(rescaled.max())
-    if not (np.isfinite(ends).all() and ends[1] > ends[0]):
-        raise RadiographError(
-            f"{path}: RescaleSlope is {slope} and RescaleIntercept {intercept}, expected finite "
-            "numbers and a slope other than 0. The header is damaged; export the file again."
-        )
-    return rescaled, ends
-
-
-def _value_of_interest(
-    path: Path, dataset: Dataset, values: NDArray[np.float64], ends: tuple[float, float]
-) -> NDArray[np.float64]:
-    """Applies the VOI LUT, else the first window, else the whole range that the file allows."""
-    if dataset.get("VOILUTSequence"):
-        table = _LookupTable.read(path, dataset, dataset.VOILUTSequence[0])
-        return (table.apply(values) - table.ends[0]) / (table.ends[1] - table.ends[0])
-    centre, width = _first(dataset.get("WindowCenter")), _first(dataset.get("WindowWidth"))
-    window = WINDOWS.get(str(dataset.get("VOILUTFunction") or "LINEAR").upper(), linear_window)
-    if centre is None or width is None:
-        return (values - ends[0]) / (ends[1] - ends[0])
-    if not width >= (1 if window is linear_window else 1e-9):
-        logger.warning("a window of width %g says nothing; the whole range is shown", width)
-        return (values - ends[0]) / (ends[1] - ends[0])
-    return window(values, centre, width)
-
-
-def linear_window(values: NDArray[np.float64], centre: float, width: float) -> NDArray[np.float64]:
-    """The LINEAR window of PS3.3 C.11.2.1.2.1, which counts whole levels, to [0, 1]."""
-    if width == 1:
-        return (values > centre - 0.5).astype(np.float64)
-    return np.clip((values - (centre - 0.5)) / (width - 1) + 0.5, 0, 1)
-
-
-def exact_window(values: NDArray[np.float64], centre: float, width: float) -> NDArray[np.float64]:
-    """The LINEAR_EXACT window of PS3.3 C.11.2.1.3.2, to [0, 1]."""
-    return np.clip((values - centre) / width + 0.5, 0, 1)
-
-
-def sigmoid_window(values: NDArray[np.float64], centre: float, width: float) -> NDArray[np.float64]:
-    """The SIGMOID window of PS3.3 C.11.2.1.3.1, to [0, 1]."""
-    return 1 / (1 + np.exp(np.clip(-4 * (values - centre) / width, -700, 700)))
-
-
-WINDOWS = {"LINEAR": linear_window, "LINEAR_EXACT": exact_window, "SIGMOID": sigmoid_window}
-
-
-def _first(value: object) -> float | None:
-    """The first of one or several numbers of an element; None where it is empty."""
-    if value is None or value == "":
-        return None
-    if isinstance(value, (str, bytes)) or not hasattr(value, "__len__"):
-        return float(value)  # type: ignore[arg-type]
-    return float(value[0]) if len(value) else None  # type: ignore[index]
-
-
-@dataclass(frozen=True)
-class _LookupTable:
-    """A table of a Modality or VOI LUT sequence."""
-
-    first: int
-    outputs: NDArray[np.float64]
-    bits: int
-
-    @property
-    def ends(self) -> tuple[float, float]:
-        """The range that the table's bits allow."""
-        return 0.0, float((1 << self.bits) - 1)
-
-    @staticmethod
-    def read(path: Path, dataset: Dataset, item: Dataset) -> "_LookupTable":
-        """Reads LUTDescriptor and LUTData."""
-        descriptor, data = item.get("LUTDescriptor"), item.get("LUTData")
-        if descriptor is None or len(descriptor) != 3 or data is None:
-            raise RadiographError(
-                f"{path}: a lookup table lacks its descriptor or data. Export the file again."
-            )
-        count, first, bits = (int(value) for value in descriptor)
-        count &= 0xFFFF  # the same element is read as signed where pixels are
-        if isinstance(data, bytes):
-            order = ">" if dataset.original_encoding[1] is False else "<"
-            # Tables of 8 bit entries are sometimes packed two to a word.
-            kind = "u1" if len(data) == count and bits <= 8 else f"{order}u2"
-            data = np.frombuffer(data, dtype=kind)
-        outputs = np.asarray(data, dtype=np.float64)
-        if len(outputs) != (count or 65536) or not 1 < bits <= LARGEST_BITS:
-            raise RadiographError(
-                f"{path}: a lookup table has {len(outputs)} entries of {bits} bits, its "
-                f"descriptor says {count or 65536}. The header is damaged; export the file again."
-            )
-        signed = bool(dataset.get("PixelRepresentation", 0))
-        first = first - 65536 if signed and first > 32767 else first
-        return _LookupTable(first, outputs, bits)
-
-    def apply(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Looks values up; those beyond the table take its first or last entry."""
-        places = np.clip(np.rint(values) - self.first, 0, len(self.outputs) - 1)
-        grey: NDArray[np.float64] = self.outputs[places.astype(np.int64)]
-        return grey
