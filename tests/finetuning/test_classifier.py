@@ -3,7 +3,10 @@ import torch
 
 from carina.encoders.resnet import ResNetConfig
 from carina.errors import ConfigError, QueryError
-from carina.finetuning.classifier import Classifier, ClassifierConfig, Standardise
+from carina.finetuning.classifier import Classifier, ClassifierConfig
+from carina.finetuning.grader import Grader, GraderConfig, Grades
+from carina.finetuning.linear_on_grid import Standardise
+from carina.finetuning.multiclass import MultiClassClassifier, MultiClassConfig
 from carina.imaging.preprocessing import Preprocessing, Squash
 from carina.zeroshot.protocol import Query, ZeroShotModel
 
@@ -61,3 +64,30 @@ def test_outputs_must_differ() -> None:
             ClassifierConfig(
                 image=CONFIG.image, preprocessing=CONFIG.preprocessing, findings=findings
             )
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        Classifier(CONFIG),
+        MultiClassClassifier(
+            MultiClassConfig(
+                image=CONFIG.image, preprocessing=CONFIG.preprocessing, classes=("covid", "normal")
+            )
+        ),
+        Grader(
+            GraderConfig(
+                image=CONFIG.image,
+                preprocessing=CONFIG.preprocessing,
+                names=("edema",),
+                scale=Grades(),
+            )
+        ),
+    ],
+)
+def test_models_over_a_grid_keep_their_weights_under_the_names_of_saved_folders(
+    model: Classifier | MultiClassClassifier | Grader,
+) -> None:
+    own = {name for name in model.state_dict() if not name.startswith("image_encoder.")}
+    assert own == {"scale.mean", "scale.deviation", "head.weight", "head.bias"}
+    assert any(name.startswith("image_encoder.layer1.") for name in model.state_dict())

@@ -2,17 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
-from carina.encoders.features import ImageFeatures
 from carina.encoders.image_configs import ImageConfig
 from carina.encoders.modes import evaluating
 from carina.errors import ConfigError
-from carina.finetuning.classifier import Standardise, silent_head
+from carina.finetuning.linear_on_grid import LinearOnGrid
 from carina.finetuning.outputs import columns_of, encoded_by_output
 from carina.imaging.preprocessing import Preprocessing
 from carina.zeroshot.protocol import Answers, EncodedQueries, Query
@@ -119,7 +117,7 @@ class GraderConfig:
         return (*self.names, *grades)
 
 
-class Grader(nn.Module):
+class Grader(LinearOnGrid):
     """Mean of the encoder's grid, standardised, then linear outputs.
 
     Fulfils `ZeroShotModel`, for its own severities: a score is the expected grade or score as a
@@ -127,11 +125,8 @@ class Grader(nn.Module):
     """
 
     def __init__(self, config: GraderConfig) -> None:
-        super().__init__()
+        super().__init__(config.image, len(config.names) * config.scale.outputs)
         self.config = config
-        self.image_encoder: nn.Module = config.image.build()
-        self.scale = Standardise(config.image.dim)
-        self.head = silent_head(config.image.dim, len(config.names) * config.scale.outputs)
 
     @classmethod
     def from_config(cls, config: GraderConfig) -> "Grader":
@@ -147,10 +142,8 @@ class Grader(nn.Module):
         self, radiographs: Float[Tensor, "batch channels height width"]
     ) -> Float[Tensor, "batch names outputs"]:
         """Raw outputs of every severity, for training."""
-        encoder: Any = self.image_encoder
-        features: ImageFeatures = encoder.features(radiographs)
-        flat: Tensor = self.head(self.scale(features.grid.mean((1, 2))))
-        outputs: Tensor = flat.unflatten(1, (len(self.config.names), self.config.scale.outputs))
+        shape = len(self.config.names), self.config.scale.outputs
+        outputs: Tensor = self.outputs(radiographs).unflatten(1, shape)
         return outputs
 
     def expected(

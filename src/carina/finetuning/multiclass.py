@@ -2,20 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
-from carina.encoders.features import ImageFeatures
-from carina.encoders.fusion import Fused
 from carina.encoders.image_configs import ImageConfig
-from carina.encoders.modes import evaluating
 from carina.errors import ConfigError, ManifestError
-from carina.finetuning.classifier import Standardise, silent_head
 from carina.finetuning.labels import LabelledImages
+from carina.finetuning.linear_on_grid import LinearOnGrid, chosen
 from carina.finetuning.outputs import columns_of, encoded_by_output
 from carina.imaging.preprocessing import Preprocessing
 from carina.zeroshot.protocol import Answers, EncodedQueries, Query
@@ -38,7 +34,7 @@ class MultiClassConfig:
             )
 
 
-class MultiClassClassifier(nn.Module):
+class MultiClassClassifier(LinearOnGrid):
     """Mean of the encoder's grid, standardised, then one linear output a class, under a softmax.
 
     Fulfils `ZeroShotModel`, for its own classes: their probabilities add up to one. A place's
@@ -46,12 +42,8 @@ class MultiClassClassifier(nn.Module):
     """
 
     def __init__(self, config: MultiClassConfig) -> None:
-        super().__init__()
+        super().__init__(config.image, len(config.classes))
         self.config = config
-        self.image_encoder: nn.Module = config.image.build()
-        self.scale = Standardise(config.image.dim)
-        self.head = silent_head(config.image.dim, len(config.classes))
-        self._fused = Fused()
 
     @classmethod
     def from_config(cls, config: MultiClassConfig) -> "MultiClassClassifier":
@@ -67,10 +59,7 @@ class MultiClassClassifier(nn.Module):
         self, radiographs: Float[Tensor, "batch channels height width"]
     ) -> Float[Tensor, "batch classes"]:
         """Logits of all classes, for training."""
-        encoder: Any = self.image_encoder
-        features: ImageFeatures = encoder.features(radiographs)
-        logits: Tensor = self.head(self.scale(features.grid.mean((1, 2))))
-        return logits
+        return self.outputs(radiographs)
 
     def encode_queries(self, queries: Sequence[Query]) -> EncodedQueries:
         """Finds the output of each query.
@@ -85,13 +74,9 @@ class MultiClassClassifier(nn.Module):
         self, radiographs: Float[Tensor, "batch channels height width"], queries: EncodedQueries
     ) -> Answers:
         """Probability of each class among all of them, and the share of each place in its logit."""
-        columns = columns_of(queries, radiographs.device)
-        with evaluating(self):
-            fused: Any = self._fused.of(self.image_encoder)
-            features: ImageFeatures = fused.features(radiographs)
-        places = self.head(self.scale(features.grid.float()))
-        scores = places.mean((1, 2)).softmax(1)
-        return Answers(scores=scores[:, columns], grids=places[..., columns].permute(0, 3, 1, 2))
+        shares = self.shares(radiographs)
+        scores = shares.mean((1, 2)).softmax(1)
+        return chosen(scores, shares, columns_of(queries, radiographs.device))
 
 
 def of_one_class(images: LabelledImages, classes: Sequence[str], where: str) -> LabelledImages:
