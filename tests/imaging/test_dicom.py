@@ -1,6 +1,8 @@
 """DICOM: every transfer syntax, the grey chain by hand, and what is no radiograph."""
 
 import io
+import logging
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,8 +14,10 @@ from PIL import Image
 from pydicom import dcmread
 from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset
+from pydicom.pixels.decoders import JPEGLSLosslessDecoder
 from pydicom.sequence import Sequence
 from pydicom.uid import (
+    MPEG2MPML,
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
@@ -28,6 +32,7 @@ from pydicom.uid import (
 )
 
 from carina.errors import RadiographError
+from carina.imaging.dicom_grey import _tell_once
 from carina.imaging.reader import FileKind, probe, read_grey8, read_radiograph, require_frontal
 
 MakeDicom = Callable[..., Path]
@@ -128,6 +133,25 @@ def test_overlay_bits_above_bits_stored_are_cut_off(make_dicom: MakeDicom) -> No
     assert grey == pytest.approx([7 / 4095] * 3, abs=1e-6)
 
 
+def test_bits_at_the_top_of_a_word_are_shifted_down(make_dicom: MakeDicom) -> None:
+    # HighBit 15: 12 bits in the upper part of 16, as old files have them.
+    left = (0 << 4, 1365 << 4, 4095 << 4)
+    assert three_values(make_dicom, left, HighBit=15) == pytest.approx([0, 1 / 3, 1], abs=1e-6)
+    signed = (-2048 << 4, 0, 2047 << 4)
+    grey = three_values(make_dicom, signed, kind=np.int16, HighBit=15)
+    assert grey == pytest.approx([0, 2048 / 4095, 1], abs=1e-6)
+
+
+def test_a_high_bit_that_the_pixels_do_not_bear_out_is_passed_over(make_dicom: MakeDicom) -> None:
+    grey = three_values(make_dicom, (0, 1365, 4095), HighBit=15)
+    assert grey == pytest.approx([0, 1 / 3, 1], abs=1e-6)
+
+
+def test_a_high_bit_that_fits_no_reading_is_refused(make_dicom: MakeDicom) -> None:
+    with pytest.raises(RadiographError, match=r"HighBit is 15 and BitsStored 12, but the pixels"):
+        three_values(make_dicom, (1, 1365, 4095 << 4), HighBit=15)
+
+
 def test_linear_window_equals_the_standards_formula(make_dicom: MakeDicom) -> None:
     # PS3.3 C.11.2.1.2.1 with centre 1001, width 1001: (x - 1000.5) / 1000 + 0.5.
     grey = three_values(make_dicom, (500, 1000, 1501), WindowCenter=1001, WindowWidth=1001)
@@ -189,6 +213,43 @@ def test_window_of_width_zero_is_passed_over(make_dicom: MakeDicom) -> None:
     assert grey == pytest.approx([0, 1 / 3, 1], abs=1e-6)
 
 
+@pytest.mark.parametrize(("centre", "width"), [("nan", 100), ("inf", 100), (2000, "inf")])
+def test_a_window_that_is_no_number_is_passed_over_and_told_once(
+    make_dicom: MakeDicom, caplog: pytest.LogCaptureFixture, centre: object, width: object
+) -> None:
+    _tell_once.cache_clear()
+    for _ in range(2):
+        grey = three_values(make_dicom, (0, 1365, 4095), WindowCenter=centre, WindowWidth=width)
+        assert grey == pytest.approx([0, 1 / 3, 1], abs=1e-6)
+    assert [r.getMessage() for r in caplog.records if r.name.startswith("carina")] == [
+        "some windows are of no width, or no numbers; the whole range is shown there"
+    ]
+
+
+def test_a_window_function_that_is_not_known_counts_as_linear_and_is_told(
+    make_dicom: MakeDicom, caplog: pytest.LogCaptureFixture
+) -> None:
+    _tell_once.cache_clear()
+    window = {"WindowCenter": 1001, "WindowWidth": 1001}
+    linear = three_values(make_dicom, (500, 1000, 1501), **window)
+    assert three_values(make_dicom, (500, 1000, 1501), **window, VOILUTFunction="LOG") == linear
+    assert "count as LINEAR" in caplog.text
+
+
+def test_an_inverting_presentation_inverts_once(make_dicom: MakeDicom) -> None:
+    # PS3.3 C.8.11.3.1.2: INVERSE belongs to MONOCHROME1, where it says the same once more.
+    for photometric in ("MONOCHROME1", "MONOCHROME2"):
+        grey = three_values(
+            make_dicom,
+            (0, 1365, 4095),
+            PhotometricInterpretation=photometric,
+            PresentationLUTShape="INVERSE",
+        )
+        assert grey == pytest.approx([1, 2 / 3, 0], abs=1e-6)
+    grey = three_values(make_dicom, (0, 1365, 4095), PresentationLUTShape="IDENTITY")
+    assert grey == pytest.approx([0, 1 / 3, 1], abs=1e-6)
+
+
 def lookup_table(descriptor: list[int], data: list[int]) -> Dataset:
     item = Dataset()
     item.add_new("LUTDescriptor", "US", descriptor)
@@ -232,6 +293,17 @@ def test_padding_is_black_on_both_photometric_interpretations(make_dicom: MakeDi
         )
         assert grey[0] == 0
         assert grey[2] == pytest.approx(rest, abs=1e-6)
+
+
+def test_padding_of_signed_pixels_may_have_lost_its_sign(make_dicom: MakeDicom) -> None:
+    def forget_sign(dataset: Dataset) -> None:
+        dataset.add_new("PixelPaddingValue", "US", 65536 - 2000)
+
+    pixels = np.full((20, 20), 100, np.int16)
+    pixels[0] = -2000
+    image = read_radiograph(make_dicom(pixels, encode=forget_sign))
+    assert image[0].max() == 0
+    assert image[1].min() == pytest.approx(2148 / 4095, abs=1e-6)
 
 
 def test_grey8_is_the_rounded_radiograph(make_dicom: MakeDicom, gradient: Gradient) -> None:
@@ -282,6 +354,10 @@ def test_lateral_view_is_refused_where_frontal_is_asked(
         ({"NumberOfFrames": 3}, "holds 3 frames, expected one"),
         ({"Modality": "CT"}, "Modality is CT, expected a projection radiograph"),
         ({"PhotometricInterpretation": "RGB"}, "PhotometricInterpretation is 'RGB'"),
+        ({"PhotometricInterpretation": None}, "PhotometricInterpretation is missing"),
+        ({"PhotometricInterpretation": ""}, "PhotometricInterpretation is missing"),
+        ({"PixelData": b""}, "has a header but no pixel data"),
+        ({"PixelData": None, "FloatPixelData": b"\0" * 8}, "pixels are floating point numbers"),
         ({"SamplesPerPixel": 3}, "expected MONOCHROME1 or MONOCHROME2"),
         ({"Rows": None, "Modality": "SR"}, "holds no picture .*Modality SR"),
         ({"PixelData": None}, "has a header but no pixel data"),
@@ -349,6 +425,52 @@ def test_damaged_bytes_never_end_in_another_error(
         except RadiographError:
             refused += 1
     assert 0 < refused < 150
+
+
+def test_file_without_any_meta_group_is_read(make_dicom: MakeDicom, gradient: Gradient) -> None:
+    # PS3.10 C.7 of old: a bare dataset, plain pixels, implicit value representations or not.
+    for syntax in (ImplicitVRLittleEndian, ExplicitVRLittleEndian):
+        path = make_dicom(gradient, syntax=syntax)
+        dataset = dcmread(path)
+        bare = Dataset()
+        bare.update(dataset)
+        implicit = syntax == ImplicitVRLittleEndian
+        bare.save_as(path, implicit_vr=implicit, little_endian=True, enforce_file_format=False)
+        assert path.read_bytes()[:2] == b"\x08\x00"
+        np.testing.assert_allclose(read_radiograph(path), gradient / 4095, atol=1e-6)
+
+
+def test_a_compression_that_is_no_still_picture_is_refused_by_name(
+    make_dicom: MakeDicom, gradient: Gradient
+) -> None:
+    path = make_dicom(gradient, syntax=MPEG2MPML, stream=b"0" * 64)
+    with pytest.raises(RadiographError, match=r"compressed as MPEG2 .*Export the file uncompr"):
+        read_radiograph(path)
+
+
+def test_a_missing_decoder_is_named(
+    make_dicom: MakeDicom, gradient: Gradient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = make_dicom(gradient, encode=lambda dataset: dataset.compress(JPEGLSLossless))
+    monkeypatch.setattr(JPEGLSLosslessDecoder, "_available", {})
+    monkeypatch.setattr(JPEGLSLosslessDecoder, "_unavailable", {"pyjpegls": ("pyjpegls>=1.2",)})
+    with pytest.raises(RadiographError, match=r"no decoder is installed \(pyjpegls.*Install one"):
+        read_radiograph(path)
+
+
+def test_what_pydicom_says_of_values_is_not_heard(
+    make_dicom: MakeDicom, caplog: pytest.LogCaptureFixture
+) -> None:
+    long_name = "TOO LONG FOR A CODE AND SOMEBODY'S NAME"
+    path = make_dicom(np.zeros((20, 20), np.uint16), ViewPosition=long_name)
+    path.write_bytes(path.read_bytes() + b"\0" * 100)  # pydicom tells of what is too much
+    caplog.clear()
+    with warnings.catch_warnings(action="error"):
+        probe(path)
+        read_radiograph(path)
+    assert caplog.messages == []
+    logging.getLogger("pydicom").warning("heard again")
+    assert caplog.messages == ["heard again"]
 
 
 def test_header_with_an_impossible_number_is_refused() -> None:

@@ -8,6 +8,7 @@ large detector costs milliseconds.
 
 import logging
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -38,15 +39,21 @@ class StoredRange:
         """Every value that can be stored, ascending."""
         return np.arange(self.lowest, self.lowest + (1 << self.bits), dtype=np.float64)
 
-    def levels(self, pixels: NDArray[np.integer]) -> NDArray[np.unsignedinteger]:
+    def levels(self, pixels: NDArray[np.integer], shift: int = 0) -> NDArray[np.unsignedinteger]:
         """Counts pixels from the lowest storable value.
 
         Bits above BitsStored (old files keep overlays there) are cut off. Adding half the range
         to two's complement modulo 2^bits turns signed values into ascending levels.
+
+        Args:
+            pixels: as decoded, [height, width].
+            shift: how many bits below the lowest one are unused.
         """
         mask = (1 << self.bits) - 1
         kind = np.uint8 if self.bits <= 8 else np.uint16
         unsigned = pixels.astype(np.uint16) if pixels.dtype.itemsize <= 2 else pixels
+        if shift:
+            unsigned = unsigned >> shift
         if self.signed:
             unsigned = unsigned + unsigned.dtype.type(1 << (self.bits - 1))
         levels: NDArray[np.unsignedinteger] = (unsigned & unsigned.dtype.type(mask)).astype(kind)
@@ -61,17 +68,37 @@ def grey_table(path: Path, dataset: Dataset, stored: StoredRange) -> NDArray[np.
     """
     values, ends = _modality(path, dataset, stored.values)
     grey = _value_of_interest(path, dataset, values, ends)
-    if dataset.PhotometricInterpretation == "MONOCHROME1":
-        # MONOCHROME1 stores bright tissue as low values; invert, so that bone is always bright.
+    if _is_inverted(dataset):
         grey = 1 - grey
     grey = np.clip(grey, 0, 1)
     padding = dataset.get("PixelPaddingValue")
     if isinstance(padding, int):
         # Pixels that the detector never exposed are air, whatever the inversion makes of them.
         limit = dataset.get("PixelPaddingRangeLimit")
-        low, high = sorted((padding, limit if isinstance(limit, int) else padding))
+        ends_of_padding = (padding, limit if isinstance(limit, int) else padding)
+        low, high = sorted(_as_stored(value, stored) for value in ends_of_padding)
         grey[(stored.values >= low) & (stored.values <= high)] = 0
     return grey.astype(np.float32)
+
+
+def photometric_of(dataset: Dataset) -> str:
+    """PhotometricInterpretation in capitals, "" where it is missing or empty."""
+    return str(dataset.get("PhotometricInterpretation") or "").strip().upper()
+
+
+def _is_inverted(dataset: Dataset) -> bool:
+    """Whether low values are bright tissue: by MONOCHROME1, or by an inverting presentation.
+
+    The two say the same (PS3.3 C.8.11.3.1.2); files in which only the second says it exist, and
+    are shown inverted too.
+    """
+    shape = str(dataset.get("PresentationLUTShape") or "").strip().upper()
+    return photometric_of(dataset) == "MONOCHROME1" or shape == "INVERSE"
+
+
+def _as_stored(value: int, stored: StoredRange) -> int:
+    """A 16 bit value of the header as pixels count: some writers forget its sign."""
+    return value - 65536 if stored.signed and value > 32767 else value
 
 
 def _modality(
@@ -100,13 +127,23 @@ def _value_of_interest(
         table = _LookupTable.read(path, dataset, dataset.VOILUTSequence[0])
         return (table.apply(values) - table.ends[0]) / (table.ends[1] - table.ends[0])
     centre, width = _first(dataset.get("WindowCenter")), _first(dataset.get("WindowWidth"))
-    window = WINDOWS.get(str(dataset.get("VOILUTFunction") or "LINEAR").upper(), linear_window)
     if centre is None or width is None:
         return (values - ends[0]) / (ends[1] - ends[0])
-    if not width >= (1 if window is linear_window else 1e-9):
-        logger.warning("a window of width %g says nothing; the whole range is shown", width)
+    function = str(dataset.get("VOILUTFunction") or "LINEAR").strip().upper()
+    if function not in WINDOWS:
+        _tell_once("some windows have a function that DICOM does not know; they count as LINEAR")
+    window = WINDOWS.get(function, linear_window)
+    least = 1 if window is linear_window else 1e-9
+    if not (np.isfinite([centre, width]).all() and width >= least):
+        _tell_once("some windows are of no width, or no numbers; the whole range is shown there")
         return (values - ends[0]) / (ends[1] - ends[0])
     return window(values, centre, width)
+
+
+@lru_cache(maxsize=8)
+def _tell_once(message: str) -> None:
+    """Warns, once a process: thousands of files of one detector have the same fault."""
+    logger.warning(message)
 
 
 def linear_window(values: NDArray[np.float64], centre: float, width: float) -> NDArray[np.float64]:
