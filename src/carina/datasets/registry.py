@@ -14,10 +14,12 @@ from carina.datasets.mimic_cxr import MIMIC_CXR
 from carina.datasets.ms_cxr import MS_CXR
 from carina.datasets.object_cxr import OBJECT_CXR
 from carina.datasets.padchest import PADCHEST
+from carina.datasets.padchest_gr import PADCHEST_GR
 from carina.datasets.phantom_cohort import PHANTOM
 from carina.datasets.plain_csv import CSV
 from carina.datasets.rsna import RSNA_ALL
 from carina.datasets.siim import SIIM_ALL
+from carina.datasets.tbx11k import TBX11K
 from carina.datasets.vindr_cxr import VINDR_CXR, VINDR_CXR_KAGGLE
 from carina.errors import ConfigError
 
@@ -25,10 +27,10 @@ DATASETS: dict[str, Dataset] = {
     dataset.name: dataset
     for dataset in (
         *(PHANTOM, CSV, MIMIC_CXR, IU_XRAY, CHEXPERT, CHEXPERT_TEST, CHEXLOCALIZE),
-        *(CHESTXRAY14, CHESTXRAY14_CHEXNET, PADCHEST),
+        *(CHESTXRAY14, CHESTXRAY14_CHEXNET, PADCHEST, PADCHEST_GR),
         *RSNA_ALL,
         *SIIM_ALL,
-        *(CHESTX_DET10, CHESTX_DET, VINDR_CXR, VINDR_CXR_KAGGLE, OBJECT_CXR),
+        *(CHESTX_DET10, CHESTX_DET, VINDR_CXR, VINDR_CXR_KAGGLE, OBJECT_CXR, TBX11K),
         *(COVIDX, COVID_RURAL, COVID_RURAL_LOVT, EDEMA_SEVERITY, MS_CXR),
     )
 }
