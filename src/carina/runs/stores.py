@@ -8,7 +8,7 @@ from carina.files import write_text
 from carina.imaging.building import StoreSummary, build_store
 from carina.imaging.store import ImageStore
 from carina.studies.manifest import Manifest
-from carina.studies.packing import images_to_pack
+from carina.studies.packing import frontal_paths, images_to_pack
 
 UNREADABLE = "unreadable.txt"
 log = logging.getLogger(__name__)
@@ -30,6 +30,7 @@ def opened_store(manifest: Manifest, out: Path, given: tuple[Path, ...], size: i
     for path in given:
         store = ImageStore.open(path)
         if store.size == size:
+            tell_left_out(store, manifest)
             return store
     if given:
         sizes = [ImageStore.open(path).size for path in given]
@@ -41,6 +42,19 @@ def opened_store(manifest: Manifest, out: Path, given: tuple[Path, ...], size: i
     summary = build_store(images_to_pack(manifest), folder, size)
     tell_unreadable(summary, out / UNREADABLE)
     return ImageStore.open(folder)
+
+
+def tell_left_out(store: ImageStore, manifest: Manifest) -> None:
+    """Says how many frontal radiographs a store that was given does not hold."""
+    paths = frontal_paths(manifest)
+    left_out = sum(path not in store for path in paths)
+    if left_out:
+        log.warning(
+            "%d of %d images are not in the given store and are left out; `carina pack` adds "
+            "those that can be read, and names the others.",
+            left_out,
+            len(paths),
+        )
 
 
 def tell_unreadable(summary: StoreSummary, listing: Path) -> None:

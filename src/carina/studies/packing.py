@@ -47,10 +47,19 @@ def images_to_pack(manifest: Manifest) -> ImageFiles:
             f"{manifest.path}: its paths start at {manifest.root}, where there is no folder. "
             "Give the folder with --root."
         )
+    return ImageFiles(frontal_paths(manifest), manifest.root)
+
+
+def frontal_paths(manifest: Manifest) -> KeyList:
+    """The path of every frontal radiograph, each once; no file is looked at.
+
+    Raises:
+        ManifestError: there is none.
+    """
     radiographs = manifest.frame["radiographs"].explode(empty_as_null=False).struct.unnest()
     views = radiographs["view"].unique()
     others = [view for view in views if is_frontal(view) is False]
     paths = radiographs.filter(~pl.col("view").is_in(others).fill_null(value=False))["path"]
     if paths.is_empty():
         raise ManifestError(f"{manifest.path}: holds no frontal radiograph; expected at least one.")
-    return ImageFiles(KeyList(paths.unique(maintain_order=True)), manifest.root)
+    return KeyList(paths.unique(maintain_order=True))
