@@ -58,8 +58,20 @@ def read_mimic_cxr(release: Release, tally: Tally) -> Iterator[Study]:
     assert release.second_root is not None
     roots = (release.root, release.second_root)
     images = split_table(roots, image_table(roots, tally), tally)
+    yield from studies_there(release, images, label_table(roots, tally), tally)
+
+
+def studies_there(
+    release: Release, images: pl.DataFrame, labels: pl.DataFrame | None, tally: Tally
+) -> Iterator[Study]:
+    """The studies of a table of images, as far as these are there, with labels and reports.
+
+    Raises:
+        DatasetError: no image is there, or the reports are of other studies.
+    """
+    assert release.second_root is not None
     images = _with_true_sizes(release.root, images, tally)
-    rows = _studies(images, label_table(roots, tally), tally)
+    rows = _studies(images, labels, tally)
     read_report = open_reports(release.second_root)
     correct = open_exceptions(release.second_root, tally)
     found = told = 0

@@ -11,6 +11,7 @@ from carina.datasets.declaration import Dataset
 from carina.datasets.edema_severity import EDEMA_SEVERITY
 from carina.datasets.iu_xray import IU_XRAY
 from carina.datasets.mimic_cxr import MIMIC_CXR
+from carina.datasets.mimic_cxr_test import MIMIC_CXR_TEST
 from carina.datasets.ms_cxr import MS_CXR
 from carina.datasets.object_cxr import OBJECT_CXR
 from carina.datasets.padchest import PADCHEST
@@ -26,7 +27,8 @@ from carina.errors import ConfigError
 DATASETS: dict[str, Dataset] = {
     dataset.name: dataset
     for dataset in (
-        *(PHANTOM, CSV, MIMIC_CXR, IU_XRAY, CHEXPERT, CHEXPERT_TEST, CHEXLOCALIZE),
+        *(PHANTOM, CSV, MIMIC_CXR, MIMIC_CXR_TEST, IU_XRAY),
+        *(CHEXPERT, CHEXPERT_TEST, CHEXLOCALIZE),
         *(CHESTXRAY14, CHESTXRAY14_CHEXNET, PADCHEST, PADCHEST_GR),
         *RSNA_ALL,
         *SIIM_ALL,
