@@ -7,6 +7,7 @@ from carina.datasets.chexpert import CHEXPERT
 from carina.datasets.chexpert_test import CHEXPERT_TEST
 from carina.datasets.covid_rural import COVID_RURAL, COVID_RURAL_LOVT
 from carina.datasets.covidx import COVIDX
+from carina.datasets.cxr_lt import CXR_LT_ALL
 from carina.datasets.declaration import Dataset
 from carina.datasets.edema_severity import EDEMA_SEVERITY
 from carina.datasets.iu_xray import IU_XRAY
@@ -28,6 +29,7 @@ DATASETS: dict[str, Dataset] = {
     dataset.name: dataset
     for dataset in (
         *(PHANTOM, CSV, MIMIC_CXR, MIMIC_CXR_TEST, IU_XRAY),
+        *CXR_LT_ALL,
         *(CHEXPERT, CHEXPERT_TEST, CHEXLOCALIZE),
         *(CHESTXRAY14, CHESTXRAY14_CHEXNET, PADCHEST, PADCHEST_GR),
         *RSNA_ALL,
