@@ -8,6 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from carina.conversion.ecamp import convert_ecamp
+from carina.conversion.gloria import convert_gloria
 from carina.conversion.kad import convert_kad
 from carina.conversion.layout import LAYOUTS, account, to_official, write_official
 from carina.conversion.maco import convert_maco
@@ -16,9 +18,14 @@ from carina.conversion.table import read_checkpoint
 from carina.encoders.tokenizer import train_wordpiece
 from carina.errors import ConversionError
 from carina.models.folder import load_model, save_model
+from carina.pretraining.ecamp import ECAMPModel
 from carina.pretraining.maco import MaCoModel
 
 sys.path.insert(0, str(Path(__file__).parent))
+from test_ecamp_conversion import CONFIG as ECAMP
+from test_ecamp_conversion import official as official_ecamp
+from test_gloria_conversion import official as official_gloria
+from test_gloria_conversion import tokenizer as gloria_words
 from test_kad_conversion import RESNET, VIT, model_of
 from test_kad_conversion import official as official_kad
 from test_maco_conversion import CONFIG as MACO
@@ -63,11 +70,43 @@ def maco() -> dict[str, Any]:
     return {"model": official_maco(MaCoModel.from_config(MACO, TOKENIZER))}
 
 
+def ecamp() -> dict[str, Any]:
+    """As released, from several GPUs and an older library that kept a constant."""
+    torch.manual_seed(0)
+    state = official_ecamp(ECAMPModel.from_config(ECAMP, TOKENIZER), "cross_attn_layer")
+    state["bert_encoder.model.bert.embeddings.position_ids"] = torch.arange(20)[None]
+    return {"model": {f"module.{key}": value for key, value in state.items()}}
+
+
+def gloria() -> dict[str, Any]:
+    """As Lightning keeps it, "gloria." before every key."""
+    return {"state_dict": official_gloria()[1]}
+
+
+def gloria_within() -> dict[str, Any]:
+    """The same inside another module of Lightning, on several GPUs."""
+    state = official_gloria()[1]
+    return {"state_dict": {f"module.model.{key}": value for key, value in state.items()}}
+
+
+def gloria_without_counters() -> dict[str, Any]:
+    """The same from before batch norms counted."""
+    state = official_gloria()[1]
+    return {"state_dict": {k: v for k, v in state.items() if "num_batches_tracked" not in k}}
+
+
 ROUNDS = {
     "kad": (kad_resnet, lambda path: convert_kad(path, WORDS)),
     "kad with a ViT": (vit_parts, lambda path: convert_kad(path, WORDS)),
     "medklip": (medklip, lambda path: convert_medklip(path, encoder_of(), FINDINGS)),
     "maco": (maco, lambda path: convert_maco(path, TOKENIZER)),
+    "ecamp": (ecamp, lambda path: convert_ecamp(path, TOKENIZER)),
+    "gloria": (gloria, lambda path: convert_gloria(path, gloria_words())),
+    "gloria within": (gloria_within, lambda path: convert_gloria(path, gloria_words())),
+    "gloria without counters": (
+        gloria_without_counters,
+        lambda path: convert_gloria(path, gloria_words()),
+    ),
 }
 
 
@@ -109,6 +148,26 @@ def test_every_key_is_taken_or_left_out_for_a_reason() -> None:
         "the importance of the last training batch, kept by mistake": ("WCE.weight",),
     }
     assert found.taken == len(maco()["model"]) - 2
+
+
+def test_what_ecamp_and_gloria_leave_out_is_named() -> None:
+    bert = "bert_encoder.model.bert."
+    found = account(LAYOUTS["ecamp"], ecamp(), "here")
+    assert found.unused == {
+        "a constant": (f"{bert}embeddings.position_ids",),
+        "computed and never used": (f"{bert}pooler.dense.weight",),
+    }
+    assert found.taken == len(ecamp()["model"]) - 2
+    found = account(LAYOUTS["gloria"], gloria(), "here")
+    text = "gloria.text_encoder.model."
+    assert found.unused == {
+        "a constant": (f"{text}embeddings.position_ids",),
+        "computed by the code, never used": (
+            f"{text}pooler.dense.weight",
+            f"{text}pooler.dense.bias",
+        ),
+    }
+    assert found.taken == len(gloria()["state_dict"]) - 3
 
 
 def test_a_file_that_does_not_fit_the_model_is_refused() -> None:

@@ -48,9 +48,12 @@ def convert(
         return
     system_of(system)
     if check:
-        from carina.conversion.self_check import self_check
+        from carina.conversion.self_check import self_check, unproven
 
-        typer.echo(f"Key table proven: answers differ by at most {self_check(system).largest:.1e}")
+        for name, checked in self_check(system).items():
+            typer.echo(f"Proven: {name}; answers differ by at most {checked.largest:.1e}")
+        for what in unproven(system):
+            typer.echo(f"Not proven: {what}")
     if back_like is not None:
         written = write_official(LAYOUTS[system], load_model(file), back_like, out)
         for name, state in written.items():
