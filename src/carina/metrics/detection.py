@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Integer
 
 from carina.metrics.classification import Statistic
 from carina.metrics.ranking import Counts
@@ -89,12 +89,13 @@ def detection_statistic(
     members = {name: np.isin(every, values) for name, values in sets.items()}
 
     def statistic(counts: Counts) -> dict[str, Float[np.ndarray, " replicates"]]:
+        positives = true_boxes @ counts
+        called = np.cumsum(counts[owner], axis=0, dtype=np.int64)
         values = np.stack(
             [
-                average_precisions(right, counts[owner, column], true_boxes @ counts[:, column])
-                for column in range(counts.shape[1])
-            ],
-            axis=1,
+                average_precisions(counts[owner[row]], called[row], positives)
+                for row in map(np.flatnonzero, right)
+            ]
         )
         return {name: values[member].mean(axis=0) for name, member in members.items()}
 
@@ -102,21 +103,26 @@ def detection_statistic(
 
 
 def average_precisions(
-    right: Bool[np.ndarray, "thresholds boxes"],
-    drawn: np.ndarray,
-    positives: float,
-) -> Float[np.ndarray, " thresholds"]:
-    """Average precision at each threshold, every box counted as often as its image was drawn."""
-    if positives == 0:
-        return np.full(len(right), np.nan)
-    found = np.cumsum(right * drawn, axis=1)
-    called = np.cumsum(drawn)
-    recall = found / positives
+    drawn: Integer[np.ndarray, "right replicates"],
+    called: Integer[np.ndarray, "right replicates"],
+    positives: Float[np.ndarray, " replicates"],
+) -> Float[np.ndarray, " replicates"]:
+    """Average precision in every resample; nan without a true box.
+
+    Precision rises at right boxes only, so its envelope is known from them alone.
+
+    Args:
+        drawn: how often the image of each right box was drawn, best-scored boxes first.
+        called: how many boxes, right or wrong, score at least as well as each right one.
+        positives: how many true boxes there are.
+    """
+    found = np.cumsum(drawn, axis=0, dtype=np.int64)
     precision = np.divide(found, called, out=np.zeros(found.shape), where=called > 0)
-    envelope = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
-    values = np.zeros(len(right))
-    for row in range(len(right)):
-        places = np.searchsorted(recall[row], RECALLS, side="left")
-        reached = places < recall.shape[1]
-        values[row] = envelope[row, places[reached]].sum() / len(RECALLS)
+    envelope = np.maximum.accumulate(precision[::-1], axis=0)[::-1]
+    values = np.full(len(positives), np.nan)
+    for column in np.flatnonzero(positives > 0):
+        recall = found[:, column] / positives[column]
+        places = np.searchsorted(recall, RECALLS, side="left")
+        reached = places[places < len(recall)]
+        values[column] = envelope[reached, column].sum() / len(RECALLS)
     return values
