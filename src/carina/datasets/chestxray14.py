@@ -81,7 +81,7 @@ def _read(release: Release, tally: Tally, splits_of: Splits) -> Iterator[Study]:
         listed.add(name)
         if name not in splits:
             tally.add("images in no list: they have no split", f"row {row.number}")
-        study = _study(row, places.get(name, name), splits.get(name), tally)
+        study = study_of(row, places.get(name, name), splits.get(name), tally)
         if is_there(release.root, study.radiographs[0].path, tally):
             found += 1
             yield with_boxes(study, boxes.get(name, ()), release.root, tally)
@@ -201,7 +201,8 @@ def findings_of(row: Row) -> tuple[Finding, ...]:
     return tuple(FINDINGS[label] for label in dict.fromkeys(labels))
 
 
-def _study(row: Row, path: str, split: str | None, tally: Tally) -> Study:
+def study_of(row: Row, path: str, split: str | None, tally: Tally) -> Study:
+    """The study of a row of the table, with its mined labels."""
     name = row.get("Image Index")
     age, sex = age_of(row.get("Patient Age")), sex_of(row.get("Patient Gender"))
     if age is None:

@@ -2,6 +2,7 @@
 
 from carina.datasets.chestx_det import CHESTX_DET, CHESTX_DET10
 from carina.datasets.chestxray14 import CHESTXRAY14, CHESTXRAY14_CHEXNET
+from carina.datasets.chestxray14_labels import CHESTXRAY14_LABELS
 from carina.datasets.chexlocalize import CHEXLOCALIZE
 from carina.datasets.chexpert import CHEXPERT
 from carina.datasets.chexpert_test import CHEXPERT_TEST
@@ -31,7 +32,7 @@ DATASETS: dict[str, Dataset] = {
         *(PHANTOM, CSV, MIMIC_CXR, MIMIC_CXR_TEST, IU_XRAY),
         *CXR_LT_ALL,
         *(CHEXPERT, CHEXPERT_TEST, CHEXLOCALIZE),
-        *(CHESTXRAY14, CHESTXRAY14_CHEXNET, PADCHEST, PADCHEST_GR),
+        *(CHESTXRAY14, CHESTXRAY14_CHEXNET, *CHESTXRAY14_LABELS, PADCHEST, PADCHEST_GR),
         *RSNA_ALL,
         *SIIM_ALL,
         *(CHESTX_DET10, CHESTX_DET, VINDR_CXR, VINDR_CXR_KAGGLE, OBJECT_CXR, TBX11K),
