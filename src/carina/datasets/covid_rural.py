@@ -12,10 +12,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-from jaxtyping import Bool
-from PIL import Image, UnidentifiedImageError
-
 from carina.datasets.cells import age_of, sex_of
 from carina.datasets.covid_rural_layout import (
     EXAMPLE,
@@ -32,12 +28,11 @@ from carina.datasets.covid_rural_layout import (
 )
 from carina.datasets.declaration import Dataset, Release
 from carina.datasets.found_images import check_found, images_below
-from carina.datasets.mask_folder import MaskFolder, mask_folder_of
+from carina.datasets.mask_folder import MaskFolder, inside_of_file, mask_folder_of
 from carina.datasets.split_lists import PublishedLists, count_strangers
 from carina.datasets.table import Row, read_table_of
 from carina.datasets.tally import Tally
-from carina.errors import DatasetError, RadiographError
-from carina.imaging.reader import probe
+from carina.errors import DatasetError
 from carina.study import Assertion, Finding, Mask, Radiograph, Study
 
 LICENCE = "CC BY 4.0 (images, TCIA); the outlines state none"
@@ -49,7 +44,6 @@ _COVID = {
 }
 _OPACITY = {value: Finding(name=LABEL, value=value) for value in Assertion}
 
-Pixels = Bool[np.ndarray, "height width"]
 Splits = Callable[[Release, Mapping[str, str], Tally], Mapping[str, str]]
 
 
@@ -155,7 +149,7 @@ def with_opacity(study: Study, root: Path, folder: MaskFolder | None, tally: Tal
     if not source.exists():
         value = _opacity_told(root / SHAPES / f"{name}.json", tally)
         return study if value is None else _saying(study, value)
-    inside = opacity_in(source, root / study.radiographs[0].path, tally)
+    inside = inside_of_file(source, root / study.radiographs[0].path, tally)
     if inside is None:
         return study
     if not inside.any():
@@ -166,24 +160,6 @@ def with_opacity(study: Study, root: Path, folder: MaskFolder | None, tally: Tal
         return study
     path = folder.draw(name, source.read_bytes(), lambda: inside)
     return replace(study, masks=(Mask(radiograph=0, label=LABEL, path=path),))
-
-
-def opacity_in(source: Path, image: Path, tally: Tally) -> Pixels | None:
-    """The pixels of a mask that are not 0; None, counted, where it does not fit its image."""
-    try:
-        with Image.open(source) as picture:
-            # A palette's indices are the levels; colours would be three numbers a pixel.
-            plain = picture.mode in ("1", "L", "P")
-            levels = np.asarray(picture if plain else picture.convert("L"))
-        header = probe(image)
-    except (OSError, UnidentifiedImageError, Image.DecompressionBombError, RadiographError):
-        tally.add("masks left out: they or their image cannot be read", source.name)
-        return None
-    if levels.shape != (header.height, header.width):
-        tally.add("masks of another size than their image, left out", source.name)
-        return None
-    inside: Pixels = levels != 0
-    return inside
 
 
 def _opacity_told(shapes: Path, tally: Tally) -> Assertion | None:

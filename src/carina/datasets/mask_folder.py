@@ -11,7 +11,10 @@ from PIL import Image, UnidentifiedImageError
 from PIL.PngImagePlugin import PngInfo
 
 from carina.datasets.declaration import Release
+from carina.datasets.tally import Tally
+from carina.errors import RadiographError
 from carina.files import atomic_path
+from carina.imaging.reader import probe
 
 DRAWN_FROM = "DrawnFrom"
 """The note in each picture: SHA-256 of what it was drawn from."""
@@ -89,3 +92,23 @@ def resized(mask: Bool[np.ndarray, "rows cols"], side: int) -> Bool[np.ndarray, 
         np.asarray(picture.resize((side, side), Image.Resampling.BOX)) > 127
     )
     return smaller
+
+
+def inside_of_file(
+    source: Path, image: Path, tally: Tally
+) -> Bool[np.ndarray, "height width"] | None:
+    """The pixels of a released mask that are not 0; None, counted, where it does not fit."""
+    try:
+        with Image.open(source) as picture:
+            # A palette's indices are the levels; colours would be three numbers a pixel.
+            plain = picture.mode in ("1", "L", "P")
+            levels = np.asarray(picture if plain else picture.convert("L"))
+        header = probe(image)
+    except (OSError, UnidentifiedImageError, Image.DecompressionBombError, RadiographError):
+        tally.add("masks left out: they or their image cannot be read", source.name)
+        return None
+    if levels.shape != (header.height, header.width):
+        tally.add("masks of another size than their image, left out", source.name)
+        return None
+    inside: Bool[np.ndarray, "height width"] = levels != 0
+    return inside

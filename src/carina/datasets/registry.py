@@ -22,6 +22,7 @@ from carina.datasets.phantom_cohort import PHANTOM
 from carina.datasets.plain_csv import CSV
 from carina.datasets.rsna import RSNA_ALL
 from carina.datasets.siim import SIIM_ALL
+from carina.datasets.siim_png import SIIM_BENCHX, SIIM_PNG
 from carina.datasets.tbx11k import TBX11K
 from carina.datasets.vindr_cxr import VINDR_CXR, VINDR_CXR_KAGGLE
 from carina.errors import ConfigError
@@ -35,6 +36,7 @@ DATASETS: dict[str, Dataset] = {
         *(CHESTXRAY14, CHESTXRAY14_CHEXNET, *CHESTXRAY14_LABELS, PADCHEST, PADCHEST_GR),
         *RSNA_ALL,
         *SIIM_ALL,
+        *(SIIM_PNG, SIIM_BENCHX),
         *(CHESTX_DET10, CHESTX_DET, VINDR_CXR, VINDR_CXR_KAGGLE, OBJECT_CXR, TBX11K),
         *(COVIDX, COVID_RURAL, COVID_RURAL_LOVT, EDEMA_SEVERITY, MS_CXR),
     )
