@@ -1,17 +1,22 @@
 """CheXpert's test part with its readers, as people have the two downloads on disk."""
 
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
+from carina.datasets.chexpert import CHEXPERT
 from carina.datasets.chexpert_layout import LABELS
 from carina.datasets.chexpert_test import CHEXPERT_TEST
 from carina.datasets.chexpert_test_layout import READERS_LABELS, write_chexpert_test
 from carina.datasets.declaration import Release, read_studies
 from carina.datasets.drawn_cohort import DrawnCohort
+from carina.datasets.indexing import index_release
 from carina.datasets.tally import Tally
-from carina.errors import DatasetError
+from carina.errors import DatasetError, ManifestError
+from carina.studies.joining import join_manifests
 from carina.study import Assertion, Study
 
 ONE, TWO = "patient64741/study1", "patient64742/study1"
@@ -143,3 +148,71 @@ def test_a_phantom_has_readers_who_slip_and_no_patient_of_the_training_part(
     assert [present(each) for each in studies[:2]] == [truth, {"Pneumothorax"}]
     said = [(item.value == 1) == (item.name in present(s)) for s in studies for item in s.severity]
     assert 0.8 < sum(said) / len(said) < 1
+
+
+def training_release(root: Path) -> Path:
+    """CheXpert without its test part: one study that trains and one that validates."""
+    rows = {
+        "train": ("train/patient00001/study1/view1_frontal.jpg", "1.0", ""),
+        "valid": ("valid/patient64541/study1/view1_frontal.jpg", "0.0", "1.0"),
+    }
+    for part, (place, edema, fracture) in rows.items():
+        cells = {"Edema": edema, "Fracture": fracture}
+        path = root / place
+        path.parent.mkdir(parents=True)
+        Image.new("L", (8, 8), 90).save(path)
+        head = ",".join(("Path", "Sex", "Age", "Frontal/Lateral", "AP/PA", *LABELS))
+        said = ",".join(cells.get(name, "") for name in LABELS)
+        row = f"CheXpert-v1.0-small/{place},Female,61,Frontal,AP,{said}"
+        (root / f"{part}.csv").write_text(f"{head}\n{row}\n")
+    return root
+
+
+def test_the_parts_of_chexpert_join_by_id_and_label(
+    root: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    tmp_path = tmp_path_factory.mktemp("joined")
+    for path in root.rglob("*.jpg"):
+        Image.new("L", (8, 8), 90).save(path)
+    trained = training_release(tmp_path / "parts" / "CheXpert-v1.0-small")
+    manifests = [
+        index_release(CHEXPERT, Release(root=trained), tmp_path / "a.parquet"),
+        index_release(CHEXPERT_TEST, Release(root=root), tmp_path / "b.parquet"),
+    ]
+    joined = join_manifests(manifests, tmp_path / "joined.parquet")
+    assert joined.dataset == "chexpert+chexpert-test"
+    assert [(study.study_id, study.patient_id, study.split) for study in joined.studies] == [
+        ("patient00001_study1", "patient00001", "train"),
+        ("patient64541_study1", "patient64541", "validate"),
+        ("patient64741_study1", "patient64741", "test"),
+        ("patient64742_study1", "patient64742", "test"),
+    ]
+    assert {study.source for study in joined.studies} == {"chexpert"}
+    assert all(joined.absolute(r.path).is_file() for s in joined.studies for r in s.radiographs)
+    # The one label table has blanks and the other none: a label has one name in both.
+    assert [present(study) for study in joined.studies] == [
+        *({"Edema"}, {"Fracture"}, {"Lung Lesion"}, set()),
+    ]
+    names = [{item.name for item in study.findings} for study in joined.studies]
+    assert names[2] == set(LABELS)
+    assert names[0] | names[1] <= names[2]
+    read = {(each.name, each.value) for each in joined.studies[3].severity if each.value}
+    assert read == {("Edema", 1.0)}  # the reader's own word stays with the study it is of
+
+
+def test_parts_of_chexpert_that_overlap_do_not_join(
+    root: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    tmp_path = tmp_path_factory.mktemp("joined")
+    for path in root.rglob("*.jpg"):
+        Image.new("L", (8, 8), 90).save(path)
+    trained = training_release(tmp_path / "parts")
+    shutil.copytree(root / "test", trained / "test")
+    shutil.copy(root / "groundtruth.csv", trained)
+    manifests = [
+        index_release(CHEXPERT, Release(root=trained), tmp_path / "a.parquet"),
+        index_release(CHEXPERT_TEST, Release(root=root), tmp_path / "b.parquet"),
+    ]
+    assert [study.split for study in manifests[0].studies] == ["train", "validate", "test", "test"]
+    with pytest.raises(ManifestError, match="patient64741_study1"):
+        join_manifests(manifests, tmp_path / "joined.parquet")
