@@ -71,7 +71,7 @@ def phantom_experiments(cohort: Manifest, work: Path, store: Path) -> Iterator[E
     yield whole
     yield replace(whole, task="classification", manifest=halved, steps=200)
     yield replace(
-        whole, task="segmentation", names=OUTLINED, manifest=shown, steps=200, batch_size=4
+        whole, task="segmentation", names=OUTLINED, manifest=shown, steps=40, batch_size=4
     )
     yield replace(whole, task="grading", names=GRADED, manifest=graded, steps=200)
     yield replace(whole, task="detection", names=BOXED, manifest=boxed, steps=200)
@@ -100,7 +100,7 @@ def real_experiments(nih: Manifest, covid: Manifest, work: Path) -> Iterator[Exp
         batch_size=8,
         stores=stores[1:],
     )
-    few = replace(lungs, folds=5, steps=200, batch_size=4)
+    few = replace(lungs, folds=5, steps=40, batch_size=4)
     yield pneumonia
     yield lungs
     yield replace(few, task="severity", names=("brixia_senior_global",), batch_size=16)
@@ -110,6 +110,7 @@ def real_experiments(nih: Manifest, covid: Manifest, work: Path) -> Iterator[Exp
         few,
         task="detection",
         data="nih_cxr read by RSNA",
+        steps=200,
         batch_size=16,
         manifest=read,
         root=nih.root,
