@@ -153,18 +153,21 @@ def test_annotations_must_fit_their_picture(cohort: Cohort, drawn: Callable[...,
         for place, path in ((0, "good.png"), (0, "bad.png"), (4, "good.png"))
     )
     study = manifest.studies[1]
-    manifest = changed(manifest, 0, boxes=(box, replace(box, x2=60.0), replace(box, radiograph=2)))
+    wrong = ({"x2": 60.0}, {"radiograph": 2}, {"x1": 40.0, "x2": 0.0}, {"y1": float("nan")})
+    manifest = changed(manifest, 0, boxes=(box, *(replace(box, **each) for each in wrong)))
     manifest = changed(manifest, 2, masks=masks)
     manifest = changed(manifest, 1, radiographs=(replace(study.radiographs[0], width=80),))
     messages = [problem.message for problem in check([manifest]).annotations]
     assert messages == [
         "a box (edema: 0, 0, 60, 32) lies outside of its 40 x 32 pixels",
         "a box (edema) lies on radiograph 2, which cannot be read",
+        "a box (edema: 40, 0, 0, 32) has no area",
+        "a box (edema: 0, nan, 40, 32) has no area",
         "is 40 x 32 pixels, the manifest says 80 x 32",
         "is a mask of 32 x 40 pixels, its radiograph has 40 x 32",
         "belongs to radiograph 4, of which there is none that can be read",
     ]
-    assert "5 annotations do not fit their picture:" in found(check([manifest]))
+    assert "7 annotations do not fit their picture:" in found(check([manifest]))
 
 
 def test_a_missing_mask_is_a_missing_file(cohort: Cohort) -> None:

@@ -313,6 +313,30 @@ def test_rows_without_an_id_are_refused(tmp_path: Path) -> None:
         Manifest.read(path)
 
 
+@pytest.mark.parametrize(
+    ("column", "field"),
+    [("radiographs", "path"), ("findings", "name"), ("boxes", "x1"), ("masks", "path")],
+)
+def test_items_that_lack_what_they_must_have_are_refused(
+    tmp_path: Path, column: str, field: str
+) -> None:
+    path = tmp_path / "m.parquet"
+    box = Box(radiograph=0, label="mass", x1=0.0, y1=0.0, x2=9.0, y2=9.0)
+    mask = Mask(radiograph=0, label="lung", path="lung.png")
+    write_manifest([replace(STUDY, boxes=(box,), masks=(mask,))], path, tmp_path)
+    frame = pl.read_parquet(path)
+    items = frame[column].to_list()
+    items[0][0][field] = None
+    frame.with_columns(pl.Series(column, items, dtype=frame.schema[column])).write_parquet(path)
+    with pytest.raises(ManifestError, match=rf"1 items of {column} have no {field}, .* study s1"):
+        Manifest.read(path)
+
+
+def test_an_empty_id_is_none(tmp_path: Path) -> None:
+    with pytest.raises(ManifestError, match="1 rows have no patient_id"):
+        write_manifest([replace(STUDY, patient_id="")], tmp_path / "m.parquet", tmp_path)
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
 def test_a_folder_that_may_not_be_written_is_refused(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)

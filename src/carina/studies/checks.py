@@ -162,11 +162,13 @@ def _wrong_boxes(
     manifest: Manifest, study: Study, examined: Mapping[str, Examined]
 ) -> Iterator[str]:
     for box in study.boxes:
+        corners = ", ".join(f"{value:g}" for value in (box.x1, box.y1, box.x2, box.y2))
         size = _picture_size(manifest, study, box.radiograph, examined)
         if size is None:
             yield f"a box ({box.label}) lies on radiograph {box.radiograph}, which cannot be read"
+        elif not (box.x2 > box.x1 and box.y2 > box.y1):  # nan too
+            yield f"a box ({box.label}: {corners}) has no area"
         elif box.x1 < -1 or box.y1 < -1 or box.x2 > size[0] + 1 or box.y2 > size[1] + 1:
-            corners = ", ".join(f"{value:g}" for value in (box.x1, box.y1, box.x2, box.y2))
             yield f"a box ({box.label}: {corners}) lies outside of its {_by(size)} pixels"
 
 

@@ -14,6 +14,7 @@ from carina.files import atomic_path
 from carina.studies.schema import (
     ANNOTATED,
     COLUMNS,
+    NEEDED,
     OPTIONAL,
     SPLITS,
     WORDS,
@@ -249,10 +250,12 @@ def _check_rows(frame: pl.DataFrame, path: Path) -> None:
             f"{path}: holds no studies; expected one or more. Index a folder that has some."
         )
     for name in ("study_id", "patient_id"):
-        if frame[name].null_count():
-            raise ManifestError(
-                f"{path}: {frame[name].null_count()} rows have no {name}; every study needs one."
-            )
+        unnamed = int((frame[name].fill_null("") == "").sum())
+        if unnamed:
+            raise ManifestError(f"{path}: {unnamed} rows have no {name}; every study needs one.")
+    for name in NEEDED:
+        if name in frame.columns:
+            _check_items(frame.select("study_id", name), path)
     twice = frame["study_id"].filter(frame["study_id"].is_duplicated()).unique(maintain_order=True)
     if len(twice):
         some = ", ".join(twice.head(5))
@@ -260,6 +263,26 @@ def _check_rows(frame: pl.DataFrame, path: Path) -> None:
             f"{path}: {len(twice)} studies are named more than once, such as {some}; a study is "
             "one row. Put its radiographs into one row, or give the rows ids of their own."
         )
+
+
+def _check_items(frame: pl.DataFrame, path: Path) -> None:
+    """Refuses items of a nested column that lack what each must have.
+
+    Args:
+        frame: study_id and the nested column.
+        path: of the manifest, for the message.
+    """
+    name = frame.columns[1]
+    items = frame[name].drop_nulls().explode(empty_as_null=False).struct
+    for field in NEEDED[name]:
+        lacking = items.field(field).null_count()
+        if lacking:
+            rows = frame.drop_nulls(name).explode(name, empty_as_null=False)
+            first = rows.filter(pl.col(name).struct.field(field).is_null())["study_id"][0]
+            raise ManifestError(
+                f"{path}: {lacking} items of {name} have no {field}, the first in study {first}. "
+                "Fill it in, or leave the items out, and write the manifest again."
+            )
 
 
 def _wrong_words(frame: pl.DataFrame) -> Iterator[str]:
@@ -273,6 +296,6 @@ def _wrong_words(frame: pl.DataFrame) -> Iterator[str]:
 
 
 def _outside(label: str, column: pl.Series, words: tuple[str, ...]) -> Iterator[str]:
-    wrong = sorted({str(word) for word in column.unique()} - set(words))
+    wrong = sorted({str(word) or "''" for word in column.unique()} - set(words))
     if wrong:
         yield f"{label} holds {', '.join(wrong[:5])}; expected one of {', '.join(words)}"

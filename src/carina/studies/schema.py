@@ -1,6 +1,7 @@
 """The columns of a manifest, and how a study becomes a row and a row a study."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import MISSING, fields
 from enum import StrEnum
 from functools import partial
 from itertools import islice
@@ -93,6 +94,23 @@ WORDS: dict[tuple[str, str], type[StrEnum]] = {
 OPTIONAL = frozenset({("entities", "change")})
 """Those of `WORDS` that may be null, and that manifests of version 0.1 do not have."""
 
+ITEMS: dict[str, type[Any]] = {
+    "radiographs": Radiograph,
+    "findings": Finding,
+    "boxes": Box,
+    "masks": Mask,
+    "severity": Severity,
+    "entities": Entity,
+    "triplets": Triplet,
+}
+"""What an item of each nested column is."""
+
+NEEDED: dict[str, tuple[str, ...]] = {
+    name: tuple(each.name for each in fields(item) if each.default is MISSING)
+    for name, item in ITEMS.items()
+}
+"""The fields of nested columns that may not be null."""
+
 ItemT = TypeVar("ItemT")
 
 _FLAT: dict[str, Callable[[Study], Any]] = {
@@ -132,15 +150,15 @@ def _nested(name: str, cells: Sequence[tuple[Any, ...] | None], kind: ColumnType
     """A column of lists, built field by field: a dictionary for each item is ten times slower."""
     rows = [row for row, cell in enumerate(cells) for _ in cell or ()]
     items = [item for cell in cells for item in cell or ()]
-    fields = {
+    parts = {
         field.name: pl.Series(
             [_plain(getattr(item, field.name)) for item in items], dtype=field.dtype
         )
         for field in kind.inner.fields
     }
     lists = (
-        pl.DataFrame({"row": pl.Series(rows, dtype=pl.Int64), **fields})
-        .select("row", pl.struct(*fields).alias(name))
+        pl.DataFrame({"row": pl.Series(rows, dtype=pl.Int64), **parts})
+        .select("row", pl.struct(*parts).alias(name))
         .group_by("row", maintain_order=True)
         .agg(name)
     )
@@ -192,28 +210,23 @@ def studies_of(frame: pl.DataFrame) -> tuple[Study, ...]:
     )
 
 
-def _objects(make: Callable[..., ItemT], **fields: Sequence[Any]) -> tuple[ItemT, ...]:
+def _objects(make: Callable[..., ItemT], **columns: Sequence[Any]) -> tuple[ItemT, ...]:
     """One object for each place of the columns."""
-    names = tuple(fields)
-    rows = zip(*fields.values(), strict=True)
+    names = tuple(columns)
+    rows = zip(*columns.values(), strict=True)
     return tuple(make(**dict(zip(names, row, strict=True))) for row in rows)
 
 
-def _shared(make: Callable[..., ItemT], **fields: Sequence[Any]) -> tuple[ItemT, ...]:
+def _shared(make: Callable[..., ItemT], **columns: Sequence[Any]) -> tuple[ItemT, ...]:
     """One object for each place of the columns, the same one for equal fields."""
-    rows = list(zip(*fields.values(), strict=True))
-    made = {row: make(**dict(zip(fields, row, strict=True))) for row in set(rows)}
+    rows = list(zip(*columns.values(), strict=True))
+    made = {row: make(**dict(zip(columns, row, strict=True))) for row in set(rows)}
     return tuple(map(made.__getitem__, rows))
 
 
 _MAKERS: dict[str, Callable[..., tuple[Any, ...]]] = {
-    "radiographs": partial(_objects, Radiograph),
-    "findings": partial(_shared, Finding),
-    "boxes": partial(_objects, Box),
-    "masks": partial(_objects, Mask),
-    "severity": partial(_objects, Severity),
-    "entities": partial(_objects, Entity),
-    "triplets": partial(_shared, Triplet),
+    name: partial(_shared if item in (Finding, Triplet) else _objects, item)
+    for name, item in ITEMS.items()
 }
 
 
@@ -225,13 +238,13 @@ def _cells(frame: pl.DataFrame, name: str) -> Sequence[Any]:
     if name not in _NESTED:
         return list(column.to_list())
     items = column.drop_nulls().explode(empty_as_null=False)
-    fields = {}
+    parts = {}
     for field in column.dtype.inner.fields:
-        fields[field.name] = items.struct.field(field.name).to_list()
+        parts[field.name] = items.struct.field(field.name).to_list()
         if (name, field.name) in WORDS:
             words: dict[str | None, StrEnum | None] = {None: None}
             words |= {word.value: word for word in WORDS[name, field.name]}
-            fields[field.name] = [words[word] for word in fields[field.name]]
-    objects = iter(_MAKERS[name](**fields))
+            parts[field.name] = [words[word] for word in parts[field.name]]
+    objects = iter(_MAKERS[name](**parts))
     lengths = column.list.len().to_list()
     return [None if length is None else tuple(islice(objects, length)) for length in lengths]
