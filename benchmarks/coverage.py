@@ -22,13 +22,12 @@ import numpy as np
 from carina.metrics.acceleration import NORMAL
 from carina.metrics.classification import auc_of, mcc, threshold_statistic
 from carina.metrics.delong import delong, delong_interval
-from carina.metrics.proportions import interval_of
+from carina.metrics.paired import paired_difference
 from carina.metrics.ranking import Ranker
 from carina.metrics.statistics import (
     Interval,
     Resamples,
     bootstrap,
-    paired_difference,
     percentile_interval,
     together,
 )
@@ -65,6 +64,8 @@ SCENARIOS = (
     Scenario(name="rare", patients=600, prevalence=0.05, auc=0.85),
     Scenario(name="sharp", patients=600, prevalence=0.1, auc=0.95),
     Scenario(name="wide", patients=600, prevalence=0.1, auc=0.9, spread=2.0),
+    Scenario(name="near perfect", patients=300, prevalence=0.05, auc=0.99),
+    Scenario(name="few perfect", patients=120, prevalence=0.1, auc=0.98),
     Scenario(name="patients", patients=200, prevalence=0.2, auc=0.8, images_each=3, shared=0.5),
 )
 PAIRED = Scenario(name="two models", patients=300, prevalence=0.25, auc=0.85)
@@ -125,7 +126,7 @@ def intervals(scenario: Scenario, seed: int, replicates: int) -> Iterator[Row]:
     found = bootstrap([statistic], resamples)
     cut = -float(np.log(1 / threshold - 1)) if 0 < threshold < 1 else float("-inf")
     for metric, true in truths(scenario, cut).items():
-        yield metric, "ours", true, interval_of(found, metric, 0, truth, resamples)
+        yield metric, "ours", true, found.interval(metric, 0)
         plain = percentile_interval(float(found.values[metric][0]), found.replicates[metric][0])
         yield metric, "percentile", true, plain
     result = delong(scores[None], truth)

@@ -32,7 +32,8 @@ from carina.evaluation.subgroups import (
 )
 from carina.files import atomic_folder
 from carina.metrics.calibration import EqualMassBins, reliability_curve
-from carina.metrics.statistics import Difference, Resamples, paired_difference
+from carina.metrics.paired import Difference, paired_difference
+from carina.metrics.statistics import Resamples
 from carina.pages.audit_page import AuditPage, Calibrated, GroupTable, render_audit_page
 from carina.pages.measured import Measured
 from carina.pages.table import TableRow

@@ -20,13 +20,11 @@ from carina.evaluation.zero_shot import mean_scores
 from carina.files import write_text
 from carina.metrics.classification import RATES, ranking_statistic, threshold_statistic
 from carina.metrics.delong import delong_test
+from carina.metrics.paired import Difference, holm, paired_difference
 from carina.metrics.statistics import (
     Bootstrap,
-    Difference,
     Resamples,
     bootstrap,
-    holm,
-    paired_difference,
     together,
 )
 

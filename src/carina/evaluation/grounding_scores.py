@@ -17,6 +17,7 @@ from carina.metrics.statistics import (
     bootstrap,
     mean_statistic,
     ratio_statistic,
+    share_statistic,
     together,
 )
 from carina.zeroshot.protocol import Query
@@ -32,6 +33,8 @@ FLATTERED = tuple(f"{name}{BEST_ON_TEST}" for name in OVERLAP)
 CONTRAST = ("cnr", "cnr_absolute")
 MEANS = (*POINTING, *OVERLAP, *CONTRAST, *FLATTERED)
 """Metrics of a finding that are means over its cases."""
+SHARES = frozenset({"pointing_game", *OVERLAP, *FLATTERED})
+"""Those that lie in [0, 1], and are measured rather than known beforehand."""
 
 RATIOS: Mapping[str, tuple[str, str]] = {
     f"detection_{name}{ending}": (f"found{ending}", f"{below}{ending}")
@@ -104,7 +107,7 @@ def grounding_scores(
     mean = {}
     for metric in METRICS:
         mean[metric] = Score.of(result.mean_interval(metric), "undefined in every finding")
-        interval = result.only(focal).mean_of(metric).interval()
+        interval = result.only(focal).mean_interval(metric)
         mean[f"{metric}_focal"] = Score.of(interval, "undefined in every focal finding")
     return findings, mean, [name for name, is_focal in zip(names, focal, strict=True) if is_focal]
 
@@ -132,7 +135,10 @@ def bootstrap_cases(
         cases = frame.filter(pl.col("query") == name)
         places = [row[key] for key in cases.select(IMAGE).iter_rows()]
         values = {column: spread(cases[column], places, len(images)) for column in CASE_COLUMNS}
-        means = [mean_statistic(metric, values[metric]) for metric in MEANS]
+        means = [
+            (share_statistic if metric in SHARES else mean_statistic)(metric, values[metric])
+            for metric in MEANS
+        ]
         ratios = [ratio_statistic(r, values[a], values[b]) for r, (a, b) in RATIOS.items()]
         statistics.append(together(*means, *ratios))
     patients = images["patient"].to_list() if settings.whole_patients else None

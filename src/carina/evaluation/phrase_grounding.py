@@ -28,6 +28,7 @@ from carina.metrics.statistics import (
     Resamples,
     bootstrap,
     mean_statistic,
+    share_statistic,
     together,
 )
 from carina.studies.manifest import Manifest
@@ -39,6 +40,8 @@ METRICS = (
     *IOU_METRICS,
 )
 """Every metric of a case, by its name in tables."""
+SHARES = frozenset({"miou", "pointing_game", *IOU_METRICS})
+"""Those that lie in [0, 1], and are measured rather than known beforehand."""
 
 SAMPLES = "_samples"
 """Ends the name of a mean over phrases; without it, the mean is over categories."""
@@ -262,7 +265,7 @@ def bootstrap_phrases(
     statistics = [
         together(
             *(
-                mean_statistic(
+                (share_statistic if name in SHARES else mean_statistic)(
                     name,
                     np.where(group.to_numpy(), frame[name].fill_null(np.nan).to_numpy(), np.nan),
                 )

@@ -14,7 +14,7 @@ from carina.evaluation.protocol import Asked, Protocol, Told, with_other_names
 from carina.evaluation.result import Evaluation, Score
 from carina.evaluation.rows import rows_of_evaluation
 from carina.evaluation.run import evaluate
-from carina.metrics.statistics import Resamples, bootstrap, mean_statistic
+from carina.metrics.statistics import Resamples, bootstrap, share_statistic
 from carina.studies.manifest import Manifest
 from carina.zeroshot.prompts import PromptedModel, choose_prompts
 from carina.zeroshot.protocol import ZeroShotModel
@@ -234,5 +234,5 @@ def accuracy_of_classes(evaluation: Evaluation) -> Score:
         int(settings["seed"]),
         rows.patients if whole else None,
     )
-    result = bootstrap([mean_statistic(ACCURACY_OF_CLASSES, values)], resamples)
+    result = bootstrap([share_statistic(ACCURACY_OF_CLASSES, values)], resamples)
     return Score.of(result.interval(ACCURACY_OF_CLASSES, 0), None)

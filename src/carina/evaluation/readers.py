@@ -18,7 +18,7 @@ from carina.errors import EvaluationError
 from carina.evaluation.result import Evaluation, Score
 from carina.evaluation.rows import rows_of
 from carina.metrics.classification import threshold_statistic, undefined_reason
-from carina.metrics.statistics import Bootstrap, Interval, Resamples, bootstrap
+from carina.metrics.statistics import Bootstrap, Resamples, bootstrap
 from carina.studies.truth import canonical
 
 COMPETITION = ("Atelectasis", "Cardiomegaly", "Consolidation", "Edema", "Pleural Effusion")
@@ -211,7 +211,7 @@ def measure_readers(decisions: Decisions, replicates: int = 1000, seed: int = 0)
             for reader, one in {**found, READERS_MEAN: together}.items()
         },
         settings={
-            "interval": "percentile bootstrap over studies, 2.5% to 97.5%",
+            "interval": "bootstrap over studies, 95% (BCa with quantiles of Student's t)",
             "replicates": replicates,
             "seed": seed,
         },
@@ -325,10 +325,5 @@ def scored(
         name: {m: Score.of(found.interval(m, i), reasons[i]) for m in METRICS}
         for i, name in enumerate(findings)
     }
-    scores[MEAN] = {m: Score.of(mean_interval(found, m), "undefined") for m in METRICS}
+    scores[MEAN] = {m: Score.of(found.mean_of(m).interval(), "undefined") for m in METRICS}
     return scores
-
-
-def mean_interval(found: Bootstrap, metric: str) -> Interval:
-    """The mean over findings that are defined on the data."""
-    return found.mean_of(metric).interval()

@@ -11,7 +11,8 @@ import polars as pl
 
 from carina.errors import EvaluationError
 from carina.files import atomic_folder
-from carina.metrics.statistics import Difference, Interval
+from carina.metrics.paired import Difference
+from carina.metrics.statistics import Interval
 
 RESULT = "evaluation.json"
 PREDICTIONS = "predictions.parquet"

@@ -14,7 +14,14 @@ from carina.evaluation.result import Evaluation, Score
 from carina.evaluation.scoring import Frontal, check_any, frontals_of, part_of
 from carina.files import progress
 from carina.metrics.retrieval import chance_recall, recall_at
-from carina.metrics.statistics import Bootstrap, Resamples, bootstrap, mean_statistic, together
+from carina.metrics.statistics import (
+    Bootstrap,
+    Resamples,
+    bootstrap,
+    mean_statistic,
+    share_statistic,
+    together,
+)
 from carina.report.sections import split_sections
 from carina.studies.manifest import Manifest
 from carina.zeroshot.protocol import ImageTextModel
@@ -241,7 +248,10 @@ def bootstrap_queries(directions: Sequence[pl.DataFrame], settings: RetrievalSet
     """Resamples radiographs, or whole patients, with both of their queries."""
     units = directions[0]["patient"].to_list() if settings.whole_patients else None
     statistics = [
-        together(*(mean_statistic(metric, rows[metric].to_numpy()) for metric in METRICS))
+        together(
+            *(share_statistic(metric, rows[metric].to_numpy()) for metric in RECALLS),
+            *(mean_statistic(metric, rows[metric].to_numpy()) for metric in CHANCES),
+        )
         for rows in directions
     ]
     resamples = Resamples(len(directions[0]), settings.replicates, settings.seed, units)

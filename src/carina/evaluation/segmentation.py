@@ -20,7 +20,7 @@ from carina.metrics.statistics import (
     Bootstrap,
     Resamples,
     bootstrap,
-    mean_statistic,
+    share_statistic,
     together,
 )
 from carina.studies.manifest import Manifest
@@ -201,7 +201,7 @@ def mask_statistics(frame: pl.DataFrame, names: Sequence[str]) -> list[Statistic
         for metric in METRICS:
             values = np.full(len(images), np.nan)
             values[places] = cases[metric].to_numpy()
-            means.append(mean_statistic(metric, values))
+            means.append(share_statistic(metric, values))
         statistics.append(together(*means))
     return statistics
 

@@ -13,13 +13,11 @@ from carina.evaluation.result import Evaluation, Score
 from carina.evaluation.rows import Rows
 from carina.evaluation.scoring import Frontal
 from carina.metrics.classification import ranking_statistic, threshold_statistic
+from carina.metrics.paired import Difference, holm, paired_difference
 from carina.metrics.statistics import (
     Bootstrap,
-    Difference,
     Resamples,
     bootstrap,
-    holm,
-    paired_difference,
     together,
 )
 

@@ -35,7 +35,6 @@ from carina.metrics.classification import (
     threshold_statistic,
     undefined_reason,
 )
-from carina.metrics.proportions import interval_of
 from carina.metrics.statistics import Bootstrap, Resamples, bootstrap, together
 from carina.metrics.thresholds import choose_thresholds
 from carina.studies.manifest import Manifest
@@ -265,7 +264,7 @@ def measured(
         rate_reason = f"no threshold: {thresholds[name].reason}" if without else reason
         findings[name] = {
             metric: Score.of(
-                interval_of(result, metric, i, part.labels[:, i], resamples),
+                result.interval(metric, i),
                 rate_reason if metric in RATES else reason,
             )
             for metric in result.values

@@ -10,9 +10,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Integer
+from jaxtyping import Bool, Float, Real
 
 from carina.errors import EvaluationError
+from carina.metrics.bounds import (
+    NOTHING,
+    Bound,
+    Bounded,
+    Ends,
+    Units,
+    auc_ends,
+    doubts,
+    precision_end,
+    units_among,
+)
 from carina.metrics.ranking import Counts, Ranker, Ranking, ones
 
 Statistic = Callable[[Counts], dict[str, Float[np.ndarray, " replicates"]]]
@@ -23,10 +34,10 @@ Statistic = Callable[[Counts], dict[str, Float[np.ndarray, " replicates"]]]
 class Confusion:
     """The four counts of predicted against true, of any one shape."""
 
-    true_positives: Integer[np.ndarray, "..."]
-    false_positives: Integer[np.ndarray, "..."]
-    positives: Integer[np.ndarray, "..."]
-    negatives: Integer[np.ndarray, "..."]
+    true_positives: Real[np.ndarray, "..."]
+    false_positives: Real[np.ndarray, "..."]
+    positives: Real[np.ndarray, "..."]
+    negatives: Real[np.ndarray, "..."]
 
 
 Rate = Callable[[Confusion], Float[np.ndarray, "..."]]
@@ -109,12 +120,24 @@ def ranking_statistic(
 ) -> Statistic:
     """`auc` and `average_precision` of one finding."""
     ranker = Ranker(scores, truth)
+    positive, negative = truth == 1, truth == 0
 
     def statistic(counts: Counts) -> dict[str, Float[np.ndarray, " replicates"]]:
         ranking = ranker.rank(counts)
         return {"auc": auc_of(ranking), "average_precision": average_precision_of(ranking)}
 
-    return statistic
+    def auc_bound(units: Units, level: float) -> Ends:
+        value = float(statistic(ones(len(scores)))["auc"][0])
+        return auc_ends(value, units_among(units, positive), units_among(units, negative), level)
+
+    def precision_bound(units: Units, level: float) -> Ends:
+        if statistic(ones(len(scores)))["auc"][0] != 1:
+            return NOTHING
+        of_units = units_among(units, positive), units_among(units, negative)
+        numbers = int(positive.sum()), int(negative.sum())
+        return precision_end(*numbers, of_units, level), 1.0
+
+    return Bounded(statistic, {"auc": auc_bound, "average_precision": precision_bound})
 
 
 def threshold_statistic(
@@ -137,7 +160,49 @@ def threshold_statistic(
             return {name: np.full_like(value, np.nan) for name, value in values.items()}
         return values
 
-    return statistic
+    return Bounded(
+        statistic, {name: rate_bound(rate, called, truth) for name, rate in RATES.items()}
+    )
+
+
+def rate_bound(
+    rate: Rate, called: Bool[np.ndarray, " images"], truth: Float[np.ndarray, " images"]
+) -> Bound:
+    """The interval of a rate where sensitivity, specificity or both are 0 or 1.
+
+    From the worst to the best that the pairs of `doubts` give, the number of positives and
+    negatives being what it is. For sensitivity, specificity and accuracy this is the mid-P
+    interval of a share.
+    """
+    positive, negative = truth == 1, truth == 0
+    numbers = float(positive.sum()), float(negative.sum())
+
+    def bound(units: Units, level: float) -> Ends:
+        of_units = units_among(units, positive), units_among(units, negative)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            seen = (
+                float(np.divide((positive & called).sum(), numbers[0])),
+                float(np.divide((negative & ~called).sum(), numbers[1])),
+            )
+        values = rate(table_of(*doubts(seen, of_units, level), numbers))
+        return float(values.min()), float(values.max())
+
+    return bound
+
+
+def table_of(
+    sensitivity: Float[np.ndarray, " pairs"],
+    specificity: Float[np.ndarray, " pairs"],
+    numbers: tuple[float, float],
+) -> Confusion:
+    """The tables that pairs of rates expect of so many positives and negatives."""
+    positives, negatives = (np.full_like(sensitivity, number) for number in numbers)
+    return Confusion(
+        true_positives=np.where(positives > 0, sensitivity * positives, 0.0),
+        false_positives=np.where(negatives > 0, (1 - specificity) * negatives, 0.0),
+        positives=positives,
+        negatives=negatives,
+    )
 
 
 def auc(

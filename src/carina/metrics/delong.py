@@ -12,7 +12,8 @@ from statistics import NormalDist
 import numpy as np
 from jaxtyping import Float
 
-from carina.metrics.statistics import Difference, Interval
+from carina.metrics.paired import Difference
+from carina.metrics.statistics import Interval
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,7 +3,8 @@
 import numpy as np
 from jaxtyping import Float, Int
 
-from carina.metrics.classification import Statistic
+from carina.metrics.bounds import Bounded, Ends, Units, share_ends, units_among
+from carina.metrics.classification import Statistic, f1, rate_bound, sensitivity
 from carina.metrics.ranking import Counts
 
 
@@ -38,4 +39,16 @@ def class_statistic(
                 "f1": np.where(called + present > 0, 2 * both / (called + present), np.nan),
             }
 
-    return statistic
+    def accuracy_bound(units: Units, level: float) -> Ends:
+        right = (chosen == true).mean()
+        return share_ends(float(right), units_among(units, np.ones_like(true, dtype=bool)), level)
+
+    called, present = chosen == number, (true == number).astype(np.float64)
+    return Bounded(
+        statistic,
+        {
+            "accuracy": accuracy_bound,
+            "recall": rate_bound(sensitivity, called, present),
+            "f1": rate_bound(f1, called, present),
+        },
+    )

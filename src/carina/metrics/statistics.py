@@ -8,6 +8,16 @@ from jaxtyping import Bool, Float, Integer
 
 from carina.errors import EvaluationError
 from carina.metrics.acceleration import NORMAL, Shape, shape_of
+from carina.metrics.bounds import (
+    NOTHING,
+    Bound,
+    Bounded,
+    Ends,
+    Units,
+    bounds_of,
+    share_ends,
+    units_among,
+)
 from carina.metrics.classification import Statistic
 from carina.metrics.ranking import Counts, ones
 
@@ -66,9 +76,10 @@ class Resamples:
         """How many images, or whole patients, each resample draws."""
         return int(self._unit.max()) + 1
 
-    def units_among(self, images: Bool[np.ndarray, " images"]) -> int:
-        """How many units have at least one of some images."""
-        return len(np.unique(self._unit[images]))
+    @property
+    def unit_of_images(self) -> Units:
+        """The number of each image's unit."""
+        return self._unit
 
     def blocks(self, size: int = BLOCK) -> Iterator[Counts]:
         """Yields how often each image was drawn, `size` resamples at a time."""
@@ -122,10 +133,18 @@ class Resampled:
             return None
         return shape_of(self.value, self.known, self.left_out, self.units)
 
+    @property
+    def without_doubt(self) -> bool:
+        """Whether every resample says the same, so that it tells nothing of how sure that is."""
+        return bool(np.isfinite(self.value)) and bool((self.known == self.value).all())
+
     def interval(self, level: float = 0.95) -> Interval:
-        """The BCa interval with quantiles of Student's t; see `carina.metrics.acceleration`."""
+        """The BCa interval with quantiles of Student's t; see `carina.metrics.acceleration`.
+
+        None where every resample says the same.
+        """
         shape, undefined = self.shape, len(self.replicates) - len(self.known)
-        if shape is None:
+        if shape is None or self.without_doubt:
             nan = float("nan")
             return Interval(value=self.value, low=nan, high=nan, undefined=undefined)
         z = NORMAL.inv_cdf((1 + level) / 2)
@@ -148,13 +167,16 @@ class Bootstrap:
 
     `values[metric]` is [findings], `replicates[metric]` is [findings, replicates] and
     `left_out[metric]` is [findings, groups]; `units` is how many images, or whole patients, each
-    resample draws.
+    resample draws. `bounds[finding]` are the intervals of metrics that every resample has alike,
+    by the name of the metric, for the unit of each image, `unit_of_images`.
     """
 
     values: Mapping[str, Float[np.ndarray, " findings"]]
     replicates: Mapping[str, Float[np.ndarray, "findings replicates"]]
     left_out: Mapping[str, Float[np.ndarray, "findings groups"]]
     units: int
+    bounds: tuple[Mapping[str, Bound], ...] = ()
+    unit_of_images: Units | None = None
 
     def of(self, metric: str, finding: int) -> Resampled:
         """One metric of one finding."""
@@ -166,8 +188,20 @@ class Bootstrap:
         )
 
     def interval(self, metric: str, finding: int, level: float = 0.95) -> Interval:
-        """The interval of one finding."""
-        return self.of(metric, finding).interval(level)
+        """The interval of one finding: of the resamples, or, where all are alike, of its bound."""
+        interval = self.of(metric, finding).interval(level)
+        low, high = self.ends(metric, finding, level)
+        return replace(interval, low=low, high=high) if low < high else interval
+
+    def ends(self, metric: str, finding: int, level: float) -> Ends:
+        """The bound of a metric that every resample has alike; nan where there is none."""
+        if not self.bounds or self.unit_of_images is None:
+            return NOTHING
+        bound = self.bounds[finding].get(metric)
+        if bound is None or not self.of(metric, finding).without_doubt:
+            return NOTHING
+        low, high = bound(self.unit_of_images, level)
+        return (low, high) if low < high else NOTHING
 
     def only(self, chosen: Bool[np.ndarray, " findings"]) -> "Bootstrap":
         """The same resamples of some of the findings."""
@@ -176,6 +210,8 @@ class Bootstrap:
             replicates={name: rows[chosen] for name, rows in self.replicates.items()},
             left_out={name: rows[chosen] for name, rows in self.left_out.items()},
             units=self.units,
+            bounds=tuple(one for one, kept in zip(self.bounds, chosen, strict=False) if kept),
+            unit_of_images=self.unit_of_images,
         )
 
     def mean_of(self, metric: str) -> Resampled:
@@ -194,11 +230,26 @@ class Bootstrap:
         )
 
     def mean_interval(self, metric: str, level: float = 0.95) -> Interval:
-        """The interval of the mean over findings; `undefined` counts incomplete resamples."""
-        interval = self.mean_of(metric).interval(level)
-        defined = np.isfinite(self.values[metric])
+        """The interval of the mean over findings; `undefined` counts incomplete resamples.
+
+        Findings that every resample has alike give it the width of their own intervals: squared
+        distances of independent means add up (Zou and Donner, Stat Med 2008).
+        """
+        mean, defined = self.mean_of(metric), np.isfinite(self.values[metric])
+        interval = mean.interval(level)
         incomplete = ~np.isfinite(self.replicates[metric][defined]).all(axis=0)
-        return replace(interval, undefined=int(incomplete.sum()))
+        interval = replace(interval, undefined=int(incomplete.sum()))
+        ends = {
+            finding: self.ends(metric, int(finding), level) for finding in np.flatnonzero(defined)
+        }
+        known = [finding for finding, (low, high) in ends.items() if low < high]
+        if not known or not (mean.without_doubt or np.isfinite(interval.low)):
+            return interval
+        apart = np.array([np.subtract(ends[one], self.values[metric][one]) for one in known])
+        added = (apart**2).sum(axis=0) / defined.sum() ** 2
+        reach = np.nan_to_num(np.array([interval.low, interval.high]) - mean.value)
+        low, high = np.sqrt(reach**2 + added)
+        return replace(interval, low=mean.value - float(low), high=mean.value + float(high))
 
 
 def bootstrap(statistics: Sequence[Statistic], resamples: Resamples) -> Bootstrap:
@@ -218,6 +269,8 @@ def bootstrap(statistics: Sequence[Statistic], resamples: Resamples) -> Bootstra
         replicates={name: np.concatenate([b[name] for b in blocks], axis=1) for name in values},
         left_out={name: np.concatenate([b[name] for b in without], axis=1) for name in values},
         units=resamples.units,
+        bounds=tuple(bounds_of([one]) for one in statistics),
+        unit_of_images=resamples.unit_of_images,
     )
 
 
@@ -227,11 +280,11 @@ def together(*statistics: Statistic) -> Statistic:
     def statistic(counts: Counts) -> dict[str, Float[np.ndarray, " replicates"]]:
         return {name: value for one in statistics for name, value in one(counts).items()}
 
-    return statistic
+    return Bounded(statistic, bounds_of(statistics))
 
 
 def mean_statistic(name: str, values: Float[np.ndarray, " images"]) -> Statistic:
-    """The mean of a number that each image has, such as an IoU; nan images are left out."""
+    """The mean of a number that each image has, such as a contrast; nan images are left out."""
     known = np.isfinite(values)
     weights = np.stack([np.where(known, values, 0.0), known.astype(np.float64)])
 
@@ -243,12 +296,24 @@ def mean_statistic(name: str, values: Float[np.ndarray, " images"]) -> Statistic
     return statistic
 
 
+def share_statistic(name: str, values: Float[np.ndarray, " images"]) -> Statistic:
+    """The mean of a number in [0, 1] that each image has, such as an IoU, or 1 for a hit."""
+    statistic = mean_statistic(name, values)
+
+    def bound(units: Units, level: float) -> Ends:
+        value = float(statistic(ones(len(values)))[name][0])
+        return share_ends(value, units_among(units, np.isfinite(values)), level)
+
+    return Bounded(statistic, {name: bound})
+
+
 def ratio_statistic(
     name: str, above: Float[np.ndarray, " images"], below: Float[np.ndarray, " images"]
 ) -> Statistic:
     """The sum of one number over the sum of another, such as precision: found over claimed.
 
-    Images where either is nan are left out; nan where the lower sum is 0.
+    The upper one is never greater. Images where either is nan are left out; nan where the lower
+    sum is 0.
     """
     known = np.isfinite(above) & np.isfinite(below)
     weights = np.stack([np.where(known, above, 0.0), np.where(known, below, 0.0)])
@@ -258,7 +323,12 @@ def ratio_statistic(
         ratio = np.divide(total, number, out=np.full(total.shape, np.nan), where=number > 0)
         return {name: ratio}
 
-    return statistic
+    def bound(units: Units, level: float) -> Ends:
+        counted = known & (below > 0)
+        value = float(statistic(ones(len(above)))[name][0])
+        return share_ends(value, units_among(units, counted), level)
+
+    return Bounded(statistic, {name: bound})
 
 
 def percentile_interval(
@@ -277,77 +347,6 @@ def percentile_interval(
     tail = (1 - level) / 2
     low, high = np.quantile(known, [tail, 1 - tail])
     return Interval(value=value, low=float(low), high=float(high), undefined=undefined)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Difference:
-    """How much better one model is than another on the same images.
-
-    `value` is the first minus the second, with its interval; `p_value` is two-sided.
-    """
-
-    value: float
-    low: float
-    high: float
-    p_value: float
-    undefined: int = 0
-
-
-def paired_difference(first: Resampled, second: Resampled, level: float = 0.95) -> Difference:
-    """Compares two models by the differences within the same resamples.
-
-    The p value is that of the level at which the interval would end at no difference: below 0.05
-    where the 95% interval holds no 0. Of the resamples on either side of no difference, those at
-    exactly 0 counting on both, the smaller number counts, with one added to it and to all
-    (Davison and Hinkley 1997, section 4.2), so p is never 0. Where no resample lies on one side,
-    the distance in standard deviations takes its place, down to the p that so many can show.
-
-    Args:
-        first: a metric on the data and on every resample.
-        second: the same of the other model, in the same resamples.
-        level: of the interval.
-    """
-    difference = first.minus(second)
-    interval, shape = difference.interval(level), difference.shape
-    p_value = float("nan") if shape is None else _two_sided(difference, shape)
-    return Difference(
-        value=interval.value,
-        low=interval.low,
-        high=interval.high,
-        p_value=p_value,
-        undefined=interval.undefined,
-    )
-
-
-def holm(p_values: Float[np.ndarray, " tests"]) -> Float[np.ndarray, " tests"]:
-    """P values adjusted for how many tests were made (Holm 1979); nan tests do not count.
-
-    Below 0.05 after adjustment: the chance that any such finding is a false alarm is under 5%.
-    """
-    adjusted = np.full(len(p_values), np.nan)
-    known = np.flatnonzero(np.isfinite(p_values))
-    order = known[np.argsort(p_values[known], kind="stable")]
-    factors = np.arange(len(order), 0, -1)
-    adjusted[order] = np.minimum(1.0, np.maximum.accumulate(p_values[order] * factors))
-    return adjusted
-
-
-def _two_sided(difference: Resampled, shape: Shape) -> float:
-    """The p value of no difference, from how many resamples lie on either side of it."""
-    known = difference.known
-    at_or_below, at_or_above = int((known <= 0).sum()), int((known >= 0).sum())
-    if min(at_or_below, at_or_above) == len(known):
-        return 1.0  # every resample is at no difference
-    least, spread = 1 / (len(known) + 1), float(known.std())
-    if spread == 0:
-        return 2 * least  # every resample is at the same difference
-    smaller = min(at_or_below, at_or_above) / (len(known) + 1) + least
-    away = NORMAL.inv_cdf(min(0.5, smaller))
-    if smaller == least:
-        # No resample reaches so far, which tells only that it is rarer than they can show.
-        away = min(away, -abs(difference.value) / spread)
-    quantile = away if at_or_below <= at_or_above else -away
-    return max(2 * least, 2 * NORMAL.cdf(-abs(shape.deviations(quantile))))
 
 
 def _mean_of_known(
