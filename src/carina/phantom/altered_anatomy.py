@@ -6,10 +6,10 @@ from dataclasses import replace
 import numpy as np
 
 from carina.phantom.anatomy import Anatomy, Lung
-from carina.phantom.body import look_up, midline
-from carina.phantom.canvas import Mask, ellipsoid, radial_table, relative_radius
+from carina.phantom.canvas import Mask, ellipsoid, look_up, radial_table, relative_radius
 from carina.phantom.findings import Lesion
 from carina.phantom.scene import Scene
+from carina.phantom.skeleton import midline
 
 Change = Callable[[Anatomy, Lesion], Anatomy]
 Mark = Callable[[Scene, Lesion], Mask]

@@ -105,6 +105,12 @@ class Canvas:
         return np.zeros(self.attenuation.shape, dtype=np.bool_)
 
 
+def look_up(canvas: Canvas, table: Floats, window: Window | None = None) -> Floats:
+    """A function of v, given at `LEVELS`, at every pixel."""
+    level = canvas.level if window is None else canvas.level[window]
+    return np.asarray(table.take(level))
+
+
 def bulge(depth: Floats) -> Floats:
     """Thickness of a round body at a relative depth from its border: 0 outside, 1 from 1 on."""
     inside = np.minimum(np.maximum(depth, 0.0), 1.0)

@@ -2,10 +2,11 @@
 
 import numpy as np
 
-from carina.phantom.body import LungField, rib_curves
 from carina.phantom.canvas import Canvas, Floats, Layer, Mask, Point, bulge, ellipsoid, ramp
 from carina.phantom.findings import Lesion
+from carina.phantom.lung_field import LungField
 from carina.phantom.scene import SIDES, Scene
+from carina.phantom.skeleton import rib_curves
 
 
 def pneumothorax(scene: Scene, lesion: Lesion, rng: np.random.Generator) -> Mask:

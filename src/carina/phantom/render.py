@@ -6,7 +6,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from carina.phantom import body, devices, lung_lesions, pleural_lesions
+from carina.phantom import (
+    body,
+    devices,
+    heart_and_vessels,
+    lung_field,
+    lung_lesions,
+    pleural_lesions,
+    skeleton,
+)
 from carina.phantom.altered_anatomy import CHANGES, MARKS
 from carina.phantom.anatomy import Anatomy
 from carina.phantom.canvas import Canvas, Frame, Mask
@@ -95,9 +103,9 @@ def empty_scene(plan: Plan, anatomy: Anatomy) -> Scene:
     """Soft tissue, lungs, heart and mediastinum, before any lesion."""
     canvas = Canvas(plan.frame)
     body.soft_tissue(canvas, anatomy)
-    right, left = body.lungs(canvas, anatomy)
-    body.heart(canvas, anatomy)
-    body.mediastinum(canvas, anatomy)
+    right, left = lung_field.lungs(canvas, anatomy)
+    heart_and_vessels.heart(canvas, anatomy)
+    heart_and_vessels.mediastinum(canvas, anatomy)
     return Scene(
         canvas=canvas,
         anatomy=anatomy,
@@ -110,9 +118,9 @@ def empty_scene(plan: Plan, anatomy: Anatomy) -> Scene:
 def finish_body(scene: Scene) -> None:
     """Vessels, bones, breasts, belly and unevenness, over the lesions of the lung."""
     canvas, anatomy = scene.canvas, scene.anatomy
-    body.hila(canvas, anatomy, scene.vessels)
-    body.spine_and_blades(canvas, anatomy)
-    body.ribs(canvas, anatomy, scene.fractures)
+    heart_and_vessels.hila(canvas, anatomy, scene.vessels)
+    skeleton.spine_and_blades(canvas, anatomy)
+    skeleton.ribs(canvas, anatomy, scene.fractures)
     body.breasts(canvas, anatomy)
     body.belly(canvas, anatomy)
     canvas.attenuation *= 1 + np.float32(0.02 * anatomy.texture) * body.texture(canvas, anatomy)

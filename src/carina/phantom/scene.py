@@ -6,8 +6,8 @@ import numpy as np
 from PIL import Image
 
 from carina.phantom.anatomy import Anatomy
-from carina.phantom.body import LungField
 from carina.phantom.canvas import Canvas, Floats, Grid, Mask, Window
+from carina.phantom.lung_field import LungField
 
 
 @dataclass(kw_only=True)
