@@ -2,7 +2,7 @@
 
 Source: Saporta et al., Nat Mach Intell 2022, doi:10.1038/s42256-022-00536-x. Two radiologists
 outlined what is there; masks are COCO's run lengths in pixels of the original, drawn for the
-manifest. The outlines of three more readers (`hb_...`) are another opinion and are not read.
+manifest. The outlines of three more readers (`hb_...`) are another opinion: `chexlocalize-readers`.
 """
 
 import json

@@ -119,7 +119,7 @@ def write_cxr_lt(edition: Edition, cohort: DrawnCohort, out: Path) -> None:
         save_table(rows[split], header, out / ROOT / edition.folder / file)
 
 
-def labels_of(named: Named, labels: tuple[str, ...]) -> dict[str, object]:
+def labels_of(named: Named, labels: tuple[str, ...]) -> dict[str, int]:
     """The labels of a study, 1 or 0."""
     there = {item.name for item in named.study.findings if item.value is Assertion.PRESENT}
     told = {label: int(bool(there & set(_PARTS.get(label, ())))) for label in labels}

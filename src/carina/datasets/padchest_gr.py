@@ -17,18 +17,8 @@ from carina.datasets.cells import SPLIT_NAMES, age_of, sex_of
 from carina.datasets.declaration import Dataset, Release
 from carina.datasets.found_images import check_found, images_below
 from carina.datasets.padchest import LICENCE, PADCHEST, READ, levels_of
-from carina.datasets.padchest_gr_layout import (
-    AGE,
-    IMAGE,
-    PATIENT,
-    REPORTS,
-    SEX,
-    SPLIT,
-    STUDY,
-    TABLE,
-    write_padchest_gr,
-)
-from carina.datasets.padchest_layout import NORMAL
+from carina.datasets.padchest_gr_layout import AGE, REPORTS, SPLIT, TABLE, write_padchest_gr
+from carina.datasets.padchest_layout import IMAGE, NORMAL, PATIENT, SEX, STUDY
 from carina.datasets.padchest_layout import TABLE as PADCHEST_TABLE
 from carina.datasets.presence import is_there
 from carina.datasets.released_table import ROW, checked_ids, read_columns

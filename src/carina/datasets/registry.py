@@ -4,6 +4,7 @@ from carina.datasets.chestx_det import CHESTX_DET, CHESTX_DET10
 from carina.datasets.chestxray14 import CHESTXRAY14, CHESTXRAY14_CHEXNET
 from carina.datasets.chestxray14_labels import CHESTXRAY14_LABELS
 from carina.datasets.chexlocalize import CHEXLOCALIZE
+from carina.datasets.chexlocalize_readers import CHEXLOCALIZE_READERS
 from carina.datasets.chexpert import CHEXPERT
 from carina.datasets.chexpert_5x200 import CHEXPERT_5X200
 from carina.datasets.chexpert_test import CHEXPERT_TEST
@@ -33,7 +34,8 @@ DATASETS: dict[str, Dataset] = {
     for dataset in (
         *(PHANTOM, CSV, MIMIC_CXR, MIMIC_CXR_TEST, IU_XRAY),
         *CXR_LT_ALL,
-        *(CHEXPERT, CHEXPERT_TEST, CHEXPERT_5X200, CHEXLOCALIZE),
+        *(CHEXPERT, CHEXPERT_TEST, CHEXPERT_5X200),
+        *(CHEXLOCALIZE, CHEXLOCALIZE_READERS),
         *(CHESTXRAY14, CHESTXRAY14_CHEXNET, *CHESTXRAY14_LABELS, PADCHEST, PADCHEST_GR),
         *RSNA_ALL,
         *SIIM_ALL,
