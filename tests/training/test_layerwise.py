@@ -4,6 +4,7 @@ from carina.encoders.resnet import ResNetConfig
 from carina.encoders.vit import ViTConfig
 from carina.errors import ConfigError
 from carina.finetuning.classifier import Classifier, ClassifierConfig
+from carina.finetuning.yolo import YOLODetector, YOLODetectorConfig
 from carina.imaging.preprocessing import Preprocessing, Squash
 from carina.training.optimiser import (
     AdamW,
@@ -61,6 +62,19 @@ def test_layers_are_counted_from_the_picture(
     depth = depth_of(model)
     assert set(layers) <= names
     assert {name: layer_of(name, depth) for name in layers} == layers
+
+
+def test_a_head_with_layers_of_its_own_learns_at_the_full_rate() -> None:
+    """ECAMP's detection head has bottlenecks, whose first convolutions are called conv1."""
+    preprocessing = Preprocessing(size=32, resize=Squash(), mean=(0.5,), std=(0.25,))
+    model = YOLODetector(
+        YOLODetectorConfig(image=VIT, preprocessing=preprocessing, findings=("mass",), width=8)
+    )
+    depth = depth_of(model)
+    assert depth == 3
+    names = [name for name, _ in model.named_parameters() if not name.startswith("image_encoder")]
+    assert "maps.mix_fine.conv1.weight" in names
+    assert {layer_of(name, depth) for name in names} == {4}
 
 
 def test_rates_fall_by_the_factor_from_the_head_to_the_picture() -> None:

@@ -1,7 +1,10 @@
 import math
+import os
+import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,7 +21,7 @@ from carina.training.schedule import WarmupCosine
 from carina.training.settings import TrainingSettings
 
 sys.path.insert(0, str(Path(__file__).parent))
-from toy import ToyBatches, ToyObjective
+from toy import ToyBatch, ToyBatches, ToyObjective
 
 
 def settings(steps: int, checkpoint_every: int = 5) -> TrainingSettings:
@@ -67,6 +70,46 @@ def test_resumed_run_has_the_weights_of_one_never_stopped(tmp_path: Path) -> Non
     logs = [read_log(tmp_path / kind / METRICS) for kind in ("whole", "parts")]
     assert [row["step"] for row in logs[1]] == list(range(20))
     assert logs[0] == logs[1]
+
+
+class Noting:
+    """A watcher that notes the steps at which it looks."""
+
+    def __init__(self) -> None:
+        self.steps: list[int] = []
+
+    def look(self, step: int) -> None:
+        self.steps.append(step)
+
+
+class StoppedAt(ToyBatches):
+    """Presses Ctrl-C while the batch of a step is made."""
+
+    def batch(self, step: int, place: Place) -> ToyBatch:
+        if step == 7:
+            os.kill(os.getpid(), signal.SIGINT)
+        return super().batch(step, place)
+
+
+def test_a_run_is_watched_at_the_same_steps_whether_it_was_stopped_or_not(tmp_path: Path) -> None:
+    """Else the step that validation finds best would depend on when Ctrl-C was pressed."""
+    fabric = Fabric(accelerator="cpu", devices=1)
+    whole, cut = Noting(), Noting()
+    train(replace(training(tmp_path / "whole", 12), watcher=whole), fabric)
+    assert whole.steps == [5, 10, 12]
+    stopped = replace(training(tmp_path / "cut", 12), watcher=cut, batches=StoppedAt())
+    with pytest.raises(KeyboardInterrupt):
+        train(stopped, fabric)
+    assert cut.steps in ([], [5])  # batches are made ahead of the step
+    train(replace(training(tmp_path / "cut", 12), watcher=cut), fabric)
+    assert cut.steps == whole.steps
+
+
+def test_the_last_step_is_watched_once(tmp_path: Path) -> None:
+    noting = Noting()
+    made = replace(training(tmp_path, 10), watcher=noting)
+    train(made, Fabric(accelerator="cpu", devices=1))
+    assert noting.steps == [5, 10]
 
 
 def test_another_seed_gives_other_weights(tmp_path: Path) -> None:
@@ -149,7 +192,7 @@ TWO = """
 import sys, torch, torch.distributed as dist
 from pathlib import Path
 sys.path.insert(0, {here!r})
-from toy import ToyBatches, ToyObjective
+from toy import ToyBatch, ToyBatches, ToyObjective
 from carina.training.loop import reduce_losses
 from carina.training.objective import Place
 from torch.nn.parallel import DistributedDataParallel

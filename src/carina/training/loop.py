@@ -33,7 +33,7 @@ METRICS = "metrics.csv"
 
 @runtime_checkable
 class Watcher(Protocol):
-    """Looks at the module before each of its checkpoints, such as to validate it."""
+    """Looks at the module before each checkpoint that is due, and at the end: to validate it."""
 
     def look(self, step: int) -> None:
         """Is told how many steps are done; may put the module in eval mode, and must put back."""
@@ -157,12 +157,19 @@ def run_steps(
                 for log in logs:
                     log.write(step, values)
             stopped = interruption.asked_of_any(place, fabric.device)
-            if stopped or progress.step % training.settings.checkpoint_every == 0:
-                keep(training, wrapped, fabric, progress)
+            due = is_due(progress, training.settings)
+            if stopped or due:  # a run that is never stopped is watched where one is due alone
+                keep(training, wrapped, fabric, progress, watched=due)
             if stopped:
                 raise KeyboardInterrupt
-    keep(training, wrapped, fabric, progress)
+    if not is_due(progress, training.settings):
+        keep(training, wrapped, fabric, progress, watched=True)
     return progress
+
+
+def is_due(progress: Progress, settings: TrainingSettings) -> bool:
+    """Whether a checkpoint is written after this step, whatever happens."""
+    return progress.step % settings.checkpoint_every == 0
 
 
 def open_logs(training: Training, first_step: int) -> tuple[Log, ...]:
@@ -176,8 +183,10 @@ def is_logged(step: int, length: Length, settings: TrainingSettings) -> bool:
     return step % settings.log_every == 0 or step == length.steps - 1
 
 
-def keep(training: Training, wrapped: Wrapped, fabric: Fabric, progress: Progress) -> None:
-    """Writes the checkpoint from the first process.
+def keep(
+    training: Training, wrapped: Wrapped, fabric: Fabric, progress: Progress, *, watched: bool
+) -> None:
+    """Writes the checkpoint from the first process, after the watcher's look where one is due.
 
     Raises:
         TrainingError: a weight is not finite; the checkpoint before is kept.
@@ -191,7 +200,8 @@ def keep(training: Training, wrapped: Wrapped, fabric: Fabric, progress: Progres
         )
     if fabric.is_global_zero:
         path = training.folder / CHECKPOINT
-        training.watcher.look(progress.step)  # first: a stop between the two repeats both
+        if watched:
+            training.watcher.look(progress.step)  # first: a stop between the two repeats both
         save_checkpoint(path, wrapped.plain, wrapped.plain_optimiser, progress)
 
 

@@ -61,6 +61,7 @@ class LayerwiseDecay:
         return float(self.factor ** (depth + 1 - layer_of(name, depth)))
 
 
+ENCODER = "image_encoder."
 LAYER = re.compile(r"(?:^|\.)(?:blocks\.|layer)(\d+)\.")
 STEM = re.compile(r"(?:^|\.)(?:patch_embed|cls_token|pos_embed|conv1|bn1)(?:\.|$)")
 
@@ -68,8 +69,11 @@ STEM = re.compile(r"(?:^|\.)(?:patch_embed|cls_token|pos_embed|conv1|bn1)(?:\.|$
 def layer_of(name: str, depth: int) -> int:
     """How far from the picture a parameter is: 0 the stem, 1 to depth the layers, then the head.
 
-    Names are timm's and torchvision's: blocks.0 and layer1 are the first layers.
+    Names are timm's and torchvision's: blocks.0 and layer1 are the first layers. Only those of an
+    image encoder count: a head may have a conv1 of its own.
     """
+    if ENCODER not in name:
+        return depth + 1
     found = LAYER.search(name)
     if found:
         return int(found[1]) + (1 if "blocks." in found[0] else 0)
@@ -78,8 +82,8 @@ def layer_of(name: str, depth: int) -> int:
 
 def depth_of(module: nn.Module) -> int:
     """The layers of a module's image encoder; 0 where no parameter is named like one."""
-    found = (LAYER.search(name) for name, _ in module.named_parameters())
-    return max((layer_of(match[0], 0) for match in found if match), default=0)
+    layers = (layer_of(name, 0) for name, _ in module.named_parameters() if LAYER.search(name))
+    return max(layers, default=0)
 
 
 @dataclass(frozen=True, kw_only=True)
