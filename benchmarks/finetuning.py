@@ -27,8 +27,9 @@ from carina.finetuning.detector import Detector
 from carina.finetuning.grader import Grader
 from carina.finetuning.segmenter import Segmenter
 from carina.models.load import load
-from carina.runs.finetune import FinetuneRequest, Tuned, finetune
+from carina.runs.finetune import Tuned, finetune
 from carina.runs.job import TaskSettings
+from carina.runs.request import FinetuneRequest
 from carina.studies.manifest import Manifest
 from carina.training.settings import TrainingSettings
 from row import record

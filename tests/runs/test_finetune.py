@@ -32,10 +32,13 @@ from carina.finetuning.segmentation import FocalAndLogDice, SegmentationSettings
 from carina.finetuning.segmenter import Segmenter, SegmenterConfig, UpsamplingSegmenter
 from carina.finetuning.yolo import YOLODetector, YOLOSettings
 from carina.pages.report_page import render_report_page
-from carina.runs.finetune import FinetuneRequest, Tuned, finetune
+from carina.runs.finetune import Tuned, finetune, recorded_overlaps
 from carina.runs.job import TaskSettings
+from carina.runs.overlap import Overlap, overlaps
+from carina.runs.request import FinetuneRequest, names_to_tune
+from carina.runs.starts import opened_starts
 from carina.studies.manifest import Manifest, write_manifest
-from carina.studies.trained_on import read_trained_on
+from carina.studies.trained_on import read_trained_on, write_trained_on
 from carina.studies.truth import absent_where_only_presence_is_listed
 from carina.study import Assertion, Box, Finding, Mask, Radiograph, Severity, Study
 from carina.training.optimiser import AdamW, EqualRates
@@ -302,6 +305,90 @@ def test_a_tuned_model_tells_whom_it_and_its_start_were_trained_on(
     assert set(start["patient_id"]) <= set(told["patient_id"])
 
 
+def with_trained_on(run: Path, patients: list[str], folder: Path) -> Path:
+    """A copy of a run that was trained on patients of the source `test`."""
+    copied = shutil.copytree(run, folder / "seen")
+    studies = [
+        Study(study_id=patient, patient_id=patient, source="test", radiographs=())
+        for patient in patients
+    ]
+    write_trained_on(studies, copied)
+    return copied
+
+
+def test_a_start_that_has_seen_test_patients_is_told_and_recorded(
+    tiny_run: Path, labelled: Manifest, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    start = with_trained_on(tiny_run, ["p0", "p50", "p51", "elsewhere"], tmp_path)
+    options = {"fractions": (0.5,), "random_start": True}
+    tuned = tune(start, labelled, tmp_path / "out", "linear-probe", **options)
+    assert "seen: was pre-trained on 2 of the 15 test patients (2 of their studies)" in caplog.text
+    assert "p50" not in caplog.text
+    assert "random" not in caplog.text
+    (told,) = recorded_overlaps(tmp_path / "out")
+    assert (told.start, told.patients, told.studies, told.of) == ("seen", 2, 2, 15)
+    by_random = read_trained_on(tuned[1].folder / "model")
+    assert by_random is not None
+    assert "elsewhere" not in by_random["patient_id"].to_list()  # fresh weights have seen nobody
+
+
+def test_every_patient_is_tested_in_a_cross_validation(
+    tiny_run: Path, labelled: Manifest, tmp_path: Path
+) -> None:
+    start = opened_starts([with_trained_on(tiny_run, ["p0", "p50"], tmp_path)], random_start=False)
+    (told,) = overlaps(start, labelled, every_split=True)
+    assert (told.patients, told.of) == (2, 60)
+    (told,) = overlaps(start, labelled, every_split=False)
+    assert (told.patients, told.of) == (1, 15)
+
+
+def test_a_start_of_which_nothing_tells_whom_it_was_trained_on_is_told(
+    tiny_run: Path, labelled: Manifest, tmp_path: Path
+) -> None:
+    shutil.copytree(tiny_run / "model", tmp_path / "official")
+    start = opened_starts([tmp_path / "official"], random_start=True)
+    (told,) = overlaps(start, labelled, every_split=False)
+    assert not told.known
+    assert "official: nothing tells whom it was pre-trained on" in str(told)
+
+
+def test_a_start_that_has_seen_none_is_said_to_be_fair() -> None:
+    told = Overlap(start="kad", known=True, patients=0, studies=0, of=12)
+    assert str(told) == "kad: was pre-trained on none of the 12 test patients."
+    assert not told.doubtful
+
+
+@pytest.mark.parametrize(
+    ("task", "name", "hint"),
+    [
+        ("linear-probe", "opacty", "Did you mean opacity?"),
+        ("severity", "extend", "Did you mean extent?"),
+        ("grading", "brixia", "expected some of extent, grade."),
+    ],
+)
+def test_a_name_that_the_manifest_does_not_list_is_refused_with_those_near_it(
+    labelled: Manifest, task: str, name: str, hint: str
+) -> None:
+    with pytest.raises(ConfigError, match=f"called '{name}'") as refused:
+        names_to_tune(task, labelled, [name])
+    assert hint in str(refused.value)
+
+
+def test_a_task_of_which_the_manifest_lists_nothing_is_refused(labelled: Manifest) -> None:
+    with pytest.raises(ManifestError, match=r"lists no masks or boxes, which segmentation is"):
+        names_to_tune("segmentation", labelled, [])
+
+
+def test_normal_is_one_of_the_classes_that_exclude_one_another(labelled: Manifest) -> None:
+    studies = [
+        replace(one, findings=(Finding(name=name, value=Assertion.PRESENT),))
+        for one, name in zip(labelled.studies, ["normal", "COVID-19"] * 30, strict=True)
+    ]
+    classes = labelled.with_studies(studies)
+    assert names_to_tune("multiclass", classes, []) == ("covid-19", "normal")
+    assert names_to_tune("classification", classes, []) == ("covid-19",)
+
+
 def test_a_study_with_two_labels_of_one_finding_is_refused(
     tiny_run: Path, labelled: Manifest, tmp_path: Path
 ) -> None:
@@ -311,16 +398,6 @@ def test_a_study_with_two_labels_of_one_finding_is_refused(
     write_manifest(studies, tmp_path / "m.parquet", labelled.root)
     with pytest.raises(ManifestError, match=r"1 studies have two labels of one finding.*'s1'"):
         tune(tiny_run, Manifest.read(tmp_path / "m.parquet"), tmp_path / "o", "linear-probe")
-
-
-def test_a_box_past_the_edge_is_refused(tiny_run: Path, outlined: Manifest, tmp_path: Path) -> None:
-    studies = list(outlined.studies)
-    box = replace(studies[3].boxes[0], x2=90.0)
-    studies[3] = replace(studies[3], boxes=(box,))
-    write_manifest(studies, tmp_path / "m.parquet", outlined.root)
-    manifest = Manifest.read(tmp_path / "m.parquet")
-    with pytest.raises(ManifestError, match=r"1 boxes are empty or lie past.*'s3'.*80 x 60"):
-        tune(tiny_run, manifest, tmp_path / "o", "detection", names=("lung",))
 
 
 def test_labels_that_are_all_unknown_are_refused(
@@ -336,8 +413,17 @@ def test_labels_that_are_all_unknown_are_refused(
 def test_more_outputs_than_labels_are_refused(
     tiny_run: Path, labelled: Manifest, tmp_path: Path
 ) -> None:
-    with pytest.raises(ManifestError, match=r"example of each kind for mass \(0 present"):
+    with pytest.raises(ConfigError, match=r"lists no findings called 'mass'; expected some of o"):
         tune(tiny_run, labelled, tmp_path / "o", "linear-probe", names=("opacity", "mass"))
+    present = Finding(name="mass", value=Assertion.PRESENT)
+    studies = [
+        replace(one, findings=(*one.findings, present)) if one.split == "test" else one
+        for one in labelled.studies
+    ]
+    write_manifest(studies, tmp_path / "m.parquet", labelled.root)
+    manifest = Manifest.read(tmp_path / "m.parquet")
+    with pytest.raises(ManifestError, match=r"example of each kind for mass \(0 present"):
+        tune(tiny_run, manifest, tmp_path / "o", "linear-probe", names=("opacity", "mass"))
 
 
 def test_a_checkpoint_of_another_width_is_refused(
@@ -352,12 +438,13 @@ def test_a_checkpoint_of_another_width_is_refused(
         tune(copied, labelled, tmp_path / "o", "linear-probe")
 
 
-def test_a_manifest_without_a_validation_part_is_refused(
-    tiny_run: Path, labelled: Manifest, tmp_path: Path
+@pytest.mark.parametrize("part", ["train", "validate", "test"])
+def test_a_manifest_without_one_of_the_parts_is_refused(
+    tiny_run: Path, labelled: Manifest, tmp_path: Path, part: str
 ) -> None:
-    studies = [study for study in labelled.studies if study.split != "validate"]
+    studies = [study for study in labelled.studies if study.split != part]
     write_manifest(studies, tmp_path / "m.parquet", labelled.root)
-    with pytest.raises(ManifestError, match="no study in the split validate"):
+    with pytest.raises(ManifestError, match=f"no study in the split {part}; .*--folds"):
         tune(tiny_run, Manifest.read(tmp_path / "m.parquet"), tmp_path / "o", "linear-probe")
 
 
@@ -367,6 +454,7 @@ def test_a_fraction_without_an_example_is_refused_before_anything_is_trained(
     with pytest.raises(ManifestError, match=r"0.02 of the labels, seed 0.*opacity"):
         tune(tiny_run, labelled, tmp_path / "out", "linear-probe", fractions=(0.02,))
     assert not (tmp_path / "out" / "run").exists()
+    assert not (tmp_path / "out" / "finetune.json").exists()  # larger ones may be tried there
 
 
 def test_a_model_without_an_image_encoder_is_refused(
@@ -404,6 +492,9 @@ def test_a_store_that_is_too_small_is_refused(
         ({"names": ()}, "expected different names"),
         ({"names": ("effusion", "pleural effusion")}, "expected different names"),
         ({"fractions": (0.0,)}, "Fractions must be"),
+        ({"seeds": ()}, r"The seeds are \[\]; expected different numbers"),
+        ({"seeds": (-1,)}, r"The seeds are \[-1\]"),
+        ({"task": "linear_probe"}, r"Did you mean linear-probe\?"),
         ({"folds": 2}, "folds is 2, expected 3 or more"),
     ],
 )

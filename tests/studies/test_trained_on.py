@@ -34,6 +34,7 @@ def test_test_patients_of_the_training_are_counted_and_named(tmp_path: Path) -> 
     )
     found = seen_before(tmp_path, part)
     assert (found.part, found.patients, found.of, found.examples) == ("test", 1, 2, ("'b'",))
+    assert found.studies == 2
     assert "trained on 1 of the 2 patients (test) of m.parquet, such as 'b'" in str(found)
 
 

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from carina.evaluation.protocol import FineTuned, Protocol
     from carina.evaluation.protocol_run import How
     from carina.evaluation.result import Evaluation
-    from carina.runs.finetune import FinetuneRequest
     from carina.runs.job import TaskSettings
+    from carina.runs.request import FinetuneRequest
     from carina.studies.manifest import Manifest
 
 
@@ -145,7 +145,7 @@ def fine_tuned(
 
 def finetune_request(task: "FineTuned", how: "How", steps: int | None) -> "FinetuneRequest":
     """The training in the words of `carina finetune`."""
-    from carina.runs.finetune import FinetuneRequest
+    from carina.runs.request import FinetuneRequest
 
     return FinetuneRequest(
         task=task.task,

@@ -10,8 +10,10 @@ if TYPE_CHECKING:
     from carina.evaluation.efficiency import Measurement
     from carina.evaluation.result import Evaluation
     from carina.finetuning.segmentation import SegmentationSettings
-    from carina.runs.finetune import FinetuneRequest, Tuned
+    from carina.runs.finetune import Tuned
     from carina.runs.job import TaskSettings
+    from carina.runs.request import FinetuneRequest
+    from carina.studies.manifest import Manifest
     from carina.studies.truth import Unmentioned
     from carina.training.settings import TrainingSettings
 
@@ -87,29 +89,17 @@ def finetune(
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in OUT.")] = False,
 ) -> None:
     """Adapts an encoder with 1, 10 or 100% of the labels, and shows what each is worth."""
-    from rich.console import Console
-
-    from carina.evaluation.efficiency import MEASURES, efficiency_rows, write_efficiency
-    from carina.evaluation.efficiency_page import efficiency_table, render_efficiency
     from carina.evaluation.run import UNMENTIONED
-    from carina.files import write_text
     from carina.finetuning.segmentation import MASK_LOSSES, SegmentationSettings
     from carina.finetuning.segmenter import DECODERS
-    from carina.runs.finetune import FinetuneRequest
     from carina.runs.finetune import finetune as tune
+    from carina.runs.request import FinetuneRequest, names_to_tune
     from carina.runs.starts import RANDOM
-    from carina.runs.tasks import TASKS
     from carina.studies.manifest import Manifest
 
-    studies = Manifest.read(manifest, root)
-    others = [name for name in beside or [] if name != RANDOM]
-    for option, word, words in (
-        ("--unmentioned", unmentioned, tuple(UNMENTIONED)),
-        ("--decoder", decoder, tuple(DECODERS)),
-        ("--mask-loss", mask_loss, tuple(MASK_LOSSES)),
-    ):
-        if word not in words:
-            raise typer.BadParameter(f"{option} is {word!r}, expected one of {', '.join(words)}.")
+    check_word("--unmentioned", unmentioned, UNMENTIONED)
+    check_word("--decoder", decoder, DECODERS)
+    check_word("--mask-loss", mask_loss, MASK_LOSSES)
     given = {
         "--steps": steps is not None,
         "--frozen": frozen,
@@ -117,13 +107,11 @@ def finetune(
         "--mask-loss": mask_loss != "entropy",
         "--class-weights": class_weights != 0,
     }
-    for option, tasks in OPTIONS.items():
-        if given[option] and task in TASKS and task not in tasks:
-            raise typer.BadParameter(f"{option} is of {', '.join(tasks)}; {task} has no use of it.")
-    known = TASKS[task].truth.listed(studies.studies) if task in TASKS else ()
+    check_options(task, given)
+    studies = Manifest.read(manifest, root)
     request = FinetuneRequest(
         task=task,
-        names=tuple(finding or known),
+        names=names_to_tune(task, studies, finding or ()),
         fractions=tuple(sorted(set(fraction or [1.0]))),
         seeds=tuple(range(seeds)),
         folds=folds,
@@ -139,22 +127,48 @@ def finetune(
             frozen=frozen,
         ),
     )
-    tuned = tune(
-        [model, *map(Path, others)],
-        studies,
-        out,
-        request,
-        random_start=RANDOM in (beside or []),
-        resume=resume,
-    )
-    scored = measurements(tuned, request)
+    others = [Path(name) for name in beside or () if name != RANDOM]
+    random_start = RANDOM in (beside or ())
+    tuned = tune([model, *others], studies, out, request, random_start=random_start, resume=resume)
+    show(measurements(tuned, request), studies, out, request)
+
+
+def check_word(option: str, word: str, words: Iterable[str]) -> None:
+    """Refuses a word that an option does not know."""
+    if word not in words:
+        raise typer.BadParameter(f"{option} is {word!r}, expected one of {', '.join(words)}.")
+
+
+def check_options(task: str, given: dict[str, bool]) -> None:
+    """Refuses an option that is of other tasks; a task that there is not is refused elsewhere."""
+    from carina.runs.tasks import TASKS
+
+    for option, tasks in OPTIONS.items():
+        if given[option] and task in TASKS and task not in tasks:
+            raise typer.BadParameter(f"{option} is of {', '.join(tasks)}; {task} has no use of it.")
+
+
+def show(
+    scored: "list[Measurement]", studies: "Manifest", out: Path, request: "FinetuneRequest"
+) -> None:
+    """Writes table and page, and prints the means and how to ask the first model."""
+    from rich.console import Console
+
+    from carina.evaluation.efficiency import MEASURES, efficiency_rows, write_efficiency
+    from carina.evaluation.efficiency_page import efficiency_table, render_efficiency
+    from carina.files import write_text
+    from carina.runs.finetune import recorded_overlaps
+
     rows = efficiency_rows(scored, MEASURES[scored[0].evaluation.task])
     write_efficiency(rows, out / "efficiency.csv")
-    write_text(out / "index.html", render_efficiency(rows, task, studies, folds))
+    seen = tuple(str(overlap) for overlap in recorded_overlaps(out))
+    page = render_efficiency(rows, request.task, studies, seen, request.folds)
+    write_text(out / "index.html", page)
     Console().print(efficiency_table(rows))
     typer.echo(f"Written: {out / 'efficiency.csv'}, {out / 'index.html'}")
-    last = rows[0].start, f"{rows[0].fraction:g}", "seed0", *(["fold0"] if folds else [])
-    typer.echo(f"ask one: carina ask {Path(out, *last)} IMAGE --query {request.names[0]!r}")
+    folder = [f"{rows[0].fraction:g}", "seed0", *(["fold0"] if request.folds else [])]
+    first = Path(out, rows[0].start, *folder)
+    typer.echo(f"ask one: carina ask {first} IMAGE --query {request.names[0]!r}")
 
 
 def task_settings(

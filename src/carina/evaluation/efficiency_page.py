@@ -34,9 +34,16 @@ def efficiency_table(rows: Sequence[EfficiencyRow]) -> Table:
 
 
 def render_efficiency(
-    rows: Sequence[EfficiencyRow], task: str, manifest: Manifest, folds: int | None = None
+    rows: Sequence[EfficiencyRow],
+    task: str,
+    manifest: Manifest,
+    seen: Sequence[str] = (),
+    folds: int | None = None,
 ) -> str:
-    """The page of a fine-tuning, or of a cross-validation in so many folds."""
+    """The page of a fine-tuning, or of a cross-validation in so many folds.
+
+    `seen` says of each start whether it was pre-trained on patients that are tested.
+    """
     points = [
         EfficiencyPoint(
             start=row.start,
@@ -61,4 +68,4 @@ def render_efficiency(
         "model that was trained on other folds, its settings and best step chosen on yet another. "
         "All folds are measured together.",
     )
-    return efficiency_page(f"Label efficiency: {task}", points, facts)
+    return efficiency_page(f"Label efficiency: {task}", points, facts, seen)

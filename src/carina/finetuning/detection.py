@@ -100,8 +100,7 @@ def stored_boxes(
     outlines: Outlines, height: int, width: int
 ) -> list[tuple[int, Float[Tensor, "4"]]]:
     """The finding and the corners of every box of an image, in pixels of its stored picture."""
-    across = width / (outlines.width or width)
-    down = height / (outlines.height or height)
+    across, down = width / outlines.width, height / outlines.height
     scale = torch.tensor([across, down, across, down])
     return [
         (finding, torch.tensor([box.x1, box.y1, box.x2, box.y2]) * scale)

@@ -100,8 +100,44 @@ def listed_severities(studies: Sequence[Study]) -> tuple[str, ...]:
     return tuple(sorted({canonical(s.name) for study in studies for s in study.severity}))
 
 
+def check_known(images: LabelledImages, names: Sequence[str], where: str) -> None:
+    """Refuses severities that nobody told of any image.
+
+    Raises:
+        ManifestError: names them.
+    """
+    known = np.isfinite(images.labels).any(axis=0)
+    lacking = [canonical(name) for name, told in zip(names, known, strict=True) if not told]
+    if lacking:
+        raise ManifestError(
+            f"{where}: none of {len(images.keys)} images has a value of {', '.join(lacking)}. Take "
+            "a larger fraction, or name the severities to train with --finding."
+        )
+
+
+def check_differing(images: LabelledImages, names: Sequence[str], where: str) -> None:
+    """Refuses severities that are the same on all images: there is nothing to learn from them.
+
+    Raises:
+        ManifestError: names each and its value.
+    """
+    check_known(images, names, where)
+    columns = [column[np.isfinite(column)] for column in images.labels.T]
+    equal = [
+        f"{canonical(name)} (always {values[0]:g})"
+        for name, values in zip(names, columns, strict=True)
+        if (values == values[0]).all()
+    ]
+    if equal:
+        raise ManifestError(
+            f"{where}: {len(images.keys)} images of {len(set(images.patients))} patients do not "
+            f"differ in {'; '.join(equal)}; expected two values at least. Take a larger fraction, "
+            "or name the severities to train with --finding."
+        )
+
+
 def grades_of(labels: Float[np.ndarray, "images names"], where: str) -> Grades:
-    """The grades that occur in training.
+    """The grades that occur.
 
     Raises:
         ManifestError: a value is no whole number from 0, or all are 0.
@@ -112,7 +148,8 @@ def grades_of(labels: Float[np.ndarray, "images names"], where: str) -> Grades:
         found = f"{odd[0]:g}" if len(odd) else "0 alone"
         raise ManifestError(
             f"{where}: a grade is {found}; expected whole numbers from 0 upwards, and more than "
-            "one of them. For scores on a scale use the task severity."
+            "one of them. Where readers of a study do not agree, keep one grade; for scores on a "
+            "scale, or means of readers, use the task severity."
         )
     return Grades(highest=int(known.max()))
 
@@ -139,7 +176,7 @@ def first_outputs(
 
     A head that begins at "one half" of every question takes most of a short training to learn that
     high grades are rare, and rounds to a grade above 0 until then. Half an image is added to
-    either side of each share, so that all are finite. A score begins at the mean.
+    either side of each share, so that all are finite. A score begins at its own mean.
     """
     match scale:
         case Grades():
@@ -148,7 +185,8 @@ def first_outputs(
             share = (at_least.sum(axis=0) + 0.5) / (known + 1)
             return torch.from_numpy(np.log(share / (1 - share))).float()
         case Scale():
-            return torch.zeros(labels.shape[1], scale.outputs)
+            begun = (np.nanmean(labels, axis=0) - scale.mean) / scale.deviation
+            return torch.from_numpy(begun)[:, None].float()
 
 
 class GradingObjective(nn.Module):

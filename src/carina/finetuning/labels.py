@@ -132,6 +132,11 @@ def check_labels_agree(studies: Sequence[Study], findings: Sequence[str], where:
         )
 
 
+def named_findings(studies: Sequence[Study]) -> tuple[str, ...]:
+    """Every finding that the studies list, "normal" and the like included, in canonical form."""
+    return tuple(sorted({canonical(one.name) for study in studies for one in study.findings}))
+
+
 def with_policy(study: Study, policy: UncertaintyPolicy) -> Study:
     """The study with its uncertain findings decided."""
     decided = tuple(Finding(name=f.name, value=policy(f.value)) for f in study.findings)

@@ -19,9 +19,6 @@ from carina.studies.views import frontal_images
 from carina.study import Box, Study
 from carina.training.objective import Place
 
-EDGE = 1.0
-"""Pixels that a box may lie past the edge: releases round corners and count them in two ways."""
-
 MaskPaths = tuple[str, ...]
 """Mask files of one structure on one radiograph."""
 Boxes = tuple[Box, ...]
@@ -33,14 +30,15 @@ class Outlines:
     """What is known of the structures of one image.
 
     `masks` has the mask files of each structure and `boxes` its boxes; a structure that is
-    neither outlined nor said to be absent is not `known`.
+    neither outlined nor said to be absent is not `known`. Boxes are in pixels of a picture of
+    `width` x `height`.
     """
 
     masks: tuple[MaskPaths, ...]
     boxes: tuple[Boxes, ...]
     known: tuple[bool, ...]
-    width: int | None
-    height: int | None
+    width: int
+    height: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,7 +112,7 @@ def outlined_images(
     Where it is present but not outlined it is unknown.
 
     Raises:
-        ManifestError: nothing is outlined, or a box lies past the edge of its picture.
+        ManifestError: nothing is outlined.
     """
     images = [
         (part.studies[row], place)
@@ -124,11 +122,14 @@ def outlined_images(
     truth = truth_of([study for study, _ in images], names, everything.studies, unmentioned)
     listed = np.array([bool(sources) for sources in truth.sources])
     rows = [
-        (study, place, outlines_of(study, place, names, reader, listed & (values == 0)))
+        (
+            study,
+            place,
+            outlines_of(study, place, reader(study, place, names), listed & (values == 0), store),
+        )
         for (study, place), values in zip(images, truth.values, strict=True)
     ]
     rows = [row for row in rows if any(row[2].known)]
-    check_inside([(study.study_id, outlines) for study, _, outlines in rows], str(part.path))
     if not any(any(one.masks) or any(one.boxes) for _, _, one in rows):
         raise ManifestError(
             f"{part.path}: no stored frontal radiograph has an outline of {', '.join(names)}; "
@@ -144,44 +145,26 @@ def outlined_images(
     )
 
 
-def check_inside(outlined: Sequence[tuple[str, Outlines]], where: str) -> None:
-    """Refuses boxes past the edge of their picture by more than a pixel, or without an area.
+def picture_size(study: Study, place: int, store: ImageStore) -> tuple[int, int]:
+    """Width and height that the outlines of a radiograph are pixels of.
 
-    Raises:
-        ManifestError: names the first.
+    Where the manifest is silent they are those of the file that was packed.
     """
-    odd = [
-        f"{study!r} with {box.label} at ({box.x1:g}, {box.y1:g}) to ({box.x2:g}, {box.y2:g}) of "
-        f"{outlines.width} x {outlines.height} pixels"
-        for study, outlines in outlined
-        for boxes in outlines.boxes
-        for box in boxes
-        if not inside(box, outlines.width, outlines.height)
-    ]
-    if odd:
-        raise ManifestError(
-            f"{where}: {len(odd)} boxes are empty or lie past the edge of their picture, such as "
-            f"{odd[0]}; expected corners within it. Correct the table that they come from; "
-            "`carina check` lists them all."
-        )
-
-
-def inside(box: Box, width: int | None, height: int | None) -> bool:
-    """Whether a box has an area and lies in its picture; an unknown side is taken as large."""
-    right = float("inf") if width is None else width + EDGE
-    bottom = float("inf") if height is None else height + EDGE
-    return -EDGE <= box.x1 < box.x2 <= right and -EDGE <= box.y1 < box.y2 <= bottom
+    radiograph = study.radiographs[place]
+    height, width = store.source_shape(radiograph.path)
+    return radiograph.width or width, radiograph.height or height
 
 
 def outlines_of(
     study: Study,
     place: int,
-    names: Sequence[str],
-    reader: OutlineReader,
+    found: tuple[list[MaskPaths], list[Boxes]],
     absent: Bool[np.ndarray, " names"],
+    store: ImageStore,
 ) -> Outlines:
     """The outlines of one radiograph; of what is absent, that nothing is there."""
-    masks, boxes = reader(study, place, names)
+    masks, boxes = found
+    width, height = picture_size(study, place, store)
     return Outlines(
         masks=tuple(masks),
         boxes=tuple(boxes),
@@ -189,8 +172,8 @@ def outlines_of(
             bool(mask or box or gone)
             for mask, box, gone in zip(masks, boxes, absent.tolist(), strict=True)
         ),
-        width=study.radiographs[place].width,
-        height=study.radiographs[place].height,
+        width=width,
+        height=height,
     )
 
 
@@ -220,6 +203,11 @@ def listed_boxes(studies: Sequence[Study]) -> tuple[str, ...]:
 def listed_structures(studies: Sequence[Study]) -> tuple[str, ...]:
     """Everything that has a mask, in canonical form and alphabetical order."""
     return tuple(sorted({canonical(mask.label) for study in studies for mask in study.masks}))
+
+
+def listed_outlines(studies: Sequence[Study]) -> tuple[str, ...]:
+    """Everything that has a mask or a box, in canonical form and alphabetical order."""
+    return tuple(sorted({*listed_structures(studies), *listed_boxes(studies)}))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -312,8 +300,7 @@ class OutlinedBatches:
     def _boxes(
         self, outlines: Outlines, boxes: Sequence[Box], height: int, width: int
     ) -> NDArray[np.bool_]:
-        across = width / (outlines.width or width)
-        down = height / (outlines.height or height)
+        across, down = width / outlines.width, height / outlines.height
         scaled = [(b.x1 * across, b.y1 * down, b.x2 * across, b.y2 * down) for b in boxes]
         return box_mask(scaled, height, width)
 

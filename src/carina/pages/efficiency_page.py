@@ -21,6 +21,9 @@ from carina.pages.svg import (
 )
 from carina.pages.table import TableRow, metric_name, score_table
 
+APART = 4.0
+"""Pixels between the marks of two starts."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class EfficiencyPoint:
@@ -33,8 +36,16 @@ class EfficiencyPoint:
     values: dict[str, Measured]
 
 
-def efficiency_page(title: str, points: Sequence[EfficiencyPoint], facts: Sequence[str]) -> str:
-    """A whole page: the chart, the table, and how it was made."""
+def efficiency_page(
+    title: str,
+    points: Sequence[EfficiencyPoint],
+    facts: Sequence[str],
+    seen: Sequence[str] = (),
+) -> str:
+    """A whole page: the chart, the table, and how it was made.
+
+    `seen` tells of each start whether it was pre-trained on patients that are tested.
+    """
     rows = [
         TableRow(
             name=f"{point.start}, {percent(point.fraction)} of the labels",
@@ -44,28 +55,22 @@ def efficiency_page(title: str, points: Sequence[EfficiencyPoint], facts: Sequen
         for point in points
     ]
     metrics = list(points[0].values)
-    return document(
-        title,
-        "\n".join(
-            (
-                section(
-                    "chart", "Label efficiency", *(chart(efficiency_chart(points, metrics[0])),)
-                ),
-                section(
-                    "table",
-                    "All numbers",
-                    score_table(
-                        "Means over findings and seeds on test patients, with 95% intervals over "
-                        "patients and seeds.",
-                        "start",
-                        ("patients", "seeds"),
-                        rows,
-                    ),
-                ),
-                section("how", "How it was made", *(paragraph(fact) for fact in facts)),
-            )
-        ),
+    table = score_table(
+        "Means over findings and seeds on test patients, with 95% intervals over patients and "
+        "seeds.",
+        "start",
+        ("patients", "seeds"),
+        rows,
     )
+    sections = [
+        section("chart", "Label efficiency", chart(efficiency_chart(points, metrics[0]))),
+        section("table", "All numbers", table),
+        section("how", "How it was made", *(paragraph(fact) for fact in facts)),
+    ]
+    if seen:
+        told = section("seen", "Test patients seen before", *(paragraph(one) for one in seen))
+        sections.insert(1, told)
+    return document(title, "\n".join(sections))
 
 
 def efficiency_chart(points: Sequence[EfficiencyPoint], metric: str) -> str:
@@ -88,33 +93,37 @@ def efficiency_chart(points: Sequence[EfficiencyPoint], metric: str) -> str:
         x=x_range,
         y=nice_range(min(ends, default=0.0), max(ends, default=1.0)),
     )
+    pixel = (x_range[1] - x_range[0]) / frame.width
     marks: list[str] = []
     lines: list[Line] = []
     for place, start in enumerate(starts):
         own = sorted((p for p in points if p.start == start), key=lambda p: p.fraction)
         known = [p for p in own if p.values[metric].value is not None]
         heights = [float(p.values[metric].value or 0.0) for p in known]
-        places = [math.log10(p.fraction) for p in known]
+        # Starts stand beside one another, so that their intervals do not overlap.
+        aside = APART * (place - (len(starts) - 1) / 2) * pixel
+        places = [math.log10(p.fraction) + aside for p in known]
         colour = place % len(LIGHT)
         marks.append(polyline(frame, places, heights, f"s{colour}"))
         for x, point in zip(places, known, strict=True):
-            marks += interval_mark(frame, x, point.values[metric], colour, place - len(starts) / 2)
+            marks += interval_mark(frame, x, point.values[metric], colour)
         lines.append(Line(name=start, y=heights))
-    ticks = axes(
-        frame, "share of the labels", "mean " + metric_name(metric), (), nice_ticks(*frame.y, 5)
-    )
+    x_title, y_title = "share of the labels (patients)", "mean " + metric_name(metric)
+    ticks = axes(frame, x_title, y_title, (), nice_ticks(*frame.y, 5))
+    patients = {point.fraction: point.patients for point in points}
     for fraction in fractions:
         x = float(frame.across([math.log10(fraction)])[0])
-        ticks.append(label(x, frame.top + frame.height + 18, percent(fraction), "soft", "middle"))
-    title = "Score against the share of the labels"
+        name = f"{percent(fraction)} ({patients[fraction]:,})"
+        ticks.append(label(x, frame.top + frame.height + 18, name, "soft", "middle"))
+    title = "Score against the share of the labels, with 95% intervals"
     ends_of_lines = end_labels(frame, lines)
     heading = label(64, 18, title, "ink")
     return svg_document(700, 340, title, [heading, *ticks, *marks, *ends_of_lines])
 
 
-def interval_mark(frame: Frame, x: float, value: Measured, colour: int, shift: float) -> list[str]:
-    """A dot and, where there is one, its interval, moved aside so that starts do not overlap."""
-    across = float(frame.across([x])[0]) + 3 * shift
+def interval_mark(frame: Frame, x: float, value: Measured, colour: int) -> list[str]:
+    """A dot and, where there is one, its interval."""
+    across = float(frame.across([x])[0])
     down = frame.down([float(value.value or 0.0)])
     dot = f'<circle cx="{number(across)}" cy="{number(float(down[0]))}" r="3.5" class="f{colour}"/>'
     if value.low is None or value.high is None:

@@ -1,7 +1,8 @@
 """Fine-tunes starts on fractions of the labels: one folder for each start, fraction and seed.
 
 run folder
-  finetune.json                      what was asked: task, data, findings, fractions, seeds
+  finetune.json                      what was asked: task, data, findings, fractions, seeds; and
+                                     which starts were pre-trained on patients of the test part
   store/                             the image store, unless one was given
   <start>/features.safetensors       of a frozen encoder, computed once (linear probe)
   <start>/<fraction>/seed<n>/        patients.csv, logs, model/ (what `ask` and `evaluate` take),
@@ -11,60 +12,30 @@ run folder
 
 import csv
 import json
+import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from carina.errors import CheckpointError, ConfigError, ManifestError
+from carina.errors import CheckpointError, ConfigError
 from carina.files import atomic_path, write_text
-from carina.finetuning.folds import FEWEST, divided, folds_of
-from carina.finetuning.fractions import drawn_patients
 from carina.imaging.store import ImageStore
 from carina.models.folder import save_model
-from carina.runs.job import Job, KnownImages, TaskSettings, card
+from carina.runs.draws import Draw, all_draws, check_parts
+from carina.runs.job import Job, card
+from carina.runs.overlap import Overlap, overlaps
+from carina.runs.request import FinetuneRequest, names_to_tune
 from carina.runs.starts import Start, opened_starts
-from carina.runs.stores import opened_store
+from carina.runs.stores import opened_store, tell_left_out
 from carina.runs.tasks import TASKS
 from carina.studies.manifest import Manifest
-from carina.studies.packing import images_to_pack
 from carina.studies.trained_on import read_trained_on, write_trained_on
 from carina.studies.truth import canonical
 
 RECORD = "finetune.json"
-
-
-@dataclass(frozen=True, kw_only=True)
-class FinetuneRequest:
-    """What is to be fine-tuned on what.
-
-    `names` are findings, or structures of a segmentation. `fractions` of the training patients
-    and `seeds` are all combined. `stores` are image stores to use instead of building one. With
-    `folds` the splits of the manifest do not count: its patients are divided into so many folds,
-    for each seed anew, and each fold is tested by a model that was trained on others.
-    """
-
-    task: str
-    names: tuple[str, ...]
-    fractions: tuple[float, ...] = (1.0,)
-    seeds: tuple[int, ...] = (0,)
-    folds: int | None = None
-    stores: tuple[Path, ...] = ()
-    settings: TaskSettings = field(default_factory=TaskSettings)
-
-    def __post_init__(self) -> None:
-        """Checks names and numbers."""
-        if self.task not in TASKS:
-            raise ConfigError(f"The task is {self.task!r}, expected one of {', '.join(TASKS)}.")
-        names = [canonical(name) for name in self.names]
-        if not names or len(set(names)) != len(names):
-            raise ConfigError(f"The findings are {names}; expected different names, at least one.")
-        if not self.fractions or not all(0 < share <= 1 for share in self.fractions):
-            raise ConfigError(f"Fractions must be in (0, 1], got {self.fractions}.")
-        if self.folds is not None and self.folds < FEWEST:
-            raise ConfigError(
-                f"folds is {self.folds}, expected {FEWEST} or more: one is tested on, one "
-                "validated on, and the rest trained on."
-            )
+PRETRAINED = "pretrained_on_test_patients"
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,36 +79,31 @@ def finetune(
         resume: go on with the run in `out`.
 
     Raises:
-        ManifestError: a part is missing, a patient stands in two parts, or a fraction lacks
-            examples of a finding.
+        ConfigError: the manifest lists no such name.
+        ManifestError: a part is missing, a patient stands in two parts, outlines do not fit
+            their pictures, or a fraction lacks examples of a finding.
         ModelError: a folder holds no model with an image encoder, or, where the task asks
             through one, without a query network.
         CheckpointError: `out` holds a run of something else, or one and `resume` is not set.
     """
     if request.folds is None:
         check_parts(manifest)
-    names = tuple(canonical(name) for name in request.names)
+    named = names_to_tune(request.task, manifest, request.names)
+    names = tuple(canonical(name) for name in named)
     starts = opened_starts(models, random_start=random_start)
     for start in starts:
         TASKS[request.task].accepts(start)
-    open_record(out, manifest, request, starts, resume=resume)
+    asked = identity(manifest, request, starts)
+    check_record(out, asked, resume=resume)
     store = store_for(manifest, starts, out, request.stores)
+    TASKS[request.task].truth.fits(manifest, names, store)
     draws = all_draws(manifest, names, store, request)
+    seen = overlaps(starts, manifest, every_split=request.folds is not None)
+    write_record(out, asked, seen)
+    tell_overlaps(seen)
     for start in starts:
         for draw in draws:
-            job = Job(
-                task=request.task,
-                start=start,
-                names=names,
-                out=out,
-                folder=out / start.name / draw.folder,
-                train=draw.train,
-                validate=draw.validate,
-                store=store,
-                manifest=manifest,
-                seed=draw.seed,
-                settings=request.settings,
-            )
+            job = job_of(start, draw, names, out, store, manifest, request)
             carry_out(job)
             yield Tuned(
                 start=start.name,
@@ -152,140 +118,36 @@ def finetune(
             )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Draw:
-    """The images of one fine-tuning, and the manifest with the splits that they come from."""
-
-    fraction: float
-    seed: int
-    fold: int | None
-    manifest: Manifest
-    train: KnownImages
-    validate: KnownImages
-
-    @property
-    def folder(self) -> Path:
-        """Where it is kept, under the folder of its start."""
-        folder = Path(f"{self.fraction:g}", f"seed{self.seed}")
-        return folder if self.fold is None else folder / f"fold{self.fold}"
-
-
-def all_draws(
-    manifest: Manifest, names: Sequence[str], store: ImageStore, request: FinetuneRequest
-) -> list[Draw]:
-    """The images of every fraction, seed and fold, checked before the first is trained.
-
-    Raises:
-        ManifestError: a part, a fold or a fraction lacks examples.
-    """
-    draws = [
-        draw
-        for division in divisions(manifest, names, store, request)
-        for draw in draws_of(division, names, store, request)
-    ]
-    order = {share: place for place, share in enumerate(request.fractions)}
-    return sorted(draws, key=lambda draw: (order[draw.fraction], draw.seed, draw.fold or 0))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Division:
-    """A manifest divided into parts, and the seeds that are drawn from it."""
-
-    manifest: Manifest
-    seeds: tuple[int, ...]
-    fold: int | None
-    where: str
-
-
-def divisions(
-    manifest: Manifest, names: Sequence[str], store: ImageStore, request: FinetuneRequest
-) -> Iterator[Division]:
-    """The manifest with its own splits, or, in a cross-validation, with those of every fold."""
-    if request.folds is None:
-        yield Division(manifest=manifest, seeds=request.seeds, fold=None, where=str(manifest.path))
-        return
-    truth = TASKS[request.task].truth
-    whole = truth.images(manifest, manifest, names, store, request.settings)
-    strata = truth.strata(whole.patients, whole.labels)
-    for seed in request.seeds:
-        fold_of = folds_of(strata, request.folds, seed, str(manifest.path))
-        for fold in range(request.folds):
-            parts = divided(manifest.studies, fold_of, fold, request.folds)
-            yield Division(
-                manifest=manifest.with_studies(parts),
-                seeds=(seed,),
-                fold=fold,
-                where=f"{manifest.path}, round {fold} of {request.folds} folds",
-            )
-
-
-def draws_of(
-    division: Division, names: Sequence[str], store: ImageStore, request: FinetuneRequest
-) -> Iterator[Draw]:
-    """The images of every fraction and seed of one division."""
-    truth = TASKS[request.task].truth
-    known, validate = (
-        truth.images(
-            division.manifest.split(part), division.manifest, names, store, request.settings
-        )
-        for part in ("train", "validate")
-    )
-    truth.check(validate, names, f"{division.where}, split validate")
-    strata = truth.strata(known.patients, known.labels)
-    for share in request.fractions:
-        for seed in division.seeds:
-            images = known.of_patients(drawn_patients(strata, share, seed))
-            truth.check(images, names, f"{division.where}, {share:g} of the labels, seed {seed}")
-            yield Draw(
-                fraction=share,
-                seed=seed,
-                fold=division.fold,
-                manifest=division.manifest,
-                train=images,
-                validate=validate,
-            )
-
-
-def check_parts(manifest: Manifest) -> None:
-    """Refuses a manifest whose training could see its test part.
-
-    Raises:
-        ManifestError: a part is missing, or a patient or a picture stands in two.
-    """
-    parts: dict[str, set[str]] = {"train": set(), "validate": set(), "test": set()}
-    pictures: dict[str, set[str]] = {name: set() for name in parts}
-    for study in manifest.studies:
-        if study.split in parts:
-            parts[study.split].add(study.patient_id)
-            pictures[study.split].update(radiograph.path for radiograph in study.radiographs)
-    missing = [name for name in ("train", "validate") if not parts[name]]
-    if missing:
-        raise ManifestError(
-            f"{manifest.path}: no study in the split {' and '.join(missing)}; expected training "
-            "studies, and validation studies to choose settings on. Index with splits: "
-            "`carina index ... --split-patients`, or give a column `split`."
-        )
-    for one, other in (("train", "test"), ("train", "validate"), ("validate", "test")):
-        for kind, held in (("patients", parts), ("pictures", pictures)):
-            shared = sorted(held[one] & held[other])
-            if shared:
-                raise ManifestError(
-                    f"{manifest.path}: {len(shared)} {kind} stand in both {one} and {other}, such "
-                    f"as {shared[0]!r}; expected none, for a score on {kind} that were trained on "
-                    "means nothing. `carina check` lists them."
-                )
-
-
-def open_record(
+def job_of(
+    start: Start,
+    draw: Draw,
+    names: tuple[str, ...],
     out: Path,
+    store: ImageStore,
     manifest: Manifest,
     request: FinetuneRequest,
-    starts: Sequence[Start],
-    *,
-    resume: bool,
-) -> None:
-    """Writes what was asked, or checks that it is what was asked before."""
-    record = {
+) -> Job:
+    """What is to be done with one start and one draw of the images."""
+    return Job(
+        task=request.task,
+        start=start,
+        names=names,
+        out=out,
+        folder=out / start.name / draw.folder,
+        train=draw.train,
+        validate=draw.validate,
+        store=store,
+        manifest=manifest,
+        seed=draw.seed,
+        settings=request.settings,
+    )
+
+
+def identity(
+    manifest: Manifest, request: FinetuneRequest, starts: Sequence[Start]
+) -> dict[str, Any]:
+    """What must be equal for a run to be resumed."""
+    return {
         "task": request.task,
         "findings": [canonical(name) for name in request.names],
         "fractions": list(request.fractions),
@@ -297,9 +159,16 @@ def open_record(
         "starts": {start.name: start.digest for start in starts},
         "settings": repr(TASKS[request.task].settings(request.settings)),
     }
+
+
+def check_record(out: Path, asked: dict[str, Any], *, resume: bool) -> None:
+    """Refuses a folder that holds a run of something else, or one that is not to be resumed.
+
+    Raises:
+        CheckpointError: says which, and what differs.
+    """
     path = out / RECORD
     if not path.exists():
-        write_text(path, json.dumps(record, indent=1))
         return
     try:
         before = json.loads(path.read_text(encoding="utf-8"))
@@ -307,8 +176,8 @@ def open_record(
         raise CheckpointError(
             f"{path}: cannot be read ({error}); remove the run folder."
         ) from error
-    if before != record:
-        differing = ", ".join(sorted(key for key in record if before.get(key) != record[key]))
+    differing = ", ".join(sorted(key for key in asked if before.get(key) != asked[key]))
+    if differing:
         raise CheckpointError(
             f"{path}: this run was made with another {differing}. Choose another folder."
         )
@@ -316,6 +185,25 @@ def open_record(
         raise CheckpointError(
             f"{out}: holds a run already. Add --resume to go on with it, or choose another folder."
         )
+
+
+def write_record(out: Path, asked: dict[str, Any], seen: Sequence[Overlap]) -> None:
+    """Writes what was asked, and what the starts have seen of the test patients."""
+    record = {**asked, PRETRAINED: [one.to_json() for one in seen]}
+    write_text(out / RECORD, json.dumps(record, indent=1))
+
+
+def tell_overlaps(seen: Sequence[Overlap]) -> None:
+    """Warns of starts whose scores may be better than they should be."""
+    for one in seen:
+        if one.doubtful:
+            log.warning("%s", one)
+
+
+def recorded_overlaps(out: Path) -> tuple[Overlap, ...]:
+    """What the record of a run tells of its starts and the test patients."""
+    record = json.loads((out / RECORD).read_text(encoding="utf-8"))
+    return tuple(Overlap(**one) for one in record[PRETRAINED])
 
 
 def store_for(
@@ -326,7 +214,7 @@ def store_for(
     for path in given:
         store = ImageStore.open(path)
         if store.size >= largest:
-            store.require(images_to_pack(manifest).keys)
+            tell_left_out(store, manifest)
             return store
     if given:
         raise ConfigError(
@@ -344,7 +232,8 @@ def carry_out(job: Job) -> None:
     write_patients(job)
     drawn = set(job.train.studies)
     trained = [study for study in job.manifest.studies if study.study_id in drawn]
-    write_trained_on(trained, job.folder, read_trained_on(job.start.path))
+    before = read_trained_on(job.start.path) if job.start.pretrained else None
+    write_trained_on(trained, job.folder, before)
     model = TASKS[job.task].tune(job)
     save_model(model.to("cpu").eval(), job.folder / "model", card(job))
 

@@ -9,13 +9,26 @@ from jaxtyping import Float
 from torch import nn
 
 from carina.finetuning.fractions import strata_of, strata_of_grades, strata_of_scores
-from carina.finetuning.grading import graded_images, listed_severities
-from carina.finetuning.labels import UNCERTAINTY, LabelledImages, check_examples, labelled_images
+from carina.finetuning.grading import (
+    check_differing,
+    check_known,
+    graded_images,
+    listed_severities,
+)
+from carina.finetuning.labels import (
+    UNCERTAINTY,
+    LabelledImages,
+    check_examples,
+    labelled_images,
+    named_findings,
+)
 from carina.finetuning.multiclass import of_one_class
+from carina.finetuning.outline_checks import check_boxes, check_outlines
 from carina.finetuning.outlines import (
     boxes_alone,
     check_outlined,
     listed_boxes,
+    listed_outlines,
     listed_structures,
     masks_else_boxes,
     outlined_images,
@@ -44,13 +57,20 @@ from carina.study import Study
 class TruthKind:
     """What is known of images: what there is to learn, how it is read, what it must be like.
 
-    `strata` gives every patient a stratum, so that fractions and folds are equally mixed.
+    `kind` is what people call it. Of all `nameable` names those that are `listed` are learnt
+    where none is named. `fits` refuses truth that does not fit its pictures, `check` training
+    images and `check_validation` validation images that lack examples. `strata` gives every
+    patient a stratum, so that fractions and folds are equally mixed.
     """
 
+    kind: str
     listed: Callable[[Sequence[Study]], tuple[str, ...]]
+    nameable: Callable[[Sequence[Study]], tuple[str, ...]]
     images: Callable[[Manifest, Manifest, Sequence[str], ImageStore, TaskSettings], KnownImages]
     check: Callable[[Any, Sequence[str], str], None]
+    check_validation: Callable[[Any, Sequence[str], str], None]
     strata: Callable[[Sequence[str], Float[np.ndarray, "rows names"]], dict[str, int]]
+    fits: Callable[[Manifest, Sequence[str], ImageStore], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,16 +157,48 @@ def severities_of(
     return graded_images(part, names, store)
 
 
-def check_nothing(images: KnownImages, names: Sequence[str], where: str) -> None:
-    """What severities must be like, their scale says."""
+def anything_fits(manifest: Manifest, names: Sequence[str], store: ImageStore) -> None:
+    """Labels and severities are of a study, and fit every picture."""
 
 
-LABELS = TruthKind(listed=listed_findings, images=labels_of, check=check_examples, strata=strata_of)
-CLASSES = replace(LABELS, images=classes_of)
-MASKS = TruthKind(listed=listed_structures, images=masks_of, check=check_outlined, strata=strata_of)
-BOXES = TruthKind(listed=listed_boxes, images=boxes_of, check=check_outlined, strata=strata_of)
+LABELS = TruthKind(
+    kind="findings",
+    listed=listed_findings,
+    nameable=named_findings,
+    images=labels_of,
+    check=check_examples,
+    check_validation=check_examples,
+    strata=strata_of,
+    fits=anything_fits,
+)
+CLASSES = replace(LABELS, kind="classes", listed=named_findings, images=classes_of)
+MASKS = TruthKind(
+    kind="masks or boxes",
+    listed=listed_structures,
+    nameable=listed_outlines,
+    images=masks_of,
+    check=check_outlined,
+    check_validation=check_outlined,
+    strata=strata_of,
+    fits=check_outlines,
+)
+BOXES = replace(
+    MASKS,
+    kind="boxes",
+    listed=listed_boxes,
+    nameable=listed_boxes,
+    images=boxes_of,
+    fits=check_boxes,
+)
 GRADES = TruthKind(
-    listed=listed_severities, images=severities_of, check=check_nothing, strata=strata_of_grades
+    kind="severities",
+    listed=listed_severities,
+    nameable=listed_severities,
+    images=severities_of,
+    check=check_differing,
+    check_validation=check_known,
+    strata=strata_of_grades,
+    fits=anything_fits,
 )
 SCORES = replace(GRADES, strata=strata_of_scores)
 

@@ -22,7 +22,7 @@ class SeenBefore:
     """Patients of a part of a manifest that a model was trained on.
 
     `part` is "test", or "any" where the manifest has no test part. `of` counts its patients, and
-    `examples` names some of those that were `patients` of the training.
+    `examples` names some of those that were `patients` of the training; `studies` are theirs.
     """
 
     model: str
@@ -30,6 +30,7 @@ class SeenBefore:
     part: str
     patients: int
     of: int
+    studies: int
     examples: tuple[str, ...]
 
     def __str__(self) -> str:
@@ -105,18 +106,20 @@ def seen_before(model: Path, manifest: Manifest) -> SeenBefore:
         )
     test = manifest.frame.filter(pl.col("split") == "test")
     part = "any" if test.is_empty() else "test"
-    rows = (manifest.frame if test.is_empty() else test).select(KEYS).unique()
-    found = by_family(rows).join(by_family(trained), on=KEYS, how="semi").sort(KEYS)
+    rows = (manifest.frame if test.is_empty() else test).select(KEYS)
+    seen = by_family(rows).join(by_family(trained).unique(), on=KEYS, how="semi")
+    found = seen.unique().sort(KEYS)
     return SeenBefore(
         model=str(model),
         manifest=manifest.path.name,
         part=part,
         patients=len(found),
-        of=len(rows),
+        of=rows.n_unique(),
+        studies=len(seen),
         examples=tuple(repr(patient) for patient in found["patient_id"].head(SHOWN)),
     )
 
 
 def by_family(frame: pl.DataFrame) -> pl.DataFrame:
     """The keys, with one name for sources that go by the same names."""
-    return frame.with_columns(pl.col("source").replace(FAMILY)).unique()
+    return frame.with_columns(pl.col("source").replace(FAMILY))
