@@ -10,11 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from carina.errors import ConfigError
+from carina.phantom import phrases
 from carina.phantom.clinic import draw_lesion
+from carina.phantom.dictation import fill
 from carina.phantom.drawing import PhantomConfig, draw_study, places, plan_study
 from carina.phantom.findings import DIFFUSE, FINDINGS, FOCAL, IMPLIED, SEEN, UNSEEN
+from carina.phantom.pleural_lesions import rib_fracture
 from carina.phantom.randomness import generator
-from carina.phantom.render import Plan, render
+from carina.phantom.render import Plan, empty_scene, render
 from carina.study import Assertion
 
 CONFIG = PhantomConfig(studies=120, seed=3, size=128)
@@ -223,3 +226,37 @@ def test_impossible_cohorts_are_refused(settings_: dict[str, object], message: s
 def test_a_study_outside_the_cohort_is_refused(index: int) -> None:
     with pytest.raises(ConfigError, match=f"there is no study {index}: the cohort has 120"):
         draw_study(CONFIG, index)
+
+
+def test_the_rib_that_a_report_names_is_the_first_broken_one() -> None:
+    for seed in range(12):
+        drawn = draw_lesion(generator(seed, "rib"), "rib fracture")
+        lesion = replace(drawn, zone=("upper", "middle", "lower")[seed % 3])
+        scene = empty_scene(HEALTHY, HEALTHY.anatomy)
+        rib_fracture(scene, lesion, lesion.random())
+        first = min(number for _, number in scene.fractures)
+        assert fill("{rib}", lesion, lesion.random()).lower() == phrases.RIBS[first]
+
+
+def test_a_report_puts_atelectasis_where_it_is_drawn() -> None:
+    for seed in range(12):
+        lesion = draw_lesion(np.random.default_rng(seed), "atelectasis")
+        assert lesion.zone == "lower"
+        _, masks = render(replace(HEALTHY, lesions=(lesion,)))
+        rows = np.flatnonzero(masks["atelectasis"].any(axis=1))
+        lung = HEALTHY.anatomy.lung(lesion.side)
+        ends = np.array([[0.0, lung.apex], [0.0, lung.dome]])
+        apex, dome = HEALTHY.frame.to_pixels(ends)[:, 1]
+        assert (rows.mean() - apex) / (dome - apex) > 0.6
+
+
+def test_a_report_tells_how_far_above_the_carina_a_tube_ends() -> None:
+    # The detector's 43 cm are two units of u, seen through the zoom.
+    carina = HEALTHY.anatomy.carina_at
+    for severity in (1, 2, 3):
+        lesion = replace(draw_lesion(generator(1), "endotracheal tube"), severity=severity)
+        _, masks = render(replace(HEALTHY, lesions=(lesion,)))
+        row = float(np.flatnonzero(masks["endotracheal tube"].any(axis=1))[-1] + 1)
+        height = HEALTHY.frame.to_pixels(np.array([[0.0, carina]]))[0, 1] - row
+        told = float(fill("{length}", lesion, lesion.random()))
+        assert height / HEALTHY.frame.size * 43 == pytest.approx(told, abs=0.9)

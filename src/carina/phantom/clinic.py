@@ -168,6 +168,8 @@ def consistent(lesions: list[Lesion]) -> tuple[Lesion, ...]:
 
 UPPER = ("cavity", "bullae", "pneumothorax", "granuloma")
 LOWER = ("atelectasis", "pleural effusion", "lung abscess", "empyema", "hydropneumothorax")
+AT_THE_BASE = ("atelectasis",)
+"""Drawn at the base whatever the zone."""
 MIDDLE = (
     "cardiomegaly", "hiatal hernia", "sternal wires", "mediastinal widening", "tortuous aorta",
     "scoliosis", "endotracheal tube", "nasogastric tube", "pulmonary edema", "emphysema",
@@ -187,7 +189,7 @@ def draw_lesion(rng: np.random.Generator, name: str) -> Lesion:
     if name in UPPER:
         zone = "upper" if place < 0.75 else "middle"
     if name in LOWER:
-        zone = "lower" if place < 0.8 else "middle"
+        zone = "lower" if place < 0.8 or name in AT_THE_BASE else "middle"
     if name in MIDDLE or name in DEVICES:
         side, zone = (side, "") if name in DEVICES else (0, "")
     grades = 4 if name == "pulmonary edema" else 3

@@ -8,6 +8,7 @@ import numpy as np
 from carina.phantom import phrases
 from carina.phantom.clinic import Visit
 from carina.phantom.findings import DEVICES, Lesion
+from carina.phantom.pleural_lesions import first_broken_rib
 
 MISSED = 0.06
 HEDGED = 0.14
@@ -189,8 +190,8 @@ def fill(frame: str, lesion: Lesion, rng: np.random.Generator) -> str:
         "place": place_phrase(lesion, rng),
         "lobe": lobe(lesion),
         "grade": ("mildly", "moderately", "severely")[min(lesion.severity, 3) - 1],
-        "rib": ("fourth", "fifth", "sixth", "seventh", "eighth")[lesion.seed % 5],
-        "length": str(1 + lesion.seed % 5),
+        "rib": phrases.RIBS[first_broken_rib(lesion, lesion.random())],
+        "length": str(4 - min(lesion.severity, 3)),
     }
     for word, text in words.items():
         frame = frame.replace("{" + word + "}", text)

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+
 UNSEEN = (
     "hydropneumothorax",
     "lung abscess",
@@ -89,3 +91,7 @@ class Lesion:
     extent: float
     conspicuity: float
     seed: int
+
+    def random(self) -> np.random.Generator:
+        """The lesion's own random numbers, from the start: the same whenever it is asked."""
+        return np.random.Generator(np.random.Philox(key=self.seed))

@@ -54,6 +54,8 @@ NOUNS: dict[str, tuple[str, ...]] = {
     "sternal wires": ("sternal wires", "sternotomy wires", "median sternotomy wires"),
 }  # fmt: skip
 
+RIBS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth")
+
 SENTENCES: dict[str, tuple[str, ...]] = {
     "pleural effusion": (
         "Blunting of the {side} costophrenic angle, consistent with pleural effusion.",

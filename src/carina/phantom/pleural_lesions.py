@@ -140,7 +140,7 @@ def subcutaneous_emphysema(scene: Scene, lesion: Lesion, rng: np.random.Generato
 
 def rib_fracture(scene: Scene, lesion: Lesion, rng: np.random.Generator) -> Mask:
     """One to three neighbouring ribs broken, the outer part displaced, with a dark gap."""
-    first = {"upper": 2, "middle": 4, "lower": 6, "": 4}[lesion.zone] + int(rng.integers(0, 2))
+    first = first_broken_rib(lesion, rng)
     place = float(rng.uniform(0.4, 0.75))
     mask = scene.canvas.nothing()
     for number in range(first, first + 1 + lesion.severity // 2 + lesion.severity // 3):
@@ -151,6 +151,11 @@ def rib_fracture(scene: Scene, lesion: Lesion, rng: np.random.Generator) -> Mask
         window = scene.canvas.around(at, 0.09)
         mask[window] |= ellipsoid(scene.canvas, window, at, (0.08, 0.08), 0.0) < 1
     return mask
+
+
+def first_broken_rib(lesion: Lesion, rng: np.random.Generator) -> int:
+    """The number of the highest broken rib, 0 for the first; the first draw from the lesion's."""
+    return {"upper": 2, "middle": 4, "lower": 6, "": 4}[lesion.zone] + int(rng.integers(0, 2))
 
 
 def break_point(scene: Scene, side: int, number: int, place: float) -> Point:

@@ -134,8 +134,7 @@ def draw_lesions(
     by_name = {lesion.name: lesion for lesion in lesions}
     for name, draw in functions.items():
         if name in by_name:
-            rng = np.random.Generator(np.random.Philox(key=by_name[name].seed))
-            masks[name] = draw(scene, by_name[name], rng)
+            masks[name] = draw(scene, by_name[name], by_name[name].random())
     return masks
 
 
