@@ -101,11 +101,17 @@ def test_a_present_label_weighs_as_the_absent_ones_outnumber_it() -> None:
     assert float(count) == 9
 
 
-def test_a_negative_power_is_refused() -> None:
-    with pytest.raises(ConfigError, match="class_weight_power must be >= 0"):
-        ClassificationSettings(class_weight_power=-1.0)
+@pytest.mark.parametrize("power", [-1.0, float("inf"), float("nan")])
+def test_a_power_that_weighs_nothing_is_refused(power: float) -> None:
+    with pytest.raises(ConfigError, match=r"\(--class-weights\) must be a number >= 0"):
+        ClassificationSettings(class_weight_power=power)
 
 
 def test_a_query_network_learns_at_a_tenth_of_the_rate_of_a_fresh_head() -> None:
     fresh = ClassificationSettings().training.optimiser
     assert through_queries().training.optimiser.rate == pytest.approx(fresh.rate / 10)
+
+
+def test_one_class_alone_is_refused() -> None:
+    with pytest.raises(ConfigError, match="the classes are covid-19; expected two or more"):
+        of_one_class(images([[1.0]]), ["covid-19"], "here")

@@ -52,7 +52,7 @@ def finetune(
     fraction: Annotated[
         list[float] | None, typer.Option(help="Of the training patients; give it once for each.")
     ] = None,
-    seeds: Annotated[int, typer.Option(help="How many seeds, from 0.")] = 1,
+    seeds: Annotated[int, typer.Option(min=1, help="How many seeds, from 0.")] = 1,
     folds: Annotated[
         int | None,
         typer.Option(help="Cross-validate by patient in so many folds; splits do not count."),
@@ -70,7 +70,7 @@ def finetune(
         str, typer.Option(help="Findings not listed are: auto, absent or unknown.")
     ] = "auto",
     steps: Annotated[
-        int | None, typer.Option(help="Length of a training; a probe has none.")
+        int | None, typer.Option(min=1, help="Length of a training; a probe has none.")
     ] = None,
     frozen: Annotated[bool, typer.Option("--frozen", help="Train all but the encoder.")] = False,
     decoder: Annotated[

@@ -1,5 +1,6 @@
 """Fine-tuning for classification: the loss, its defaults, and the best epoch by validation."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
@@ -67,10 +68,10 @@ class ClassificationSettings:
 
     def __post_init__(self) -> None:
         """Checks the power."""
-        if not self.class_weight_power >= 0:
+        if not 0 <= self.class_weight_power < math.inf:
             raise ConfigError(
-                f"class_weight_power must be >= 0, got {self.class_weight_power}: 0 weighs all "
-                "labels alike, 1 by their rarity."
+                f"class_weight_power (--class-weights) must be a number >= 0, got "
+                f"{self.class_weight_power}: 0 weighs all labels alike, 1 by their rarity."
             )
 
 

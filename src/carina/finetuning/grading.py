@@ -136,6 +136,19 @@ def check_differing(images: LabelledImages, names: Sequence[str], where: str) ->
         )
 
 
+def grades_in(manifest: Manifest, names: Sequence[str]) -> Grades:
+    """The grades of a whole manifest.
+
+    A small fraction may lack the highest, and models that cannot tell it are no measure for those
+    that can.
+
+    Raises:
+        ManifestError: a value is no whole number from 0, or all are 0.
+    """
+    listed = np.array([severities(study, names) for study in manifest.studies])
+    return grades_of(listed, str(manifest.path))
+
+
 def grades_of(labels: Float[np.ndarray, "images names"], where: str) -> Grades:
     """The grades that occur.
 

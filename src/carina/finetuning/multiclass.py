@@ -83,8 +83,15 @@ def of_one_class(images: LabelledImages, classes: Sequence[str], where: str) -> 
     """The images of which exactly one class is known to be present; of the others it is absent.
 
     Raises:
+        ConfigError: fewer than two classes.
         ManifestError: a study has two of the classes, or no image has one.
     """
+    if len(classes) < 2:
+        raise ConfigError(
+            f"{where}: the classes are {', '.join(classes) or 'none'}; expected two or more, for "
+            "one of them is true of every image. A finding by itself is a matter of the task "
+            "classification."
+        )
     present = images.labels == 1
     twice = np.flatnonzero(present.sum(axis=1) > 1)
     if len(twice):

@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-import numpy as np
 import torch
 from lightning.fabric import Fabric
 from safetensors.torch import load_file, save_file
@@ -32,9 +31,8 @@ from carina.finetuning.grading import (
     GradingObjective,
     SeverityValidation,
     first_outputs,
-    grades_of,
+    grades_in,
     scale_of,
-    severities,
 )
 from carina.finetuning.linear_probe import Probe, fit_own_probes, fit_probe
 from carina.finetuning.multiclass import MultiClassClassifier, MultiClassConfig
@@ -183,13 +181,8 @@ def yolo_detection(job: Job) -> nn.Module:
 
 
 def grading(job: Job) -> nn.Module:
-    """Trains a model that grades.
-
-    The grades are those of the whole manifest: a small fraction may lack the highest, and models
-    that cannot tell it are no measure for those that can.
-    """
-    listed = np.array([severities(study, job.names) for study in job.manifest.studies])
-    return severity_of(job, grades_of(listed, str(job.manifest.path)))
+    """Trains a model that tells the grades of the manifest."""
+    return severity_of(job, grades_in(job.manifest, job.names))
 
 
 def severity(job: Job) -> nn.Module:
