@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from carina.errors import ManifestError
-from carina.finetuning.folds import divided, folds_of
+from carina.finetuning.folds import check_pictures, divided, folds_of
 from carina.finetuning.fractions import strata_of_grades, strata_of_scores
 from carina.study import Radiograph, Study
 
@@ -65,3 +65,18 @@ def test_patients_are_sorted_by_quarter_of_severity() -> None:
 def test_a_patient_counts_by_the_highest_grade_of_any_image() -> None:
     grades = np.array([[1, np.nan], [3, 0], [0, 0.4]], dtype=np.float64)
     assert strata_of_grades(["a", "a", "b"], grades) == {"a": 3, "b": 0}
+
+
+def test_a_picture_of_two_patients_is_refused() -> None:
+    studies = [
+        Study(
+            study_id=f"s{number}",
+            patient_id=patient,
+            source="test",
+            radiographs=(Radiograph(path=path),),
+        )
+        for number, (patient, path) in enumerate([("a", "1.png"), ("a", "1.png"), ("b", "1.png")])
+    ]
+    check_pictures(studies[:2], "here")
+    with pytest.raises(ManifestError, match=r"here: 1 pictures are of two patients.*'a' and 'b'"):
+        check_pictures(studies, "here")

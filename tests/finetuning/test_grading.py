@@ -9,12 +9,16 @@ from carina.encoders.resnet import ResNetConfig
 from carina.errors import ConfigError, ManifestError, QueryError
 from carina.finetuning.grader import Grader, GraderConfig, Grades, Scale
 from carina.finetuning.grading import (
+    check_differing,
+    check_known,
     first_outputs,
     graded_images,
+    grades_in,
     grades_of,
     scale_of,
     severity_loss,
 )
+from carina.finetuning.labels import LabelledImages
 from carina.imaging.building import build_store
 from carina.imaging.preprocessing import Preprocessing, Squash
 from carina.imaging.store import ImageStore
@@ -141,3 +145,40 @@ def test_a_score_begins_at_the_mean() -> None:
     scale = Scale(mean=5.0, deviation=2.0, highest=18.0)
     outputs = first_outputs(scale, np.array([[4.0], [6.0]]))
     assert scale.expected(outputs[None]).tolist() == [[5.0]]
+
+
+def test_scores_of_several_names_begin_at_the_mean_of_each() -> None:
+    labels = np.array([[2.0, 10.0], [4.0, np.nan], [np.nan, 14.0]])
+    scale = scale_of(labels, "m")
+    outputs = first_outputs(scale, labels)
+    torch.testing.assert_close(scale.expected(outputs[None]), torch.tensor([[3.0, 12.0]]))
+
+
+def of_values(rows: list[list[float]]) -> LabelledImages:
+    names = tuple(f"s{row}" for row in range(len(rows)))
+    return LabelledImages(keys=names, studies=names, patients=names, labels=np.array(rows))
+
+
+def test_a_severity_that_is_the_same_on_all_images_is_refused_by_name() -> None:
+    nan = float("nan")
+    images = of_values([[1.0, 2.0], [3.0, 2.0], [nan, nan]])
+    with pytest.raises(ManifestError, match=r"do not differ in extent \(always 2\)"):
+        check_differing(images, ["edema grade", "extent"], "here")
+    check_differing(of_values([[1.0], [2.0]]), ["extent"], "here")
+    with pytest.raises(ManifestError, match="none of 1 images has a value of extent"):
+        check_known(of_values([[1.0, nan]]), ["edema grade", "extent"], "here")
+    check_known(images, ["edema grade", "extent"], "here")
+
+
+def test_grades_are_those_of_the_whole_manifest(tmp_path: Path) -> None:
+    studies = [
+        Study(
+            study_id=f"s{number}",
+            patient_id=f"p{number}",
+            source="test",
+            radiographs=(),
+            severity=(Severity(name="edema", value=value),),
+        )
+        for number, value in enumerate([0.0, 1.0, 3.0])
+    ]
+    assert grades_in(Manifest(tmp_path, tmp_path, studies=tuple(studies)), ["edema"]).highest == 3

@@ -4,10 +4,11 @@ import math
 from collections.abc import Callable
 from pathlib import Path
 
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from carina.errors import TrainingError
+from carina.errors import CheckpointError, TrainingError
 from carina.files import atomic_path
 from carina.training.log import CsvLog, read_log
 
@@ -48,5 +49,16 @@ class BestByValidation:
         log.write(step, {SCORE: score})
 
     def restore(self) -> None:
-        """Puts the best weights back into the model."""
-        self.model.load_state_dict(load_file(self.folder / BEST))
+        """Puts the best weights back into the model.
+
+        Raises:
+            CheckpointError: they are gone or damaged.
+        """
+        path = self.folder / BEST
+        try:
+            self.model.load_state_dict(load_file(path))
+        except (OSError, SafetensorError) as error:
+            raise CheckpointError(
+                f"{path}: cannot be read ({error}); expected the best weights of this training. "
+                f"Remove {self.folder} to train it again."
+            ) from error

@@ -33,6 +33,28 @@ def folds_of(strata: Mapping[str, int], folds: int, seed: int, where: str) -> di
     return {patient: place % folds for place, patient in enumerate(dealt)}
 
 
+def check_pictures(studies: Sequence[Study], where: str) -> None:
+    """Refuses a picture of two patients: it could be trained on in one fold and tested in another.
+
+    Raises:
+        ManifestError: names the first.
+    """
+    patient_of: dict[str, str] = {}
+    shared = [
+        (radiograph.path, patient_of[radiograph.path], study.patient_id)
+        for study in studies
+        for radiograph in study.radiographs
+        if patient_of.setdefault(radiograph.path, study.patient_id) != study.patient_id
+    ]
+    if shared:
+        path, one, other = shared[0]
+        raise ManifestError(
+            f"{where}: {len(shared)} pictures are of two patients, such as {path!r} of {one!r} and "
+            f"{other!r}; expected one patient each, for folds are divided by patient. Correct the "
+            "table that they come from and index it again."
+        )
+
+
 def divided(
     studies: Sequence[Study], fold_of: Mapping[str, int], fold: int, folds: int
 ) -> tuple[Study, ...]:

@@ -20,6 +20,7 @@ from typing import Any
 
 from carina.errors import CheckpointError, ConfigError
 from carina.files import atomic_path, write_text
+from carina.finetuning.folds import check_pictures
 from carina.imaging.store import ImageStore
 from carina.models.folder import save_model
 from carina.runs.draws import Draw, all_draws, check_parts
@@ -80,14 +81,16 @@ def finetune(
 
     Raises:
         ConfigError: the manifest lists no such name.
-        ManifestError: a part is missing, a patient stands in two parts, outlines do not fit
-            their pictures, or a fraction lacks examples of a finding.
+        ManifestError: a part is missing, a patient stands in two parts, a picture is of two
+            patients, outlines do not fit their pictures, or a fraction lacks examples.
         ModelError: a folder holds no model with an image encoder, or, where the task asks
             through one, without a query network.
         CheckpointError: `out` holds a run of something else, or one and `resume` is not set.
     """
     if request.folds is None:
         check_parts(manifest)
+    else:
+        check_pictures(manifest.studies, str(manifest.path))
     named = names_to_tune(request.task, manifest, request.names)
     names = tuple(canonical(name) for name in named)
     starts = opened_starts(models, random_start=random_start)

@@ -7,9 +7,11 @@ from typing import Any, TypeVar
 
 import torch
 from lightning.fabric import Fabric
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from carina.errors import CheckpointError
 from carina.files import atomic_path, write_text
 from carina.finetuning.best import BestByValidation
 from carina.finetuning.box_validation import BoxValidation
@@ -288,8 +290,17 @@ def title_of(job: Job) -> str:
 def kept_features(
     path: Path, keys: Sequence[str], made: Callable[[Sequence[str]], torch.Tensor]
 ) -> torch.Tensor:
-    """Features of the images, from the file that earlier jobs of this start have left."""
-    kept = load_file(path) if path.exists() else {}
+    """Features of the images, from the file that earlier jobs of this start have left.
+
+    Raises:
+        CheckpointError: the file is damaged.
+    """
+    try:
+        kept = load_file(path) if path.exists() else {}
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(
+            f"{path}: cannot be read ({error}). Remove it to have the features made again."
+        ) from error
     missing = [key for key in keys if key not in kept]
     if missing:
         kept |= dict(zip(missing, made(missing).unbind(), strict=True))
