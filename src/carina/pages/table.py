@@ -1,6 +1,6 @@
 """Score tables as HTML: values with their intervals, sortable in the page."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -9,6 +9,7 @@ from carina.pages.measured import Measured, decimal
 METRIC_NAMES = {
     "auc": "AUC",
     "average_precision": "average precision",
+    "mae": "absolute error",
     "mcc": "MCC",
     "f1": "F1",
     "iou": "IoU",
@@ -83,7 +84,7 @@ def score_table(
 def table_row(row: TableRow, metrics: Sequence[str]) -> str:
     """One row of the body."""
     counts = "".join(f'<td data-sort="{count}">{count:,}</td>' for count in row.counts)
-    cells = "".join(measured_cell(row.values.get(metric)) for metric in metrics)
+    cells = "".join(measured_cells([row.values.get(metric) for metric in metrics]))
     return (
         f'<tr><th scope="row" data-sort="{escape(row.name)}">{escape(row.name)}</th>'
         f"{counts}{cells}</tr>"
@@ -92,16 +93,32 @@ def table_row(row: TableRow, metrics: Sequence[str]) -> str:
 
 def mean_row(mean: Mapping[str, Measured], metrics: Sequence[str], counts: int) -> str:
     """The row of means below the body."""
-    cells = "".join(measured_cell(mean.get(metric)) for metric in metrics)
+    cells = "".join(measured_cells([mean.get(metric) for metric in metrics]))
     return f'<tfoot><tr><th scope="row">mean</th>{"<td></td>" * counts}{cells}</tr></tfoot>'
 
 
-def measured_cell(measured: Measured | None) -> str:
-    """A value over its interval; a dash with the reason where it is undefined."""
+def measured_cells(row: Sequence[Measured | None]) -> Iterator[str]:
+    """The cells of a row; a reason that several of them share is told in the first."""
+    told: str | None = None
+    for measured in row:
+        reason = None if measured is None or measured.defined else measured.reason
+        yield measured_cell(measured, told=reason is not None and reason == told)
+        told = reason or told
+
+
+def measured_cell(measured: Measured | None, told: bool = False) -> str:
+    """A value over its interval; a dash with the reason where it is undefined.
+
+    Args:
+        measured: None leaves the cell empty.
+        told: the reason stands in a cell to the left; here it is for screen readers and pointers.
+    """
     if measured is None:
         return '<td data-sort=""></td>'
     if measured.value is None or not measured.defined:
         reason = escape(measured.reason or "undefined")
+        if told:
+            return f'<td data-sort="" title="{reason}">–</td>'
         return f'<td data-sort="">–<span class="reason">{reason}</span></td>'
     interval = ""
     if measured.low is not None and measured.high is not None:
