@@ -29,6 +29,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             yield temporary
+            share(temporary)
             with temporary.open("rb") as handle:
                 os.fsync(handle.fileno())
             temporary.replace(path)
@@ -51,12 +52,29 @@ def atomic_folder(path: Path) -> Iterator[Path]:
             path.parent.mkdir(parents=True, exist_ok=True)
             temporary.mkdir()
             yield temporary
+            for file in temporary.rglob("*"):
+                if file.is_file() and not file.is_symlink():
+                    share(file)
             if path.exists():
                 path.replace(replaced)
             temporary.replace(path)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
             shutil.rmtree(replaced, ignore_errors=True)
+
+
+def share(path: Path) -> None:
+    """Lets others read a file as far as this account lets them read new files.
+
+    Some libraries write files that nobody else may read, whatever the account's mask says: a model
+    on a shared disk would then open for its maker alone.
+    """
+    mask = os.umask(0o077)  # the system tells the mask only to who sets one
+    os.umask(mask)
+    mode = path.stat().st_mode
+    shared = mode | (0o666 & ~mask)
+    if shared != mode:
+        path.chmod(shared)
 
 
 def write_text(path: Path, text: str) -> None:
