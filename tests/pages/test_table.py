@@ -33,6 +33,21 @@ def test_cells_show_value_and_interval() -> None:
     assert cells == ["1,234", "0.912 0.885 to 0.935", "– no positive"]
 
 
+def test_a_reason_is_written_once_a_row_and_again_where_another_came_between() -> None:
+    bare, few = (Measured(value=None, reason=reason) for reason in ("no threshold", "no image"))
+    values = {"mcc": bare, "f1": bare, "auc": Measured(value=0.5), "iou": bare, "dice": few}
+    rows = [TableRow(name=name, counts=(), values=values) for name in ("edema", "hernia")]
+    for row in table_of(*rows).findall(".//tbody/tr"):
+        cells = [("".join(td.itertext()), td.get("title")) for td in row.findall("td")]
+        assert cells == [
+            ("–no threshold", None),
+            ("–", "no threshold"),
+            ("0.500", None),
+            ("–", "no threshold"),
+            ("–no image", None),
+        ]
+
+
 def test_cells_sort_by_value_and_undefined_ones_by_nothing() -> None:
     assert [c.get("data-sort") for c in table_of(EDEMA).iter("td")] == ["1234", "0.91237", ""]
 
