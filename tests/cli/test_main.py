@@ -1,3 +1,5 @@
+import importlib
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -6,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from carina.cli import main as cli
+from carina.cli.console import table_console
 from carina.errors import QueryError, RadiographError
 
 
@@ -92,3 +95,53 @@ def test_debug_shows_what_carina_logs_and_nothing_of_its_libraries() -> None:
             check=True,
         )
         assert done.stderr.splitlines() == shown
+
+
+def test_examples_stay_on_one_line_so_that_what_is_copied_is_one_command() -> None:
+    shown = subprocess.run(
+        [sys.executable, "-m", "carina", "annotate", "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "COLUMNS": "60"},
+    ).stdout
+    examples = importlib.import_module("carina.cli.annotate").EXAMPLES
+    assert max(map(len, examples)) > 60
+    lines = [line.strip() for line in shown.splitlines()]
+    assert lines[lines.index("Examples:") + 1 :] == [*examples]
+
+
+def test_the_help_of_a_command_is_wrapped_by_the_terminal_alone() -> None:
+    def command() -> None:
+        """One line.
+
+        A second
+        paragraph.
+        """
+
+    assert cli.as_paragraphs(command) == "One line.\n\nA second paragraph."
+
+
+def test_what_the_encoding_lacks_is_a_question_mark_and_no_error() -> None:
+    script = (
+        "import sys, types, carina.cli.main as m\n"
+        "sys.modules['carina.cli.index'] = types.SimpleNamespace(\n"
+        "    EXAMPLES=(), index=lambda: print('0.5 – 0.6'))\n"
+        "m.main(['index'])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        check=True,
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+    )
+    assert done.stdout == b"0.5 ? 0.6\n"
+
+
+def test_tables_in_a_file_are_wider_than_a_terminal_unless_columns_are_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    assert table_console().width == 160
+    monkeypatch.setenv("COLUMNS", "70")
+    assert table_console().width == 70

@@ -80,9 +80,10 @@ def with_descriptions(queries: "tuple[Query, ...]", where: str) -> "tuple[Query,
 
 def print_scores(answer: "Answer") -> None:
     """Prints the findings of each radiograph, the highest score first."""
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
+
+    from carina.cli.console import table_console
 
     table = Table("radiograph", "finding", "score", "", box=None, pad_edge=False)
     table.columns[0].overflow = "fold"  # a cut path names no file
@@ -92,7 +93,7 @@ def print_scores(answer: "Answer") -> None:
             bar = "█" * round(float(scores[j]) * 20)
             name = Text(image.name if place == 0 else "")
             table.add_row(name, Text(answer.queries[j].name), f"{scores[j]:.3f}", bar)
-    console = Console()
+    console = table_console()
     console.print(table)
     if len(answer.images) > SHOWN_IMAGES:
         console.print(f"… and {len(answer.images) - SHOWN_IMAGES} more; --out writes them all.")

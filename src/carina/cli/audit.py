@@ -27,8 +27,7 @@ def audit(
     seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
 ) -> None:
     """Looks at an evaluation by sex, age, view and more, at its calibration and worst cases."""
-    from rich.console import Console
-
+    from carina.cli.console import table_console
     from carina.evaluation.audit import audit
     from carina.evaluation.result import Evaluation
     from carina.evaluation.subgroups import table_groupings
@@ -45,7 +44,7 @@ def audit(
         seed=seed,
     )
     found.save(out, manifest)
-    Console().print(subgroup_table(found.groups))
+    table_console().print(subgroup_table(found.groups))
     if found.unknown:
         typer.echo(f"Not known, or the same for all: {', '.join(found.unknown)}")
     typer.echo(f"Written: {out / 'audit.json'}, {out / 'index.html'}")

@@ -19,8 +19,7 @@ def compare(
     seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
 ) -> None:
     """Tests whether two models differ: paired bootstrap, and DeLong for the AUC."""
-    from rich.console import Console
-
+    from carina.cli.console import table_console
     from carina.evaluation.compare import compare
     from carina.evaluation.result import Evaluation
     from carina.evaluation.table import comparison_table, shown_metrics
@@ -28,7 +27,7 @@ def compare(
     result = compare(
         Evaluation.read(first), Evaluation.read(second), replicates=replicates, seed=seed
     )
-    Console().print(comparison_table(result, shown_metrics(result)))
+    table_console().print(comparison_table(result, shown_metrics(result)))
     if result.only_in_one:
         typer.echo(f"Not compared, asked of one model only: {', '.join(result.only_in_one)}")
     if out is not None:

@@ -107,9 +107,9 @@ def evaluate(
         return
     if steps is not None:
         raise typer.BadParameter("--steps is for --protocol ones that fine-tune; leave it out.")
-    from rich.console import Console
 
     import carina
+    from carina.cli.console import table_console
     from carina.evaluation.both_ways import both_ways_page, both_ways_table, evaluate_both_ways
     from carina.evaluation.outlines import parse_outlines
     from carina.evaluation.result import check_replaceable
@@ -151,7 +151,7 @@ def evaluate(
         result = evaluate(network, studies, request, model_name=model.as_posix())
         result.save(out, render_report_page(task_page(result, network, studies)))
         table = evaluation_table(result)
-    console = Console()
+    console = table_console()
     console.print(table)
     for line in remarks(result):
         console.print(line, markup=False, highlight=False)

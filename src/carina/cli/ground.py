@@ -60,9 +60,10 @@ def ground(
 
 def print_peaks(grounded: "Grounded") -> None:
     """Prints where each phrase's map is greatest, in pixels of the radiograph."""
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
+
+    from carina.cli.console import table_console
 
     table = Table("radiograph", "phrase", "peak at x, y", box=None, pad_edge=False)
     table.columns[0].overflow = table.columns[1].overflow = "fold"
@@ -71,7 +72,7 @@ def print_peaks(grounded: "Grounded") -> None:
             x, y = grounded.peak(i, j)
             name = Text(image.name if j == 0 else "")
             table.add_row(name, Text(phrase.short), f"{x:.0f}, {y:.0f}")
-    console = Console()
+    console = table_console()
     console.print(table)
     if len(grounded.images) > SHOWN_IMAGES:
         console.print(f"… and {len(grounded.images) - SHOWN_IMAGES} more; they are in --out.")

@@ -1,6 +1,8 @@
 """The command line: parses, calls the library, prints. Nothing heavy is imported here."""
 
 import importlib
+import inspect
+import io
 import logging
 import os
 import sys
@@ -61,6 +63,7 @@ def usage() -> str:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs a command and exits: 0 done, 1 a problem in the user's data, 2 wrong usage."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    show_what_cannot_be_encoded()
     debug = "--debug" in words
     words = [word for word in words if word != "--debug"]
     if not words or words[0] in ("--help", "-h", "help"):
@@ -87,14 +90,15 @@ def run(name: str, words: Sequence[str], debug: bool) -> None:
     """Runs one command; every error becomes one readable message, unless `debug`."""
     import typer
 
+    from carina.cli.examples import command_with_examples
     from carina.errors import CarinaError
     from carina.files import write_error
 
     module = importlib.import_module(f"carina.cli.{name}")
     function: Callable[..., Any] = getattr(module, name)
-    examples = "\n\n".join(("Examples:", *module.EXAMPLES))
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    app.command(name, epilog=examples)(function)
+    command = command_with_examples(module.EXAMPLES)
+    app.command(name, cls=command, help=as_paragraphs(function))(function)
     try:
         code = app(list(words), prog_name=f"carina {name}", standalone_mode=False)
         if code == INTERRUPTED:
@@ -126,6 +130,18 @@ def run(name: str, words: Sequence[str], debug: bool) -> None:
             "Run with --debug to see where, and please report it.",
             1,
         )
+
+
+def as_paragraphs(function: Callable[..., Any]) -> str:
+    """The docstring of a command without its line breaks: the terminal has its own width."""
+    paragraphs = (inspect.getdoc(function) or "").split("\n\n")
+    return "\n\n".join(paragraph.replace("\n", " ") for paragraph in paragraphs)
+
+
+def show_what_cannot_be_encoded() -> None:
+    """Prints "?" for what the terminal's encoding lacks, rather than end with an error."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
 
 
 def fail(message: str, code: int) -> None:

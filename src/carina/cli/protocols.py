@@ -11,12 +11,11 @@ def protocols(
     name: Annotated[str | None, typer.Argument(help="One protocol, told in full.")] = None,
 ) -> None:
     """Lists the protocols of `carina evaluate --protocol`, or tells of one in full."""
-    from rich.console import Console
-
+    from carina.cli.console import table_console
     from carina.evaluation.protocol_text import protocol_list, protocol_text
     from carina.evaluation.protocols import PROTOCOLS, protocol_named
 
-    console = Console()
+    console = table_console()
     if name is None:
         console.print(protocol_list(PROTOCOLS.values()))
         return

@@ -34,8 +34,7 @@ def readers(
     """Measures readers by label files alone: MCC, F1 and their means, with 95% intervals."""
     import json
 
-    from rich.console import Console
-
+    from carina.cli.console import table_console
     from carina.evaluation.readers import (
         COMPETITION,
         MEAN,
@@ -48,7 +47,7 @@ def readers(
 
     decisions = read_decisions(truth, tables, tuple(finding or COMPETITION))
     scores = measure_readers(decisions, replicates, seed)
-    console = Console()
+    console = table_console()
     rows = {
         reader: {name: found[name] for name in (*decisions.findings, MEAN)}
         for reader, found in scores.readers.items()
@@ -84,7 +83,7 @@ def score_grid(
     table = Table(
         title=f"{metric_name(metric)}: {title}", title_justify="left", box=None, pad_edge=False
     )
-    table.add_column("finding")
+    table.add_column("finding", overflow="fold")
     for name in rows:
         table.add_column(name, justify="right")
     for finding in next(iter(rows.values())):

@@ -48,7 +48,7 @@ def evaluation_table(evaluation: Evaluation) -> Table:
     """Findings by metrics, each value with its interval, the mean below."""
     metrics = COLUMNS[evaluation.task]
     table = Table(title=Text(title_of(evaluation)), title_justify="left", box=None, pad_edge=False)
-    table.add_column("finding")
+    table.add_column("finding", overflow="fold")  # a cut name may be another's
     table.add_column("positive", justify="right")
     for metric in metrics:
         table.add_column(metric_name(metric), justify="right")
@@ -181,7 +181,7 @@ def comparison_table(compared: ComparedEvaluations, metrics: Sequence[str]) -> T
         box=None,
         pad_edge=False,
     )
-    table.add_column("finding")
+    table.add_column("finding", overflow="fold")  # a cut name may be another's
     table.add_column("metric")
     for heading in ("first", "second", "difference", "p", "p (Holm)"):
         table.add_column(heading, justify="right")
