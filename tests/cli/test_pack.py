@@ -1,5 +1,6 @@
 """`carina pack`, as typed: build, complete, verify, repair."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +64,19 @@ def test_pack_goes_on_after_a_broken_file_and_names_it(
     (manifest.parent / "1.png").write_bytes(whole)
     assert run(manifest, "--out", out, "--repair") == 0
     assert run(manifest, "--out", out, "--verify") == 0
+
+
+def test_pack_tells_of_files_that_are_newer_than_the_store(
+    manifest: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = manifest.parent / "store"
+    assert run(manifest, "--size", 16, "--out", out) == 0
+    os.utime(manifest.parent / "1.png", (2e9, 2e9))
+    for words in (("--size", 16), ("--verify",)):
+        assert run(manifest, "--out", out, *words) == 0
+        printed = capsys.readouterr().out
+        assert "1 kept, whose files are newer than their picture in the store:\n  1.png" in printed
+        assert "pack again with --repair" in printed
 
 
 def test_a_damaged_store_is_found_and_repaired(

@@ -225,6 +225,8 @@ def test_files_that_are_something_else_are_named(
 def test_folder_and_missing_file_are_told_apart(tmp_path: Path) -> None:
     with pytest.raises(RadiographError, match="this is a folder, expected one file"):
         read_radiograph(tmp_path)
+    with pytest.raises(RadiographError, match=r"this is no path of a file \(embedded null byte\)"):
+        read_radiograph(tmp_path / "a\0b.png")
     with pytest.raises(RadiographError, match="there is no such file"):
         read_radiograph(tmp_path / "none.png")
     (tmp_path / "loop.png").symlink_to(tmp_path / "loop.png")

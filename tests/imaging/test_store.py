@@ -532,6 +532,48 @@ def test_file_that_changes_while_it_is_read_is_named(
     assert build_store(items, tmp_path / "store", 32, processes=1).written == 1
 
 
+def test_files_newer_than_their_picture_are_told_and_taken_anew_by_repair(
+    items: Items, tmp_path: Path
+) -> None:
+    store = tmp_path / "store"
+    build_store(items, store, 32, processes=1)
+    key, path = items[3]
+    before = ImageStore.open(store)[key].copy()
+    Image.fromarray(255 - np.asarray(Image.open(path))).save(path)
+    later = time.time() + 60
+    os.utime(path, (later, later))
+    summary = build_store(items, store, 32, processes=1)
+    assert (summary.written, summary.kept, summary.newer) == (0, 12, (key,))
+    np.testing.assert_array_equal(ImageStore.open(store)[key], before)
+    os.utime(path)  # the present: what is packed now is newer
+    earlier = time.time() - 60
+    for shard in (store / "shards").iterdir():
+        os.utime(shard, (earlier, earlier))
+    for _, other in items:
+        if other != path:
+            os.utime(other, (earlier - 60, earlier - 60))
+    repaired = repair_store(items, store, processes=1)
+    assert (repaired.written, repaired.kept, repaired.newer) == (1, 11, ())
+    np.testing.assert_allclose(ImageStore.open(store)[key], 255.0 - before, atol=1)
+    assert not ImageStore.open(store).verify()
+
+
+def test_a_told_path_that_changes_while_it_is_read_is_named(
+    items: Items, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shrink, (key, path) = packing.shrink, items[0]
+
+    def slow(told: Path, size: int) -> object:
+        made = shrink(told, size)
+        path.write_bytes(path.read_bytes() + b"more")
+        return made
+
+    monkeypatch.setattr(packing, "shrink", slow)
+    told = [(key, path.with_name(f"{path.name}#inverted"))]
+    with pytest.raises(StoreError, match="the file changed while it was read"):
+        build_store(told, tmp_path / "store", 32, processes=1)
+
+
 @pytest.mark.parametrize("quality", [0, 101])
 def test_quality_that_jpeg_does_not_have_is_refused(quality: int) -> None:
     with pytest.raises(ConfigError, match=f"from 1 to 100, got {quality}"):

@@ -71,17 +71,20 @@ def pack(
 
 
 def verify_store(manifest: Path, root: Path | None, out: Path) -> None:
-    """Prints which images of a store are damaged, and which of the manifest it lacks."""
+    """Prints which images of a store are damaged or outdated, and which it lacks."""
+    from carina.imaging.building import newer_than_packed
     from carina.imaging.store import ImageStore
     from carina.studies.manifest import Manifest
     from carina.studies.packing import images_to_pack
 
     store = ImageStore.open(out)
     damage = store.verify()
-    missing = [key for key, _ in images_to_pack(Manifest.read(manifest, root)) if key not in store]
+    items = images_to_pack(Manifest.read(manifest, root))
+    missing = [key for key in items.keys if key not in store]
     print_some("damaged files of the store", [f"{name}: {what}" for name, what in damage.shards])
     print_some("damaged", damage.images)
     print_some("not in the store", missing)
+    print_newer(newer_than_packed(items, out))
     if damage or missing:
         typer.echo("Pack again with --repair.")
         raise typer.Exit(1)
@@ -92,6 +95,14 @@ def print_summary(summary: "StoreSummary") -> None:
     """Prints what a build did, and which files could not be read."""
     typer.echo(f"{summary.written} images packed, {summary.kept} kept.")
     print_some("could not be read", [message for _, message in summary.unreadable])
+    print_newer(summary.newer)
+
+
+def print_newer(keys: Sequence[str]) -> None:
+    """Prints which stored images have newer files, and what to do if these were changed."""
+    print_some("kept, whose files are newer than their picture in the store", keys)
+    if keys:
+        typer.echo("If files were changed, and not only copied anew: pack again with --repair.")
 
 
 def print_some(what: str, lines: Sequence[str]) -> None:

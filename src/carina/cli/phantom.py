@@ -27,7 +27,7 @@ def phantom(
         typer.Option(help="Files as a release has them; `carina index list` says which can be."),
     ] = None,
     processes: Annotated[
-        int | None, typer.Option(help="How many draw at once; all cores by default.")
+        int | None, typer.Option(min=1, help="How many draw at once; all cores by default.")
     ] = None,
 ) -> None:
     """Writes a synthetic cohort with known truth: radiographs, masks and reports."""

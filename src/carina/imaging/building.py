@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from carina.errors import ConfigError, OutputError, StoreError
 from carina.files import progress
-from carina.imaging.entry_table import SCHEMA
-from carina.imaging.packing import Packed, Task, pack_all
+from carina.imaging.entry_table import SCHEMA, EntryTable
+from carina.imaging.packing import Packed, Task, pack_all, state_of
 from carina.imaging.shards import (
     SUFFIX,
     Codec,
@@ -50,11 +50,15 @@ Items = Sequence[tuple[str, Path]]
 
 @dataclass(frozen=True, kw_only=True)
 class StoreSummary:
-    """What a build did: images written now, kept from before, and (key, reason) of unreadable."""
+    """What a build did: images written now, kept from before, and (key, reason) of unreadable.
+
+    `newer` are the keys of kept images whose files were written after they had been packed.
+    """
 
     written: int
     kept: int
     unreadable: tuple[tuple[str, str], ...]
+    newer: tuple[str, ...] = ()
 
 
 def build_store(
@@ -90,7 +94,7 @@ def build_store(
 
 
 def repair_store(items: Items, out: Path, processes: int | None = None) -> StoreSummary:
-    """Packs damaged images of a store again, and adds those that are missing.
+    """Packs damaged images of a store again, and those whose files are newer; adds the missing.
 
     What is whole stays as it is; lists of shards and the index are mended where they are not.
 
@@ -104,7 +108,7 @@ def repair_store(items: Items, out: Path, processes: int | None = None) -> Store
     """
     header, keys = read_header(out), _checked_keys(items)
     with locked(out) as lock:
-        _drop_damaged(out, header)
+        _drop_damaged(out, header, newer_than_packed(items, out))
         return _build(items, keys, out, header, processes, lock)
 
 
@@ -145,7 +149,33 @@ def _build(
         written=plan.to_do - len(unreadable),
         kept=len(items) - plan.to_do,
         unreadable=tuple(unreadable),
+        newer=newer_than_packed(items, out) if plan.to_do < len(items) else (),
     )
+
+
+def newer_than_packed(items: Items, out: Path) -> tuple[str, ...]:
+    """The keys of stored images whose files were written after the shard that holds them.
+
+    Either the file was changed, and the store shows what it was before, or it was only copied
+    anew; the times alone do not tell.
+
+    Args:
+        items: as for `build_store`.
+        out: folder of the store.
+    """
+    index = _indexed(out)
+    if index.is_empty():
+        return ()
+    held = EntryTable(index)
+    written = {name: (out / "shards" / name).stat().st_mtime_ns for name in shard_sizes(out)}
+    newer = []
+    for key, path in items:
+        place, state = held.find(key), state_of(path)
+        if place is not None and state is not None:
+            _, _, changed = state
+            if changed > written.get(place.shard, changed):
+                newer.append(key)
+    return tuple(newer)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -250,8 +280,8 @@ def _ticks(results: Iterator[Packed]) -> Iterator[Packed | None]:
         yield from [None] * (packed.written + len(packed.unreadable) - 1)
 
 
-def _drop_damaged(out: Path, header: StoreHeader) -> None:
-    """Takes what is damaged out of the index, so that it is packed again.
+def _drop_damaged(out: Path, header: StoreHeader, outdated: Sequence[str]) -> None:
+    """Takes what is damaged or outdated out of the index, so that it is packed again.
 
     Whole lists of shards hold good against the index; the index speaks for the others.
     """
@@ -262,7 +292,7 @@ def _drop_damaged(out: Path, header: StoreHeader) -> None:
     entries = pl.concat([listed, spoken_for.join(listed, on="key", how="anti")])
     if len(entries):
         damage = ImageStore(out, header, entries).verify()
-        entries = entries.filter(~pl.col("key").is_in(damage.images))
+        entries = entries.filter(~pl.col("key").is_in([*damage.images, *outdated]))
     write_index(out, entries)
     used = set(entries["shard"].unique())
     for name in sizes.keys() - used:

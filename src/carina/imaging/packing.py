@@ -27,6 +27,7 @@ from PIL import Image
 from carina.errors import OutputError, RadiographError, StoreError
 from carina.imaging.reader import RadiographHeader, probe, read_grey8
 from carina.imaging.shards import SUFFIX, Picture, codec_of, write_shard
+from carina.imaging.told_levels import told_apart
 
 MOST_DEATHS = 12
 """Of workers in a row; one broken file costs two."""
@@ -176,20 +177,24 @@ def _pictures(task: Task, unreadable: list[tuple[str, str]]) -> Iterator[Picture
 @contextmanager
 def _unchanged(path: Path) -> Iterator[None]:
     """Refuses a file that is written while it is read: its picture may be half old, half new."""
-    before = _state(path)
+    before = state_of(path)
     yield
-    if _state(path) != before:
+    if state_of(path) != before:
         raise RadiographError(
             f"{path}: the file changed while it was read, expected one that is complete. "
             "Wait until it has been copied, and pack again."
         )
 
 
-def _state(path: Path) -> tuple[int, int, int] | None:
-    """What changes when a file is written or replaced; None if there is none."""
+def state_of(path: Path) -> tuple[int, int, int] | None:
+    """Number, bytes and time in ns, which change when a file is written or replaced.
+
+    None if there is none. What `imaging.told_levels` puts behind a path is no part of the file's.
+    """
+    file, _ = told_apart(path)
     try:
-        status = path.stat()
-    except OSError:
+        status = file.stat()
+    except (OSError, ValueError):  # a name with a null byte
         return None
     return status.st_ino, status.st_size, status.st_mtime_ns
 

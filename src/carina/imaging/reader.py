@@ -167,7 +167,11 @@ def _read_head(path: Path) -> bytes:
         raise RadiographError(f"{path}: there is no such file. Check the path.") from None
     except OSError as error:
         raise RadiographError(
-            f"{path}: the file cannot be opened ({error.strerror}). Check its permissions."
+            f"{path}: the file cannot be opened ({error.strerror}). Check its path and permissions."
+        ) from error
+    except ValueError as error:
+        raise RadiographError(
+            f"{path}: this is no path of a file ({error}). Correct it."
         ) from error
     if not head:
         raise RadiographError(f"{path}: the file is empty (0 bytes). Copy it again.")
@@ -187,11 +191,13 @@ def _starts_without_preamble(head: bytes) -> bool:
 
 def _name_content(head: bytes) -> str:
     """The everyday name of what a file holds, for messages."""
+    head = head.lstrip(b"\xef\xbb\xbf \r\n\t")  # as web pages begin
     known = {
         b"%PDF": "a PDF document",
         b"II*\x00": "a TIFF picture",
         b"MM\x00*": "a TIFF picture",
         b"GIF8": "a GIF picture",
+        b"RIFF": "a WebP picture",
         b"BM": "a BMP picture",
         b"PK\x03\x04": "a ZIP archive",
         b"\x1f\x8b": "a gzip archive",
