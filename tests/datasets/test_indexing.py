@@ -45,9 +45,9 @@ def test_a_root_that_is_no_folder_is_refused(tmp_path: Path, found: str) -> None
 
 def test_a_release_that_is_not_laid_out_as_declared_is_refused(folder: Folder) -> None:
     root = folder("image\na.png\n", name="list.csv")
-    with pytest.raises(DatasetError, match=r"manifest\.csv expected for csv .* found a\.png, b"):
+    with pytest.raises(DatasetError, match=r"manifest\.csv expected for csv .* found list\.csv, a"):
         read_studies(CSV, Release(root=root))
-    with pytest.raises(DatasetError, match=r"other\.csv expected for csv"):
+    with pytest.raises(DatasetError, match=r"other\.csv expected for csv .* with --table\.$"):
         read_studies(CSV, Release(root=root, table="other.csv"))
 
 

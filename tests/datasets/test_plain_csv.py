@@ -87,6 +87,19 @@ def test_columns_go_by_the_names_that_the_caller_gives(folder: Folder) -> None:
     assert study.radiographs[0].view == "PA"
 
 
+def test_columns_that_are_not_read_are_told(folder: Folder) -> None:
+    root = folder("file,Radiology Report,view\na.png,Clear.,PA\n")
+    tally = Tally()
+    list(read_studies(CSV, Release(root=root, columns={"image": "file"}), tally))
+    (note,) = tally.notes
+    assert "not read: Radiology Report. " in note
+    assert "--column" in note
+    tally = Tally()
+    columns = {"image": "file", "report": "Radiology Report"}
+    list(read_studies(CSV, Release(root=root, columns=columns), tally))
+    assert not tally.notes
+
+
 def test_a_table_without_images_is_refused_with_its_columns(folder: Folder) -> None:
     with pytest.raises(
         DatasetError, match=r"found the columns file, view, expected image too.*--column image="

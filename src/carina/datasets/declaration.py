@@ -101,11 +101,21 @@ def _check_layout(dataset: Dataset, release: Release) -> None:
     if release.table is not None and not (release.root / release.table).exists():
         missing.insert(0, release.table)
     if missing:
-        found = sorted(path.name for path in release.root.iterdir())
+        found = sorted(release.root.iterdir(), key=lambda path: (not _is_table(path), path.name))
+        advice = (
+            "Name the folder of the table, or another table with --table."
+            if dataset.takes_table
+            else "Name the folder as downloaded."
+        )
         raise DatasetError(
             f"{release.root}: {', '.join(missing)} expected for {dataset.name} but not there; "
-            f"found {', '.join(found[:8]) or 'nothing'}. Name the folder as downloaded."
+            f"found {', '.join(path.name for path in found[:8]) or 'nothing'}. {advice}"
         )
+
+
+def _is_table(path: Path) -> bool:
+    """Whether the name is one of a table, which is told before pictures are."""
+    return path.suffix.lower() in (".csv", ".tsv", ".txt")
 
 
 def _is_there(root: Path, names: str) -> bool:

@@ -43,7 +43,9 @@ def read_csv(release: Release, tally: Tally) -> Iterator[Study]:
         ConfigError: a column is renamed that carina has not.
         DatasetError: a column is missing, or a row cannot be understood.
     """
-    table = _renamed(read_table(release.root / (release.table or TABLE)), release)
+    own = read_table(release.root / (release.table or TABLE))
+    table = _renamed(own, release)
+    _note_unread(own.columns, release, tally)
     if "patient_id" not in table.columns:
         _log.warning("There is no patient_id: every study is taken as a patient of its own.")
     studies: dict[str, list[Row]] = {}
@@ -74,6 +76,17 @@ def _renamed(table: Table, release: Release) -> Table:
     found = {ours: name for ours, name in theirs.items() if name in table.columns}
     rows = (Row(row.path, row.number, _select(row.cells, found)) for row in table.rows)
     return Table(tuple(found), rows)
+
+
+def _note_unread(columns: tuple[str, ...], release: Release, tally: Tally) -> None:
+    """Notes the columns of the table that are not taken: one may be the report by another name."""
+    taken = {release.columns.get(ours, ours) for ours in COLUMNS}
+    unread = [name for name in columns if name not in taken]
+    if unread:
+        tally.note(
+            f"Columns that are not read: {', '.join(unread)}. If one is wanted, say what it is, "
+            'such as --column "report=radiology text".'
+        )
 
 
 def _select(cells: Mapping[str, str], found: Mapping[str, str]) -> dict[str, str]:

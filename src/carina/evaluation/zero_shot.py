@@ -181,7 +181,8 @@ def queries_for(
     if queries is None and not listed:
         raise EvaluationError(
             f"{manifest.path}: lists no {what}, so there is no truth to measure against. "
-            "Index data that have labels, or name a manifest that has."
+            "Index data that have labels (`carina index csv`: the columns findings and absent), "
+            "or name a manifest that has."
         )
     asked = check_queries(list(listed) if queries is None else queries)
     check_queries([canonical(query.name) for query in asked])
