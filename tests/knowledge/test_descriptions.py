@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from carina.errors import KnowledgeError
+from carina.evaluation.padchest_names import PADCHEST_NAMES
 from carina.knowledge.chest import chest_graph, read_toml
 from carina.knowledge.descriptions import (
     DESCRIPTIONS_FILE,
@@ -343,3 +344,8 @@ def test_definitions_of_real_ontologies_are_found_by_name_and_synonym(data_dir: 
 def test_an_ontology_of_places_alone_describes_no_finding(data_dir: Path) -> None:
     with pytest.raises(KnowledgeError, match="is a finding, disease or device with a definition"):
         Descriptions.read(data_dir / "ontology" / "uberon_efo_slim.obo")
+
+
+def test_every_name_of_padchest_is_described() -> None:
+    missing = [name for name in PADCHEST_NAMES if not Descriptions.default().of(name).text]
+    assert not missing
