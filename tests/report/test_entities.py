@@ -218,7 +218,7 @@ def test_reach_of_cues(text: str, expected: str) -> None:
         ("Calcified granuloma left base.", "left base"),
         ("Basilar atelectasis.", "base"),
         ("Left basilar atelectasis.", "left base"),
-        ("Opacities are noted in the lung bases.", "base"),
+        ("Opacities are noted in the lung bases.", "bilateral base"),
         ("Compression deformity of T12.", "thoracic spine"),
         ("Nodule between the left fifth and sixth ribs.", "left rib"),
         ("Left effusion, left lung clear.", "left pleural"),

@@ -120,7 +120,7 @@ SENTENCES = {
         "atelectasis @ left base",
         "airspace disease @ left base",
     },
-    "Calcified right hilar nodules.": {"calcification @ right hilum", "nodule @ right hilum"},
+    "Calcified right hilar nodules.": {"calcified nodule @ right hilum"},
     "Right pleural effusion with adjacent atelectasis.": {
         "pleural effusion @ right pleural",
         "atelectasis @ right lung",

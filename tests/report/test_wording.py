@@ -13,7 +13,7 @@ WORDING = Wording(Lexicon.default())
         ("Right Pleural", "pleural effusion", "right pleural"),
         ("left", "pleural effusion", "left pleural"),
         ("left", None, "left"),
-        ("the upper zones", "opacity", "upper lung"),
+        ("the upper zones", "opacity", "bilateral upper lung"),
         ("near the spoon", "opacity", "near the spoon"),
         ("", "opacity", None),
     ],

@@ -4,7 +4,14 @@ from collections.abc import Sequence
 
 from carina.report import speech
 from carina.report.lexicon import WHOLE, Meaning, Role
-from carina.report.reach import LIST_ROLES, MODIFIER_ROLES, PLACE_ROLES, VERSUS, subjects
+from carina.report.reach import (
+    LIST_ROLES,
+    MODIFIER_ROLES,
+    PLACE_ROLES,
+    VERSUS,
+    clause_start,
+    subjects,
+)
 from carina.report.tokens import Token
 from carina.study import Change
 
@@ -19,6 +26,7 @@ DENSITIES = frozenset(
     {"opacity", "interstitial opacity", "increased markings", "lucency", "calcification"}
 )
 GROWN = "increased"
+COMPARED = frozenset({Change.INCREASED, Change.DECREASED})
 
 
 def find_changes(tokens: Sequence[Token], roles: list[Role]) -> dict[int, Change]:
@@ -30,7 +38,7 @@ def find_changes(tokens: Sequence[Token], roles: list[Role]) -> dict[int, Change
     ]
     for i, token in enumerate(tokens):
         change = token.meaning.change
-        if change is None:
+        if change is None or compares_sides(tokens, roles, i):
             continue
         for j in spoken_of(tokens, roles, i):
             dense = token.meaning.word == GROWN and i < j and is_density(tokens[j].meaning)
@@ -38,6 +46,16 @@ def find_changes(tokens: Sequence[Token], roles: list[Role]) -> dict[int, Change
             if not dense and changes.get(j, Change.RESOLVED) is Change.RESOLVED:
                 changes[j] = change
     return changes
+
+
+def compares_sides(tokens: Sequence[Token], roles: list[Role], i: int) -> bool:
+    """Whether token `i` compares the sides: "larger than right", ", worse on the left"."""
+    behind = [role for role in roles[i + 1 : i + 4] if role is not speech.ARTICLE]
+    if roles[i] is not speech.JOINT:
+        if tokens[i].meaning.change not in COMPARED or i == 0 or roles[i - 1] is speech.VERB:
+            return False  # "has increased on the left"
+        return behind[:2] == [speech.PREPOSITION, speech.SIDE]
+    return speech.SIDE in behind[: 2 if behind[:1] == [speech.PREPOSITION] else 1]
 
 
 def is_finding(meaning: Meaning) -> bool:
@@ -57,24 +75,35 @@ def spoken_of(tokens: Sequence[Token], roles: list[Role], i: int) -> list[int]:
     ahead = objects(tokens, roles, i)
     if ahead or role is speech.DENY:
         return ahead
-    if tokens[i].meaning.word == GROWN:  # "kyphosis with increased diameter"
+    comma = before_adverbs(roles, i)
+    set_off = comma >= 0 and roles[comma] is speech.COMMA  # "effusion, slightly increased"
+    if tokens[i].meaning.word == GROWN and not set_off:  # "kyphosis with increased diameter"
         return before
-    ends = roles[i - 1] is speech.COMMA or i + 1 == len(roles) or roles[i + 1] in AFTER_SUBJECT
+    ends = set_off or i + 1 == len(roles) or roles[i + 1] in AFTER_SUBJECT
     return before or (subjects(roles, past_clause(tokens, roles, i)) if ends else [])
 
 
 def follows_verb(roles: list[Role], i: int) -> bool:
     """Whether the word at token `i` is said of a subject: "has slightly increased"."""
+    j = before_adverbs(roles, i)
+    return j >= 0 and roles[j] in SAYS
+
+
+def before_adverbs(roles: list[Role], i: int) -> int:
+    """Where the token stands that is before token `i` and its adverbs; -1 if there is none."""
     j = i - 1
     while j >= 0 and roles[j] is speech.SEVERITY:
         j -= 1
-    return j >= 0 and roles[j] in SAYS
+    return j
 
 
 def past_clause(tokens: Sequence[Token], roles: list[Role], i: int) -> int:
     """Where the subject of token `i` ends: before ", which could be infection," or "but"."""
     if i > 0 and roles[i - 1] is speech.STOP and tokens[i].meaning.role is speech.CHANGE:
         return i - 1
+    start = clause_start(tokens, roles, i)
+    if start < i:
+        return start
     j = i - 1
     while j >= 0 and (roles[j] is speech.VERB or roles[j] is speech.ARTICLE):
         j -= 1
@@ -101,10 +130,17 @@ def objects(tokens: Sequence[Token], roles: list[Role], i: int) -> list[int]:
             if placed and not found:
                 break  # "increased airspace and flattening": the airspace has increased
             listed, passed = True, PLACE_ROLES if found else passed
-        elif tokens[j].meaning.change is not None or role not in passed:
+        elif not (role in passed or was_seen(tokens[j])) or (
+            tokens[j].meaning.change not in {None, Change.RESOLVED}
+        ):
             break
         placed = placed or role is speech.ANATOMY
     return found
+
+
+def was_seen(token: Token) -> bool:
+    """Whether a word says that a finding was there before: "the previously seen effusion"."""
+    return token.meaning.change is Change.RESOLVED and token.role is speech.CHANGE
 
 
 def is_density(meaning: Meaning) -> bool:

@@ -21,6 +21,7 @@ SPACES = re.compile(r"[\s\-_/()\[\]'\"]+")
 SIBILANTS = ("s", "x", "z", "ch", "sh")
 # States of health: what they say of a region is absence.
 WHOLE = frozenset({"normal", "clear"})
+CALCIFIED = "calcified"
 # Parts of the body that an observation's phrase can name without its term always being there.
 NAMED_PLACES = frozenset(
     {"apex", "base", "perihilar region", "retrocardiac region", "hilum", "mediastinum", "aorta"}
@@ -46,6 +47,7 @@ class Role(IntEnum):
     DOUBT = auto()
     DOUBTED = auto()
     PAST = auto()
+    AFTER = auto()
     ELSEWHERE = auto()
     HERE = auto()
     SHOWS = auto()
@@ -86,7 +88,8 @@ class Meaning:
     """What one phrase means; it can be a state, a severity, a limit or a change beside its role.
 
     `within` is the part of the body that the phrase of an observation names: the base of
-    "basilar atelectasis"; its `side` is bilateral in "biapical scarring".
+    "basilar atelectasis"; its `side` is bilateral in "biapical scarring". `paired` marks plurals
+    such as "bases", which mean both sides where no side is named.
     """
 
     role: Role
@@ -99,6 +102,7 @@ class Meaning:
     change: Change | None = None
     within: Term | None = None
     either: bool = False
+    paired: bool = False
 
 
 def canonical(phrase: str) -> str:
@@ -222,6 +226,9 @@ def modifier_phrases(phrases: dict[str, Meaning], terms: Mapping[str, Term]) -> 
             phrases[word] = Meaning(
                 role=Role.ANATOMY, word=name, term=terms[name], side="bilateral"
             )
+    for name, words in table["pair"].items():
+        for word in strings(words):
+            phrases[word] = Meaning(role=Role.ANATOMY, word=name, term=terms[name], paired=True)
     for zone, words in table["zone"].items():
         for word in strings(words):
             phrases[word] = Meaning(role=Role.ZONE, word=zone)
@@ -268,14 +275,14 @@ def strings(words: object) -> tuple[str, ...]:
 def read_states(
     phrases: dict[str, Meaning], terms: Mapping[str, Term]
 ) -> dict[tuple[str, str], tuple[Term, ...]]:
-    """Adds the words of states.toml; returns what a state of a region means."""
+    """Adds the words of states.toml; returns what a state of a region, or of a finding, means."""
     table = packaged("states.toml")
     for state, words in table.pop("words").items():
         for word in strings(words):
             add_phrase(phrases, word, Role.STATE, state=state)
             if state in WHOLE:  # "normal" alone is no observation, "normal chest" is
                 phrases[word] = replace(phrases[word], role=Role.STATE)
-    return {
+    meant = {
         (region, state): tuple(
             terms.get(name, Term(name=name))
             for name in ((names,) if isinstance(names, str) else strings(names))
@@ -283,6 +290,11 @@ def read_states(
         for region, states in table.items()
         for state, names in states.items()
     }
+    for name in terms:  # "calcified right apical granuloma" is a calcified granuloma
+        whole = phrases.get(f"{CALCIFIED} {name}")
+        if whole is not None and whole.term is not None:
+            meant[name, CALCIFIED] = (whole.term,)
+    return meant
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -293,7 +305,8 @@ class Lexicon:
         terms: each term by its standard name.
         phrases: each canonical phrase and its meaning.
         states: observations that a state of a region means: present ones, but for the states
-            `normal` and `clear`, which make theirs absent.
+            `normal` and `clear`, which make theirs absent. By the name of an observation: what
+            it is when it is calcified.
     """
 
     terms: Mapping[str, Term]

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from carina.report import speech
 from carina.report.lexicon import Meaning, Role, Term
 from carina.report.reach import LIST_ROLES, MODIFIER_ROLES, PLACE_ROLES, opens_clause
-from carina.report.tokens import Token
+from carina.report.tokens import Token, is_device
 from carina.study import Change
 
 # Places that say little; a second place word wins over them ("left lower lobe pulmonary nodule").
 VAGUE = frozenset({"lung", "chest", "bone", "pleural", "interstitium", "lobe", "soft tissue"})
+ZONED = frozenset({"lung", "lobe"})
 FARTHEST_MODIFIER = 30
 PASSED_BY_PLACES = frozenset(
     {
@@ -32,6 +33,7 @@ NEVER_BEHIND = frozenset({speech.DENY, speech.STOP, speech.STATE, speech.DOUBT})
 ENDS_PLACE = frozenset({speech.STOP, speech.COMMA, speech.CHANGE})
 AFTER_ZONE = ([speech.ANATOMY], [speech.JOINT], [speech.ZONE], [speech.CHOICE])
 GOING_ON = ([speech.SIDE], [speech.DOUBTED], [speech.PREPOSITION])
+BOTH_SIDES = "bilaterally"
 AWAY_FROM = frozenset({"above", "below", "from", "beneath", "under"})
 
 
@@ -44,6 +46,12 @@ class Place:
     term: Term | None = None
     severity: str | None = None
     limit: str | None = None
+    paired: bool = False
+
+    @property
+    def spread(self) -> str | None:
+        """The side, which is both where only a plural speaks of it: "the lung bases"."""
+        return self.side or ("bilateral" if self.paired else None)
 
 
 def find_places(tokens: Sequence[Token], roles: list[Role]) -> dict[int, list[Place]]:
@@ -86,7 +94,7 @@ def opening_places(tokens: Sequence[Token], roles: list[Role], first: int) -> li
         elif roles[end] in PLACE_ROLES:
             add_word(groups[-1], tokens[end].meaning)
         end += 1
-    if groups[-1] == Place() or (not begin and roles[end] is not speech.WITH):
+    if groups[-1] == Place() or not (begin or opens_finding(groups[-1], roles[end])):
         return [Place()]
     for j in range(end, first):
         if roles[j] is speech.STOP and tokens[j].meaning.word not in THERE_IS:
@@ -94,6 +102,15 @@ def opening_places(tokens: Sequence[Token], roles: list[Role], first: int) -> li
         if roles[j] not in BEHIND_OPENING:
             return [Place()]
     return complete_from_right(groups) if len(groups) > 1 else groups
+
+
+def opens_finding(place: Place, behind: Role) -> bool:
+    """Whether a place and the word behind it open a finding: "left base with", "... shows"."""
+    if behind is not speech.SHOWS:
+        return behind is speech.WITH
+    term = place.term
+    telling = term is not None and (term.name not in VAGUE or place.side is not None)
+    return telling and term is not None and term.region in SHOWING
 
 
 def places_before(
@@ -117,7 +134,7 @@ def places_before(
     if not used:
         return [Place()]
     used.reverse()
-    used = after_other_owner(roles, used)
+    used = after_other_owner(tokens, roles, used)
     claimed.update(used)
     groups: list[Place] = [Place()]
     for j in used:
@@ -147,7 +164,7 @@ def is_amount(tokens: Sequence[Token], roles: list[Role], j: int) -> bool:
     )
 
 
-def after_other_owner(roles: list[Role], used: list[int]) -> list[int]:
+def after_other_owner(tokens: Sequence[Token], roles: list[Role], used: list[int]) -> list[int]:
     """Leaves the words that a preposition or a state gives to what stands before it.
 
     In "opacity in the left base and right effusion" only "right" belongs to the effusion, and in
@@ -160,14 +177,13 @@ def after_other_owner(roles: list[Role], used: list[int]) -> list[int]:
         before -= 1
     if before < 0:
         return used
-    owned = roles[before] is speech.STATE or (
-        roles[before] is speech.PREPOSITION and speech.OBSERVATION in roles[:before]
-    )
+    state = roles[before] is speech.STATE or tokens[before].meaning.state is not None
+    owned = state or (roles[before] is speech.PREPOSITION and speech.OBSERVATION in roles[:before])
     lists = [k for k, j in enumerate(used) if roles[j] in LIST_ROLES]
     if not owned or not lists:
         return used
     own_noun = any(roles[j] is speech.ANATOMY for j in used[: lists[-1]])
-    if roles[before] is speech.STATE and not own_noun:
+    if state and not own_noun:
         return used  # "prominent left and right bases"
     return used[lists[-1] + 1 :]
 
@@ -181,7 +197,7 @@ def add_word(place: Place, meaning: Meaning) -> None:
         place.zone = meaning.word
     elif role is speech.ANATOMY:
         if place.term is None or place.term.name in VAGUE:
-            place.term = meaning.term
+            place.term, place.paired = meaning.term, meaning.paired
         place.side = place.side or meaning.side
     if meaning.severity:
         place.severity = joined_words(place.severity, meaning.severity)
@@ -195,10 +211,16 @@ def joined_words(first: str | None, second: str) -> str:
 
 
 def complete_from_right(groups: list[Place]) -> list[Place]:
-    """Gives "right upper" of "right upper and middle lobes" its noun."""
-    last = groups[-1]
-    for group in groups[:-1]:
-        group.term = group.term or last.term
+    """Gives "right upper" of "right upper and middle lobes" its noun.
+
+    In "upper zones and perihilar region" the upper lung is meant.
+    """
+    noun = groups[-1].term
+    for group in reversed(groups):
+        if group.zone is None or noun is None or takes_zone(noun):
+            group.paired = group.paired if group.term else groups[-1].paired
+            group.term = group.term or noun
+        noun = group.term or noun
     first = groups[0]
     for group in groups[1:]:
         group.side = group.side or first.side
@@ -208,6 +230,11 @@ def complete_from_right(groups: list[Place]) -> list[Place]:
         for group in groups[1:]:
             group.severity = first.severity
     return groups
+
+
+def takes_zone(term: Term) -> bool:
+    """Whether the upper part of a place is called so: that of a lung is, that of an apex not."""
+    return term.region != "lung" or term.name.split()[-1] in ZONED
 
 
 def places_behind(
@@ -233,13 +260,16 @@ def places_behind(
                 break
             groups.append(Place())
         elif role is speech.COMMA:
-            if roles[j - 1] is not speech.DOUBTED and (
+            if grades_side(roles, j + 1):
+                groups += [Place()] if opened else []
+            elif roles[j - 1] is not speech.DOUBTED and (
                 roles[j + 1 : j + 2] not in GOING_ON or opens_clause(roles, j + 1)
             ):
                 break
             opened = opened or roles[j + 1 : j + 2] == [speech.SIDE]
         elif role in PLACE_ROLES:
             said = not verb or roles[j - 1] is speech.VERB or roles[j - 1] is speech.ARTICLE
+            opened = opened or tokens[j].meaning.word == BOTH_SIDES
             opened = opened or (said and names_place(roles, j))
             if not opened and role is not speech.SIDE:
                 break
@@ -249,14 +279,34 @@ def places_behind(
                 break
             add_word(groups[-1], tokens[j].meaning)
         elif role is speech.SEVERITY or role is speech.BORDERLINE:
-            if not verb or measures_change(tokens, roles, j):
+            told = verb or is_size(tokens[j]) or grades_side(roles, j)
+            if not told or measures_change(tokens, roles, j):
                 break
             groups[-1].severity = groups[-1].severity or tokens[j].meaning.severity
         elif role is speech.VERB:
             verb = True
-        elif not (role in PASSED_BY_PLACES or is_own_tip(tokens[j], tokens[i])):
+        elif not (
+            role in PASSED_BY_PLACES
+            or tokens[j].meaning.change is not None  # "has increased on the right"
+            or is_own_tip(tokens[j], tokens[i])
+        ):
             break
+    if len(groups) > 1 and groups[-1] == Place():  # "in the left base and the effusion"
+        groups.pop()
+    if len(groups) > 1 and is_side_alone(groups[-1]):  # "the bases, left greater than right"
+        groups[-1].term = groups[0].term
     return complete_from_right(groups) if len(groups) > 1 else groups
+
+
+def grades_side(roles: list[Role], j: int) -> bool:
+    """Whether token `j` begins a degree on a side: "small on the left"."""
+    behind = [role for role in roles[j + 1 : j + 4] if role is not speech.ARTICLE]
+    return roles[j : j + 1] == [speech.SEVERITY] and behind[:2] == [speech.PREPOSITION, speech.SIDE]
+
+
+def is_size(token: Token) -> bool:
+    """Whether a severity is a measured size: "6 mm"."""
+    return token.meaning.word[:1].isdigit()
 
 
 def names_place(roles: list[Role], j: int) -> bool:
@@ -274,18 +324,15 @@ def is_own_tip(token: Token, device: Token) -> bool:
     return token.meaning.word == "tip" and is_device(device)
 
 
-def is_device(token: Token) -> bool:
-    """Whether an observation is something that was put into the patient."""
-    term = token.meaning.term
-    return term is not None and (term.name == "device" or bool(DEVICES.intersection(term.is_a)))
-
-
 INSIDE = frozenset({"in", "within", "at", "along", "over", "overlying", "throughout"})
 THERE_IS = frozenset({"there is", "there are"})
 OPENS_PLACE = PLACE_ROLES | {speech.PREPOSITION, speech.ARTICLE}
 PASSED_IN_OPENING = LIST_ROLES | {speech.ARTICLE}
+SHOWING = frozenset({"lung", "hilum", "bone"})
+"""Regions that a report says to show something: "the left lower lobe shows a nodule"."""
 BEHIND_OPENING = frozenset(
     {
+        speech.SHOWS,
         speech.COMMA,
         speech.STOP,
         speech.WITH,
@@ -296,7 +343,6 @@ BEHIND_OPENING = frozenset(
         speech.NEUTRAL,
     }
 )
-DEVICES = frozenset({"device", "tube", "line", "catheter", "central venous catheter", "wire"})
 
 
 def joined(before: list[Place], behind: list[Place]) -> list[Place]:
@@ -310,6 +356,8 @@ def joined(before: list[Place], behind: list[Place]) -> list[Place]:
             group.limit = front.limit
             if front.side not in {None, "bilateral"}:
                 group.side = group.side or front.side
+            elif is_side_alone(group):
+                group.term, group.zone = front.term, front.zone
         return behind
     for group in before:
         extra = behind[0]
@@ -320,14 +368,19 @@ def joined(before: list[Place], behind: list[Place]) -> list[Place]:
         group.side = group.side or extra.side
         group.zone = group.zone or extra.zone
         if extra.term is not None and (group.term is None or group.term.name in VAGUE):
-            group.term = extra.term
+            group.term, group.paired = extra.term, extra.paired
             group.side = group.side or extra.side
     return before
 
 
+def is_side_alone(place: Place) -> bool:
+    """Whether words name a side and no place on it: "left" of "left greater than right"."""
+    return place.side is not None and place.term is None and place.zone is None
+
+
 def place_words(place: Place, site: str | None) -> str | None:
     """Where something is, in standard words: "right upper lobe", "left pleural"."""
-    side = place.side
+    side = place.spread
     if place.zone == "site":
         return f"{side} {site}" if side and site else site
     if place.term is not None:
@@ -336,14 +389,25 @@ def place_words(place: Place, site: str | None) -> str | None:
             name = site
         elif name == "lung volumes":
             name = "lung"
-        if place.zone and name in VAGUE:
-            name = f"{place.zone} {name}"
-        elif place.zone and place.zone not in name:
-            name = f"{place.zone} {name.split()[-1]}"
+        if place.zone:
+            name = zoned(place.zone, name)
         fixed = own is not None and name == place.term.name  # "right upper and left lower lobes"
         return f"{side} {name}" if side and not fixed else name
     if place.zone and site in {None, "lung"}:
-        return f"{side} {place.zone} lung" if side else f"{place.zone} lung"
+        zone = zoned(place.zone, "lung")
+        return f"{side} {zone}" if side else zone
     if side is None:
         return None
     return f"{side} {site}" if site else side
+
+
+def zoned(zone: str, name: str) -> str:
+    """A part of the body with the zone in front of it: "mid lung", "upper lobe".
+
+    Only lungs and lobes have zones: a vertebra in the middle of the thoracic spine is in the
+    thoracic spine.
+    """
+    noun = name.rsplit(maxsplit=1)[-1]
+    if name not in VAGUE and noun not in ZONED:
+        return name
+    return "mid lung" if (zone, noun) == ("middle", "lung") else f"{zone} {noun}"

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 from carina.report import speech
 from carina.report.lexicon import Role
-from carina.report.tokens import Token
-from carina.study import Assertion
+from carina.report.tokens import Token, is_device
+from carina.study import Assertion, Change
 
 PRESENT, ABSENT, UNCERTAIN = Assertion.PRESENT, Assertion.ABSENT, Assertion.UNCERTAIN
 PLACE_ROLES = frozenset({speech.SIDE, speech.ZONE, speech.ANATOMY})
@@ -18,12 +18,17 @@ LIST_ROLES = frozenset({speech.JOINT, speech.CHOICE})
 LISTED_ROLES = frozenset(
     {speech.OBSERVATION, speech.LIMIT, speech.ZONE, speech.ANATOMY, *LIST_ROLES}
 )
-VERSUS = frozenset({"versus", "vs", "and or"})
+VERSUS = frozenset(
+    {"versus", "vs", "and or", "favored over", "is favored over", "are favored over"}
+    | {"preferred over", "more likely than", "is more likely than"}
+)
 NAMED_HERE = frozenset({speech.HERE, speech.STOP, speech.OBSERVATION})
 CUES_AGAIN = frozenset({speech.DENY, speech.DOUBT, speech.IGNORE, speech.BORDERLINE})
 ENDS_LIST = frozenset({speech.STOP, speech.VERB, speech.DENY, speech.WITH})
 AFTER_DOUBT = frozenset({speech.STOP, speech.COMMA, speech.PREPOSITION, speech.WITH, speech.JOINT})
 INCLUDES = ("include", "includes")
+OPERATIONS = frozenset({"postoperative change", "mastectomy", "spinal fusion"})
+BETWEEN_WHICH = frozenset({speech.VERB, speech.ARTICLE, speech.SEVERITY})
 ENDS_SUBJECT = frozenset({speech.STOP, speech.DENIED, speech.DOUBTED, speech.SHOWS})
 
 
@@ -32,6 +37,7 @@ def assert_forward(tokens: Sequence[Token], roles: list[Role]) -> list[Assertion
     state: Assertion | None = PRESENT
     sealed = False  # another examination is spoken of, until this one is named
     including = False  # "differential includes infection, aspiration, edema"
+    operated = False  # "status post CABG": what was done is still there, what was had is not
     result: list[Assertion | None] = []
     for i, role in enumerate(roles):
         if role is speech.DENY:
@@ -46,13 +52,13 @@ def assert_forward(tokens: Sequence[Token], roles: list[Role]) -> list[Assertion
                 including = tokens[i].meaning.word.endswith(INCLUDES)
         elif role is speech.BORDERLINE:
             state = UNCERTAIN if state is PRESENT else state
-        elif role is speech.PAST:
-            state = None
+        elif role is speech.PAST or role is speech.AFTER:
+            state, operated = None, role is speech.AFTER
         elif role is speech.STOP:
             state = PRESENT
             sealed = sealed and tokens[i].meaning.word != ";"
         elif role is speech.WITH:
-            state = PRESENT if state is not None else None
+            state = PRESENT if state is not None or operated else None
         elif role is speech.ELSEWHERE:
             sealed = sealed or shows_something(roles, i)
         elif role is speech.HERE:
@@ -61,8 +67,33 @@ def assert_forward(tokens: Sequence[Token], roles: list[Role]) -> list[Assertion
         elif role is speech.COMMA or role is speech.JOINT:
             listed = including and state is UNCERTAIN
             state = PRESENT if not listed and closes(tokens, roles, i, state) else state
-        result.append(None if sealed else state)
+        elif state is ABSENT and opens_anew(tokens, roles, i):
+            state = PRESENT
+        lasts = operated and state is None and leaves_traces(tokens[i])
+        result.append(None if sealed else PRESENT if lasts else state)
     return result
+
+
+def leaves_traces(token: Token) -> bool:
+    """Whether what was done to the patient is seen afterwards: "status post CABG"."""
+    return is_device(token) or token.meaning.word in OPERATIONS
+
+
+def opens_anew(tokens: Sequence[Token], roles: list[Role], i: int) -> bool:
+    """Whether token `i` opens a statement where a dictation left the full stop out.
+
+    "no effusion mild cardiomegaly", "no pneumothorax the lungs are hyperinflated"; but "no
+    effusion large pneumothorax or edema" goes on as a list.
+    """
+    if i == 0 or roles[i - 1] is not speech.OBSERVATION:
+        return False
+    if tokens[i].start - tokens[i - 1].end > 1 or tokens[i].meaning.limit is not None:
+        return False
+    if roles[i] is speech.SEVERITY or roles[i] is speech.CHANGE:
+        named = next_observation(roles, range(i, len(roles))) is not None
+        return named and not goes_on_as_list(roles, i)
+    first = i + 1 if roles[i] is speech.ARTICLE else i
+    return roles[first : first + 1] == [speech.ANATOMY] and opens_clause(roles, first)
 
 
 def has_subject(roles: list[Role], i: int) -> bool:
@@ -145,11 +176,20 @@ def assert_backward(
             role is speech.DOUBT and doubts_backward(tokens, roles, i)
         )
         if denied or doubted:
-            for j in subjects(roles, i):
+            gone = tokens[i].meaning.change is Change.RESOLVED
+            for j in subjects(roles, clause_start(tokens, roles, i) if gone else i):
                 if denied:
                     assertions[j] = ABSENT
                 elif assertions[j] is PRESENT:
                     assertions[j] = UNCERTAIN
+
+
+def clause_start(tokens: Sequence[Token], roles: list[Role], i: int) -> int:
+    """The "which" of an "effusion, which has resolved" before token `i`; else token `i` itself."""
+    j = i - 1
+    while j >= 0 and roles[j] in BETWEEN_WHICH:
+        j -= 1
+    return j if j >= 0 and tokens[j].meaning.word == "which" else i
 
 
 def subjects(roles: list[Role], cue: int) -> list[int]:

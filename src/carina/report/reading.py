@@ -9,29 +9,26 @@ from carina.report.lexicon import WHOLE, Meaning, Role, Term
 from carina.report.places import Place, add_word, find_places, place_words, places_behind
 from carina.report.reach import (
     ABSENT,
-    LIST_ROLES,
     PRESENT,
     assert_backward,
     assert_forward,
     doubt_alternatives,
-    opens_clause,
 )
 from carina.report.statement import OBSERVED, Statement, inherit_places
-from carina.report.tokens import Token
+from carina.report.states import SIDED, describe, is_calcified, join_states
+from carina.report.tokens import Token, is_device
 from carina.study import Assertion, Change, EntityKind
 
-FARTHEST_STATE = 12
 FORWARD_CUES = frozenset(
-    {speech.DENY, speech.DOUBT, speech.BORDERLINE, speech.PAST, speech.ELSEWHERE}
+    {speech.DENY, speech.DOUBT, speech.BORDERLINE, speech.PAST, speech.AFTER, speech.ELSEWHERE}
 )
 BACKWARD_CUES = frozenset({speech.DENY, speech.DENIED, speech.DOUBT, speech.DOUBTED})
 ALTERNATIVES = frozenset({speech.CHOICE, speech.DOUBT})
-SIDED = frozenset({speech.SIDE, speech.ZONE})
-SKIPPED = SIDED | {speech.ARTICLE, speech.SEVERITY, speech.CHANGE}
-ENDS_OWNERS = frozenset({speech.STOP, speech.WITH, speech.DENIED, speech.DOUBTED})
 OPENS = frozenset({speech.STOP, speech.COMMA, speech.JOINT})
 BEFORE_ONE = frozenset({speech.SEVERITY, speech.SIDE, speech.ARTICLE})
 ANATOMICAL = EntityKind.ANATOMY
+FRACTURE, HOLDS_BONE = "fracture", "hardware"
+OF_DEVICE = SIDED | {speech.PREPOSITION, speech.ARTICLE}
 REPEATING = frozenset({speech.SIDE, speech.SAME})
 
 
@@ -44,6 +41,8 @@ def read_statements(
         tokens: the phrases found in the sentence, in order, not overlapping.
         states: observations that a state of a region means, as in `Lexicon.states`.
     """
+    if any(map(is_calcified, tokens)):
+        tokens = join_states(tokens, states)
     roles = [token.role for token in tokens]
     met = frozenset(roles)
     assertions: list[Assertion | None] = [PRESENT] * len(roles)
@@ -60,6 +59,8 @@ def read_statements(
         meaning = token.meaning
         changed = changed or meaning.change is not None
         if role is speech.OBSERVATION and assertions[i] is not None:
+            if meaning.word == FRACTURE and breaks_device(i, tokens, roles):
+                continue
             if not meaning.state or not (
                 described := describe(i, tokens, roles, assertions, states)
             ):
@@ -72,12 +73,37 @@ def read_statements(
             statements.extend(describe(i, tokens, roles, assertions, states))
     if statements:
         if len(statements) > 1:
+            statements = without_contradictions(statements, tokens)
             inherit_places(statements, tokens, roles)
         if not met.isdisjoint(REPEATING):
             statements.extend(repeat_subject(tokens, roles, assertions, statements))
         if changed:
             set_changes(statements, find_changes(tokens, roles))
     return statements
+
+
+def without_contradictions(statements: list[Statement], tokens: Sequence[Token]) -> list[Statement]:
+    """Leaves out what a part of the body is well of, and has: "tortuous but normal in caliber"."""
+    held = {(s.name, s.place) for s in statements if s.assertion is not ABSENT}
+    return [
+        s
+        for s in statements
+        if (s.name, s.place) not in held
+        or s.assertion is not ABSENT
+        or tokens[s.index].meaning.state not in WHOLE
+    ]
+
+
+def breaks_device(i: int, tokens: Sequence[Token], roles: list[Role]) -> bool:
+    """Whether a fracture is that of a device and of no bone: "fractured sternal wire"."""
+    ahead, back = i + 1, i - 1
+    while ahead < len(roles) and roles[ahead] in OF_DEVICE:
+        ahead += 1
+    while back >= 0 and roles[back] is speech.VERB:
+        back -= 1
+    spoken_of = [tokens[ahead]] if ahead < len(roles) else []
+    spoken_of += [tokens[back]] if -1 < back < i - 1 else []
+    return any(is_device(t) and t.meaning.word != HOLDS_BONE for t in spoken_of)
 
 
 def set_changes(statements: list[Statement], changes: Mapping[int, Change]) -> None:
@@ -146,150 +172,6 @@ def anatomy_place(meaning: Meaning, before: Meaning | None) -> str | None:
     if before is not None:
         add_word(place, before)
     return place_words(place, None)
-
-
-def describe(
-    i: int,
-    tokens: Sequence[Token],
-    roles: list[Role],
-    assertions: list[Assertion | None],
-    states: Mapping[tuple[str, str], tuple[Term, ...]],
-) -> list[Statement]:
-    """What a state of a part of the body means: "heart is enlarged", "clear lungs"."""
-    state = tokens[i].meaning.state
-    assert state is not None
-    owners = [
-        j
-        for j in state_owners(i, tokens, roles)
-        if (region := tokens[j].meaning.term) is not None
-        and region.region is not None
-        and (region.region, state) in states
-    ]
-    if tokens[i].role is speech.BORDERLINE and i + 1 < len(roles) and tokens[i + 1].meaning.state:
-        return []  # "borderline enlarged" is said once
-    assertion = assertions[i]
-    denied_directly = i > 0 and roles[i - 1] is speech.DENY
-    if state in WHOLE:
-        if denied_directly or not owners:
-            return []
-        assertion = ABSENT
-    elif assertion is ABSENT and owners and subject_is_new(roles, owners[0], i):
-        assertion = PRESENT
-    statements = []
-    for j in owners:
-        term = tokens[j].meaning.term
-        assert term is not None
-        assert term.region is not None
-        place = owner_place(j, tokens, roles)
-        last = max(i, j) + 1
-        if last < len(roles) and roles[last] is speech.SIDE:
-            place.side = place.side or tokens[last].meaning.side  # "clear bilaterally"
-        severity = None if state in WHOLE else severity_before(i, tokens)
-        for observation in states[term.region, state]:
-            statements.append(
-                Statement(
-                    name=observation.name,
-                    kind=OBSERVED,
-                    assertion=assertion,
-                    term=observation,
-                    start=min(tokens[i].start, tokens[j].start),
-                    end=max(tokens[i].end, tokens[j].end),
-                    index=i,
-                    place=place_words(place, None),
-                    severity=severity,
-                    places=[place],
-                )
-            )
-    return statements
-
-
-def owner_place(j: int, tokens: Sequence[Token], roles: list[Role]) -> Place:
-    """A part of the body with the side and zone in front of it."""
-    place = Place()
-    for k in range(max(0, j - 2), j):
-        if roles[k] in SIDED:
-            add_word(place, tokens[k].meaning)
-    add_word(place, tokens[j].meaning)
-    return place
-
-
-def severity_before(i: int, tokens: Sequence[Token]) -> str | None:
-    """The severity of a state, or that in front of it: "borderline", "mildly enlarged"."""
-    severities = (tokens[k].meaning.severity for k in range(i, max(-1, i - 3), -1))
-    return next((severity for severity in severities if severity), None)
-
-
-def subject_is_new(roles: list[Role], owner: int, state: int) -> bool:
-    """Whether a verb parts a state from its subject, and no denial does.
-
-    In "no effusion, and the heart is enlarged" the denial ends before the heart.
-    """
-    between = roles[owner:state]
-    if speech.VERB not in between or speech.DENY in between:
-        return False
-    before = roles[:owner]
-    return (
-        speech.OBSERVATION in before[max(0, len(before) - before[::-1].index(speech.DENY)) :]
-        if speech.DENY in before
-        else True
-    )
-
-
-def state_owners(i: int, tokens: Sequence[Token], roles: list[Role]) -> list[int]:
-    """The parts of the body that a state word speaks of."""
-    ahead = owners_ahead(i, tokens, roles)
-    back = owners_back(i, roles)
-    said_of_subject = i > 0 and speech.VERB in roles[max(0, i - 3) : i]
-    if back and not said_of_subject:  # "heart normal", but not "left lung ... (normal count)"
-        apart = tokens[i].start - tokens[i - 1].end
-        back = back if apart <= FARTHEST_STATE else []
-    if back and (said_of_subject or not ahead):
-        return back
-    return ahead
-
-
-def owners_ahead(i: int, tokens: Sequence[Token], roles: list[Role]) -> list[int]:
-    """The parts named behind a state: "normal heart size and mediastinal contour"."""
-    owners: list[int] = []
-    for j in range(i + 1, len(roles)):
-        role = roles[j]
-        if role is speech.ANATOMY:
-            if roles[j + 1 : j + 2] == [speech.OBSERVATION] and not owners:
-                break  # "calcified right hilar granuloma": the hilum is not what is calcified
-            owners.append(j)
-        elif role in LIST_ROLES and roles[j + 1 : j + 2] == [speech.CHANGE]:
-            continue  # "normal and stable contours"
-        elif owners and (role in LIST_ROLES or role is speech.COMMA):
-            if opens_clause(roles, j + 1) or (
-                j + 1 < len(roles) and roles[j + 1] is speech.ARTICLE
-            ):
-                break
-        elif role is speech.PREPOSITION:
-            if owners or tokens[j].meaning.word not in {"of", "in"}:
-                break
-        elif role not in SKIPPED:
-            break
-    return owners
-
-
-def owners_back(i: int, roles: list[Role]) -> list[int]:
-    """The parts named before a state: "the heart and mediastinum are normal"."""
-    owners: list[int] = []
-    verb = False
-    for j in range(i - 1, -1, -1):
-        role = roles[j]
-        if role is speech.ANATOMY:
-            owners.append(j)
-        elif role is speech.VERB:
-            if owners:
-                break
-            verb = True
-        elif role is speech.STATE or role is speech.OBSERVATION:
-            if owners or not (verb or roles[j + 1] in LIST_ROLES):
-                break
-        elif role in ENDS_OWNERS:
-            break
-    return owners[::-1]
 
 
 def repeat_subject(

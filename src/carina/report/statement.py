@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from carina.report import speech
 from carina.report.lexicon import Role, Term
 from carina.report.places import Place, place_words
-from carina.report.reach import LIST_ROLES, PLACE_ROLES
+from carina.report.reach import LIST_ROLES, PLACE_ROLES, VERSUS
 from carina.report.tokens import Token
 from carina.study import Assertion, Change, EntityKind
 
@@ -29,6 +29,7 @@ EXPLAINS = frozenset(
         "most typical for",
         "typical for",
         "typical of",
+        "c w",
         "with adjacent",
         "with associated",
         "associated with",
@@ -75,7 +76,9 @@ def inherit_places(statements: list[Statement], tokens: Sequence[Token], roles: 
         if between and between <= PLACE_ROLES:
             earlier.place = later.place  # "calcified right hilar nodes"
             continue
-        listed = bool(between) and between <= LIST_ROLES and earlier.assertion is later.assertion
+        words = tokens[earlier.index + 1 : later.index]
+        joint = between <= LIST_ROLES or all(t.meaning.word in VERSUS for t in words)
+        listed = bool(between) and joint and earlier.assertion is later.assertion
         placed_behind = tokens[later.index].end < last_place(later, tokens, roles)
         if listed and placed_behind and later.places:
             earlier.place = inherited(later.places[0], later.term, earlier.term)
@@ -128,6 +131,7 @@ def inherited(place: Place, giver: Term | None, taker: Term | None) -> str | Non
     site = taker.site if taker else None
     if site is None:
         return None
-    if giver is None or giver.site == site:
+    inside = place.term is not None and place.term.region == site
+    if giver is None or giver.site == site or inside:
         return place_words(place, site)
-    return f"{place.side} {site}" if place.side else None
+    return f"{place.spread} {site}" if place.spread else None

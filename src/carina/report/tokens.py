@@ -26,12 +26,15 @@ ASCII_SPACED = bytes(ord(SPACED.get(code, chr(code).lower())) for code in range(
 GLUED = re.compile(r"[,;:](?=[^ ])")
 WORD = re.compile(r"[,;:]|[^ ,;:]+")
 SIZE = re.compile(
-    r"(?<![\d.])\d{1,3}(?:\.\d{1,2})?(?:\s{0,2}(?:x|by)\s{0,2}\d{1,3}(?:\.\d{1,2})?){0,2}"
+    r"(?<![\d.])\d{1,3}(?:\.\d{1,2})?"
+    r"(?:\s{0,2}(?:mm|cm)?\s{0,2}(?:x|by)\s{0,2}\d{1,3}(?:\.\d{1,2})?){0,2}"
     r"(?:\s|-){0,2}(?:mm|cm)\b"
     r"(?!\s{1,3}(?:above|below|from|proximal|distal|superior|inferior|beyond|into|cranial|caudal))"
 )
+SIZE_PART = re.compile(r"[\d.]+|[a-z]+")
 UNIT = re.compile(r" [mc]m|[mc]m ")
 AFTER_WORD = " ,;:"
+DEVICES = frozenset({"device", "tube", "line", "catheter", "central venous catheter", "wire"})
 
 
 class Token(NamedTuple):
@@ -110,11 +113,16 @@ def longest_of_all(padded: str, automaton: Any) -> list[Token]:
 
 
 def read_sizes(lowered: str) -> list[Token]:
-    """Sizes such as "6 mm" and "2.1 x 2 cm", without distances such as "4 cm above"."""
+    """Sizes such as "6 mm" and "2.1 x 2 cm", without distances such as "4 cm above".
+
+    "6mm" and "6-mm" are "6 mm".
+    """
     return [
         Token(
             Meaning(
-                role=speech.SEVERITY, word=match.group(), severity=" ".join(match.group().split())
+                role=speech.SEVERITY,
+                word=match.group(),
+                severity=" ".join(SIZE_PART.findall(match.group())),
             ),
             match.start(),
             match.end(),
@@ -135,3 +143,9 @@ def regular(spaced: str) -> tuple[str, list[int]]:
         parts.append(match.group())
         offsets.extend(range(match.start(), match.end()))
     return "".join(parts), offsets
+
+
+def is_device(token: Token) -> bool:
+    """Whether an observation is something that was put into the patient."""
+    term = token.meaning.term
+    return term is not None and (term.name == "device" or bool(DEVICES.intersection(term.is_a)))
