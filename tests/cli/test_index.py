@@ -40,6 +40,24 @@ def test_index_writes_a_manifest_and_prints_what_it_holds(
     assert (study.report.text, study.radiographs[0].width) == ("Clear.", 40)
 
 
+def test_index_tells_how_to_split_what_has_no_split(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = release(tmp_path / "films", "image\na.png\n")
+    words = ("index", "csv", root, "--out", tmp_path / "m.parquet")
+    assert run(*words) == 0
+    assert "part it by patient: the same with --split-seed 0" in capsys.readouterr().out
+    assert run(*words, "--split-seed", 0) == 0
+    assert "--split-seed" not in capsys.readouterr().out
+
+
+def test_index_names_an_unknown_dataset_before_it_asks_for_folders(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run("index", "mimic_cxr") == 2
+    assert "There is no dataset 'mimic_cxr'" in capsys.readouterr().err
+
+
 def test_index_tells_what_is_absent_and_uncertain_where_the_source_does(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -50,20 +50,24 @@ def index(
             layout = "" if each.write is None else "; a --layout of `carina phantom`"
             typer.echo(f"{each.name:<20} {each.source}{layout}")
         return
+    declared = dataset_named(dataset)
     if root is None or out is None:
         raise typer.BadParameter("give the folder of the release, and --out MANIFEST.")
 
     from carina.datasets.declaration import Release
     from carina.datasets.indexing import compared_with_whole, index_release
     from carina.datasets.tally import Tally
-    from carina.studies.counts import count
+    from carina.studies.counts import NO_SPLIT, count
 
     release = Release(
         root=root, second_root=root2, table=table, columns=renamed_columns(column or [])
     )
-    declared, tally = dataset_named(dataset), Tally()
+    tally = Tally()
     manifest = index_release(declared, release, out, split_seed, tally)
-    print_counts(count(manifest))
+    counts = count(manifest)
+    print_counts(counts)
+    if set(counts.splits) == {NO_SPLIT}:
+        typer.echo("To train and measure on it, part it by patient: the same with --split-seed 0.")
     print_oddities(tally)
     if declared.counts:
         print_share(compared_with_whole(declared, manifest))
