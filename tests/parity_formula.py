@@ -11,7 +11,7 @@ from torch import Tensor
 
 from carina.conversion.formula import images, sample, weight
 
-__all__ = ["Case", "images", "read_case", "sample", "weight"]
+__all__ = ["Case", "images", "read_case", "read_slim", "sample", "weight"]
 
 
 @dataclass(frozen=True)
@@ -66,3 +66,37 @@ def read_case(folder: Path) -> Case:
         inputs=dict(np.load(folder / "inputs.npz")),
         outputs=dict(np.load(folder / "outputs.npz")),
     )
+
+
+def read_slim(file: Path) -> Case:
+    """A slice of recorded outputs that every clone has: names and sizes of weights, and outputs."""
+    found = dict(np.load(file, allow_pickle=False))
+    parts = {
+        name.removesuffix(".keys"): {"entries": entries_of(found, name.removesuffix(".keys"))}
+        for name in found
+        if name.endswith(".keys")
+    }
+    return Case(
+        manifest={"prefix": str(found["prefix"]), "parts": parts},
+        scalars={},
+        inputs={},
+        outputs={
+            name.removeprefix("outputs."): value
+            for name, value in found.items()
+            if name.startswith("outputs.")
+        },
+    )
+
+
+def entries_of(found: dict[str, np.ndarray], part: str) -> list[dict[str, Any]]:
+    """The weights of one part as a manifest lists them."""
+    columns = (found[f"{part}.{name}"].tolist() for name in ("keys", "shapes", "kinds", "alias"))
+    return [
+        {
+            "key": key,
+            "shape": [int(size) for size in shape.split("x") if size],
+            "kind": kind,
+            "alias_of": alias or None,
+        }
+        for key, shape, kind, alias in zip(*columns, strict=True)
+    ]

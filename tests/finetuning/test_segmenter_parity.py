@@ -13,7 +13,7 @@ from carina.finetuning.segmenter import Segmenter, SegmenterConfig
 from carina.imaging.preprocessing import IMAGENET_MEAN, IMAGENET_STD, Preprocessing, Squash
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from parity_formula import Case, read_case
+from parity_formula import Case, images, read_case, read_slim
 
 HEAD = (
     Rule(r"bridge\.bridge\.(.+)", r"decoder.bridge.\1"),
@@ -22,9 +22,12 @@ HEAD = (
 )
 
 
-@pytest.fixture(scope="module")
-def case(parity_dir: Path) -> Case:
-    return read_case(parity_dir / "medklip")
+@pytest.fixture(scope="module", params=["slice", "folder"])
+def case(request: pytest.FixtureRequest) -> Case:
+    """What every clone has, and the whole folder where it is at hand."""
+    if request.param == "slice":
+        return read_slim(Path(__file__).with_name("medklip_segmenter_slim.npz"))
+    return read_case(request.getfixturevalue("parity_dir") / "medklip")
 
 
 def test_parity_of_medklips_segmenter(case: Case) -> None:
@@ -44,7 +47,7 @@ def test_parity_of_medklips_segmenter(case: Case) -> None:
     assert all(name.startswith(ours_alone) for name in missing)
     assert not unexpected
     with torch.no_grad():
-        logits = model(case.pictures("image_224"))[:, :, ::4, ::4]
+        logits = model(images("medklip/image_224", 2, 224, case.prefix))[:, :, ::4, ::4]
     torch.testing.assert_close(
         logits, case.output("finetune.segmenter_logits_sub"), atol=5e-5, rtol=0
     )
