@@ -100,3 +100,10 @@ def test_weights_of_mae_are_written_and_start_an_encoder(model: MaCoModel, tmp_p
     load_mae(encoder, path)
     for key, value in encoder.state_dict().items():
         assert torch.equal(value, weights[key]), key
+
+
+def test_what_is_no_mae_is_refused(model: MaCoModel, tmp_path: Path) -> None:
+    torch.save({"model": official(model)}, tmp_path / "maco.pth")
+    with pytest.raises(ConversionError, match="keys are in no table, such as Tpar, WCE"):
+        write_mae(tmp_path / "maco.pth", tmp_path / "mae.safetensors")
+    assert not (tmp_path / "mae.safetensors").exists()

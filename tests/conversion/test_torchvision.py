@@ -29,6 +29,13 @@ def test_what_is_no_plain_dictionary_of_tensors_is_refused(
     assert not (tmp_path / "other.safetensors").exists()
 
 
+def test_a_network_that_training_does_not_start_from_is_refused(tmp_path: Path) -> None:
+    torch.save({"features.conv0.weight": torch.ones(1)}, tmp_path / "densenet.pth")
+    with pytest.raises(ConversionError, match=r"in no table, such as features\.conv0\.weight"):
+        write_safetensors(tmp_path / "densenet.pth", tmp_path / "other.safetensors")
+    assert not (tmp_path / "other.safetensors").exists()
+
+
 class Harmful:
     def __reduce__(self) -> tuple:
         return print, ("run",)

@@ -7,47 +7,36 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F
 
-from carina.conversion.table import Rule, translate
-from carina.encoders.upsampling import ProgressiveUpsampling
-from carina.encoders.vit import ViTConfig
+from carina.conversion.finetuned import (
+    ECAMP_224,
+    convert_classifier,
+    convert_detector,
+    convert_segmenter,
+)
+from carina.conversion.layout import LAYOUTS, write_official
 from carina.finetuning.detector import suppressed
 from carina.finetuning.segmentation import FocalAndLogDice
-from carina.finetuning.segmenter import UpsamplingSegmenter, UpsamplingSegmenterConfig
-from carina.finetuning.yolo import (
-    YOLODetector,
-    YOLODetectorConfig,
-    corners,
-    scale_terms,
-    summed_terms,
-)
-from carina.imaging.preprocessing import Preprocessing, Squash
+from carina.finetuning.segmenter import UpsamplingSegmenter
+from carina.finetuning.yolo import YOLODetector, corners, scale_terms, summed_terms
 from carina.losses.multilabel import multilabel_loss
 from carina.losses.yolo import WEIGHTS
 from carina.metrics.segmentation import mask_metrics
+from carina.models.folder import load_model, save_model
+from carina.zeroshot.protocol import Query
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from parity_formula import Case, images, sample
+from parity_formula import Case, images, read_slim, sample
 
-VIT = ViTConfig(dropout=0.0, final_norm=False)
-PICTURES = Preprocessing(size=224, resize=Squash(), mean=(0.4722,) * 3, std=(0.3028,) * 3)
 TOLERANCE = {"atol": 2e-5, "rtol": 1e-4}
 
-SEGMENTATION = (
-    Rule(r"encoder\.seg_head\.(.+)", r"decoder.head.\1"),
-    Rule(r"encoder\.(.+)", r"image_encoder.\1"),
-    Rule(r"decoder\.decoder_1\.(.+)", r"decoder.steps.0.\1"),
-    Rule(r"decoder\.decoder_2\.(.+)", r"decoder.steps.1.\1"),
-    Rule(r"decoder\.decoder_3\.(.+)", r"decoder.steps.2.\1"),
-    Rule(r"decoder\.decoder_4\.(.+)", r"decoder.steps.3.\1"),
-    Rule(r"decoder\.final_out\.(.+)", r"decoder.last.\1"),
-)
 
-
-@pytest.fixture(scope="module")
-def case(parity_dir: Path) -> Case:
-    folder = parity_dir / "ecamp"
+@pytest.fixture(scope="module", params=["slice", "folder"])
+def case(request: pytest.FixtureRequest) -> Case:
+    """What every clone has, and the whole folder where it is at hand."""
+    if request.param == "slice":
+        return read_slim(Path(__file__).with_name("ecamp_heads_slim.npz"))
+    folder = request.getfixturevalue("parity_dir") / "ecamp"
     return Case(
         manifest=json.loads((folder / "manifest.json").read_text()),
         scalars={},
@@ -57,34 +46,31 @@ def case(parity_dir: Path) -> Case:
 
 
 @pytest.fixture(scope="module")
-def pictures() -> torch.Tensor:
-    return images("ecamp.downstream_images", 2, 224)
+def pictures(case: Case) -> torch.Tensor:
+    return images("ecamp.downstream_images", 2, 224, case.prefix)
 
 
 @pytest.fixture(scope="module")
-def masks() -> torch.Tensor:
+def masks(case: Case) -> torch.Tensor:
     """Soft masks: 0.9 inside."""
     level = torch.linspace(-1.5, 1.5, 2).reshape(2, 1, 1, 1)
-    coarse = sample("input:ecamp.mask.coarse", (2, 1, 14, 14))
+    coarse = sample(f"{case.prefix}input:ecamp.mask.coarse", (2, 1, 14, 14))
     squares = coarse.repeat_interleave(16, 2).repeat_interleave(16, 3)
-    noise = sample("input:ecamp.mask.noise", (2, 1, 224, 224))
+    noise = sample(f"{case.prefix}input:ecamp.mask.noise", (2, 1, 224, 224))
     return 0.9 * (level + squares + 0.5 * noise > 0.8).float()
 
 
+def published(case: Case, part: str, folder: Path) -> Path:
+    """A file as ECAMP's code saves one: a state dict and nothing around it."""
+    path = folder / f"{part}_best_checkpoint.bin"
+    torch.save(case.state(part), path)
+    return path
+
+
 @pytest.fixture(scope="module")
-def segmenter(case: Case) -> UpsamplingSegmenter:
-    config = UpsamplingSegmenterConfig(
-        image=VIT,
-        preprocessing=PICTURES,
-        structures=("pneumothorax",),
-        upsampling=ProgressiveUpsampling(),
-    )
-    model = UpsamplingSegmenter(config)
-    state = translate(case.state("segmentation"), SEGMENTATION, "segmentation")
-    missing, unexpected = model.load_state_dict(state, strict=False)
-    assert missing == ["thresholds"]
-    assert not unexpected
-    return model
+def segmenter(case: Case, tmp_path_factory: pytest.TempPathFactory) -> UpsamplingSegmenter:
+    file = published(case, "segmentation", tmp_path_factory.mktemp("segmentation"))
+    return convert_segmenter(file, ("pneumothorax",))
 
 
 @pytest.mark.parametrize("mode", ["eval", "train"])
@@ -122,31 +108,10 @@ def test_parity_of_the_dice_in_which_an_empty_mask_counts(
     np.testing.assert_allclose(found, recorded, atol=2e-5)
 
 
-DETECTION = (
-    Rule(r"backbone\.encoder\.det_head\.(.+)", r"maps.head.\1"),
-    Rule(r"backbone\.encoder\.(.+)", r"image_encoder.\1"),
-    Rule(r"backbone\.layers\.transpose1\.(.+)", r"maps.fine.\1"),
-    Rule(r"backbone\.layers\.traspose\.(.+)", r"maps.middle.\1"),
-    Rule(r"backbone\.layers\.downsample\.(.+)", r"maps.coarse.\1"),
-    Rule(r"backbone\.layers\.layer1\.(.+)", r"maps.mix_middle.\1"),
-    Rule(r"backbone\.layers\.layer2\.(.+)", r"maps.mix_fine.\1"),
-    Rule(r"backbone\.layers\.layer3\.(.+)", r"maps.mix_coarse.\1"),
-    Rule(r"embedding1_cbl\.conv\.(.+)", r"head.passes.0.0.\1"),
-    Rule(r"embedding1_cbl\.bn\.(.+)", r"head.passes.0.1.\1"),
-    Rule(r"embedding2_cbl\.conv\.(.+)", r"head.passes.1.0.\1"),
-    Rule(r"embedding2_cbl\.bn\.(.+)", r"head.passes.1.1.\1"),
-    Rule(r"embedding(\d)\.conv_out\.(.+)", r"head.scales.\1.last.\2"),
-    Rule(r"embedding(\d)\.(\d)\.conv\.(.+)", r"head.scales.\1.steps.\2.0.\3"),
-    Rule(r"embedding(\d)\.(\d)\.bn\.(.+)", r"head.scales.\1.steps.\2.1.\3"),
-)
-
-
 @pytest.fixture(scope="module")
-def detector(case: Case) -> YOLODetector:
-    config = YOLODetectorConfig(image=VIT, preprocessing=PICTURES, findings=("pneumonia",))
-    model = YOLODetector(config)
-    model.load_state_dict(translate(case.state("detection"), DETECTION, "detection"))
-    return model
+def detector(case: Case, tmp_path_factory: pytest.TempPathFactory) -> YOLODetector:
+    file = published(case, "detection", tmp_path_factory.mktemp("detection"))
+    return convert_detector(file, ("pneumonia",))
 
 
 @pytest.fixture(scope="module")
@@ -201,18 +166,24 @@ def test_parity_of_non_maximum_suppression(case: Case) -> None:
     torch.testing.assert_close(boxes[kept, 4], recorded[:, 4], **TOLERANCE)
 
 
-def test_parity_of_ecamps_classifier(case: Case, pictures: torch.Tensor) -> None:
+@torch.no_grad()
+def test_parity_of_ecamps_classifier(case: Case, pictures: torch.Tensor, tmp_path: Path) -> None:
     """Mean of the patches without a last norm, a norm of the mean, a linear head, and the loss."""
-    state = case.state("classifier")
-    encoder = VIT.build().eval()
-    encoder.load_state_dict(
-        {key: value for key, value in state.items() if not key.startswith(("fc_norm", "head"))}
-    )
-    with torch.no_grad():
-        mean = encoder.features(pictures).grid.mean((1, 2))
-    features = F.layer_norm(mean, (768,), state["fc_norm.weight"], state["fc_norm.bias"], 1e-6)
+    names = tuple(f"finding {number}" for number in range(14))
+    file = published(case, "classifier", tmp_path)
+    save_model(convert_classifier(file, names, ECAMP_224), tmp_path / "model", card="")
+    model = load_model(tmp_path / "model")
+    features = model.norm(model.image_encoder.features(pictures).grid).mean((1, 2))
     torch.testing.assert_close(features, case.output("classifier.features"), **TOLERANCE)
-    logits = F.linear(features, state["head.weight"], state["head.bias"])
+    logits = model(pictures)
     torch.testing.assert_close(logits, case.output("classifier.logits"), **TOLERANCE)
     total, count = multilabel_loss(logits, case.output("classifier.labels"), torch.ones(14))
     torch.testing.assert_close(total / count, case.output("classifier.loss"), **TOLERANCE)
+    answers = model.answer(pictures, model.encode_queries([Query("finding 3")]))
+    torch.testing.assert_close(answers.scores[:, 0], logits[:, 3].sigmoid())
+    torch.testing.assert_close(answers.grids.mean((2, 3))[:, 0], logits[:, 3])
+    write_official(LAYOUTS["ecamp-classification"], model, file, tmp_path / "again.bin")
+    again = torch.load(tmp_path / "again.bin", weights_only=True)
+    state = case.state("classifier")
+    assert again.keys() == state.keys()
+    assert all(torch.equal(again[key], value) for key, value in state.items())

@@ -80,6 +80,10 @@ CONFIGS: dict[str, Any] = {
     "MultiClassClassifier": MultiClassConfig(
         image=IMAGE, preprocessing=GREY, classes=("edema", "normal")
     ),
+    "NormedClassifier": ClassifierConfig(image=IMAGE, preprocessing=GREY, findings=("mass",)),
+    "NormedMultiClassClassifier": MultiClassConfig(
+        image=IMAGE, preprocessing=GREY, classes=("edema", "normal")
+    ),
     "QueryClassifier": QueryClassifierConfig(
         image=IMAGE,
         preprocessing=GREY,

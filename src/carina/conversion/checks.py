@@ -7,6 +7,7 @@ import torch
 from tokenizers import Tokenizer, models
 from torch import Tensor, nn
 
+from carina.conversion.checks_finetuned import FINETUNED_CHECKS
 from carina.conversion.ecamp import ecamp_from_state
 from carina.conversion.gloria import gloria_from_state
 from carina.conversion.kad import kad_from_parts, text_from_part
@@ -281,6 +282,7 @@ CHECKS: Mapping[str, tuple[Check, ...]] = {
             answers=gloria_answers,
         ),
     ),
+    **FINETUNED_CHECKS,
 }
 """Every network with recorded answers, by its system's name on the command line."""
 
@@ -290,5 +292,6 @@ UNPROVEN: Mapping[str, tuple[str, ...]] = {
         "the ViT's way through the query network (only its features are recorded)",
     ),
     "medklip": ("the text encoder (the file has none; its vectors are recorded)",),
+    "ecamp-detection": ("narrower bottlenecks (only those for all labels are recorded)",),
 }
 """What no recorded answer proves, and why."""

@@ -6,7 +6,7 @@ from pathlib import Path
 from tokenizers import Tokenizer
 from torch import Tensor
 
-from carina.conversion.sizes import blocks, masked_vit_config, need
+from carina.conversion.sizes import blocks, heads, masked_vit_config, need
 from carina.conversion.table import Rule, load_exactly, part, read_checkpoint, translate
 from carina.encoders.masked_decoder import MaskedDecoderConfig
 from carina.encoders.masked_language import MaskedLanguageConfig
@@ -87,7 +87,7 @@ def decoder_config(state: Mapping[str, Tensor], where: str) -> MaskedDecoderConf
     return MaskedDecoderConfig(
         dim=dim,
         layers=blocks(state, "decoder.blocks."),
-        heads=max(1, dim // DECODER_HEAD_WIDTH),
+        heads=heads(dim, DECODER_HEAD_WIDTH, where),
         hidden=len(need(state, "decoder.blocks.0.mlp.fc1.weight", where)),
         resolution=1,
     )
@@ -101,7 +101,7 @@ def language_config(state: Mapping[str, Tensor], where: str) -> MaskedLanguageCo
         vocabulary=len(words),
         width=words.shape[1],
         layers=blocks(state, "language.encoder.layer."),
-        heads=max(1, words.shape[1] // TEXT_HEAD_WIDTH),
+        heads=heads(words.shape[1], TEXT_HEAD_WIDTH, where),
         hidden=len(need(state, "language.encoder.layer.0.intermediate.dense.weight", where)),
         positions=positions,
         max_tokens=positions,

@@ -7,7 +7,7 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from carina.conversion.lightning import read_lightning
-from carina.conversion.sizes import blocks, need, resnet_config
+from carina.conversion.sizes import blocks, heads, need, resnet_config
 from carina.conversion.table import Rule, load_exactly, part, translate
 from carina.encoders.local_global import LocalGlobalResNetConfig
 from carina.encoders.words import WordEncoderConfig
@@ -67,7 +67,7 @@ def text_config(state: Mapping[str, Tensor], where: str) -> WordEncoderConfig:
         vocabulary=len(words),
         width=words.shape[1],
         layers=blocks(state, "text_encoder.encoder.layer."),
-        heads=words.shape[1] // HEAD_WIDTH,
+        heads=heads(words.shape[1], HEAD_WIDTH, where),
         hidden=len(need(state, "text_encoder.encoder.layer.0.intermediate.dense.weight", where)),
         positions=len(positions),
     )

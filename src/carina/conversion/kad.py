@@ -7,11 +7,12 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 
-from carina.conversion.sizes import blocks, decoder_config, need, resnet_config
+from carina.conversion.sizes import blocks, decoder_config, heads, need, resnet_config, vit_config
 from carina.conversion.table import Rule, load_exactly, part, read_checkpoint, translate
 from carina.encoders.resnet import ResNetConfig
 from carina.encoders.text import TextEncoder, TextEncoderConfig
 from carina.encoders.vit import ViTConfig
+from carina.errors import ConversionError
 from carina.imaging.preprocessing import (
     IMAGENET_MEAN,
     IMAGENET_STD,
@@ -21,7 +22,8 @@ from carina.imaging.preprocessing import (
 from carina.pretraining.kad import KADConfig, KADModel
 from carina.pretraining.query_side import LastLayer
 
-HEAD_WIDTH = 64  # of BERT-base and ViT-B; no tensor tells
+HEAD_WIDTH = 64  # of BERT-base; no tensor tells
+DROPOUT = 0.1  # of the ViT; no tensor tells
 
 TEXT_TABLE = (
     Rule(r"bert_model\.embeddings\.position_ids", None, "a constant of older transformers"),
@@ -137,6 +139,7 @@ def kad_from_parts(
     text_state = translate(text, TEXT_TABLE, f"{where}: text encoder")
     image_config, image_state = image_part(image, where)
     decoder_state = translate(model, DECODER_TABLE, f"{where}: query network")
+    check_size(image_config, size, where)
     config = KADConfig(
         image=image_config,
         text=text_config(text_state, where),
@@ -164,8 +167,8 @@ def image_part(
 ) -> tuple[ResNetConfig | ViTConfig, dict[str, Tensor]]:
     """Config and state dict of the image encoder, told by its keys and shapes."""
     if any("class_token" in key for key in state):
-        ours = joined_attention(translate(state, VIT_TABLE, f"{where}: image encoder"))
-        return vit_config(ours), ours
+        ours = joined_attention(translate(state, VIT_TABLE, f"{where}: image encoder"), where)
+        return vit_config(ours, where, prefix="", dropout=DROPOUT), ours
     stages = stages_of(state)
     ours = translate(state, resnet_table(stages), f"{where}: image encoder")
     return resnet_config(ours, stages, where), ours
@@ -176,31 +179,17 @@ def stages_of(state: Mapping[str, Tensor]) -> int:
     return 4 if any(key.startswith("res_features.7.") for key in state) else 3
 
 
-def joined_attention(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def joined_attention(state: Mapping[str, Tensor], where: str) -> dict[str, Tensor]:
     """One matrix for queries, keys and values, where the official ViT has three."""
     joined = {key: value for key, value in state.items() if ".attn.q." not in key}
     for key in [key for key in state if ".attn.q." in key]:
         names = [key.replace(".attn.q.", f".attn.{letter}.") for letter in "qkv"]
-        joined[key.replace(".attn.q.", ".attn.qkv.")] = torch.cat([state[name] for name in names])
+        joined[key.replace(".attn.q.", ".attn.qkv.")] = torch.cat(
+            [need(state, name, where) for name in names]
+        )
         for name in names[1:]:
             joined.pop(name)
     return joined
-
-
-def vit_config(state: Mapping[str, Tensor]) -> ViTConfig:
-    """The sizes of a ViT from its tensors."""
-    dim, channels, patch, _ = state["patch_embed.proj.weight"].shape
-    side = round((state["pos_embed"].shape[1] - 1) ** 0.5)
-    return ViTConfig(
-        size=side * patch,
-        patch=patch,
-        dim=dim,
-        layers=blocks(state, "blocks."),
-        heads=dim // HEAD_WIDTH,
-        hidden=len(state["blocks.0.mlp.fc1.weight"]),
-        channels=channels,
-        final_norm=False,
-    )
 
 
 def text_config(state: Mapping[str, Tensor], where: str) -> TextEncoderConfig:
@@ -210,11 +199,19 @@ def text_config(state: Mapping[str, Tensor], where: str) -> TextEncoderConfig:
         vocabulary=len(words),
         width=words.shape[1],
         layers=blocks(state, "bert.encoder.layer."),
-        heads=words.shape[1] // HEAD_WIDTH,
+        heads=heads(words.shape[1], HEAD_WIDTH, where),
         hidden=len(need(state, "bert.encoder.layer.0.intermediate.dense.weight", where)),
         positions=len(need(state, "bert.embeddings.position_embeddings.weight", where)),
         dim=len(need(state, "project.2.weight", where)),
     )
+
+
+def check_size(config: ResNetConfig | ViTConfig, size: int | None, where: str) -> None:
+    """Refuses another size than that of a ViT, whose positions are for one alone."""
+    if isinstance(config, ViTConfig) and size not in (None, config.size):
+        raise ConversionError(
+            f"{where}: holds a ViT for {config.size} pixels, not {size}. Leave the size out."
+        )
 
 
 def default_size(config: ResNetConfig | ViTConfig) -> int:

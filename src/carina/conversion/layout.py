@@ -6,7 +6,7 @@ and tensors that our models do without come from that file.
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,14 @@ import torch
 from torch import Tensor, nn
 
 from carina.conversion.ecamp import TABLE as ECAMP_TABLE
+from carina.conversion.finetuned import (
+    BARE,
+    CLASSIFIER_TABLE,
+    DETECTOR_TABLE,
+    NAMES,
+    SEGMENTER_TABLE,
+    read_finetuned,
+)
 from carina.conversion.gloria import TABLE as GLORIA_TABLE
 from carina.conversion.kad import DECODER_TABLE, TEXT_TABLE, VIT_TABLE, resnet_table, stages_of
 from carina.conversion.lightning import read_lightning
@@ -79,6 +87,13 @@ def kad_image_table(state: Mapping[str, Tensor]) -> Sequence[Rule]:
     return resnet_table(stages_of(state))
 
 
+def finetuned(table: Sequence[Rule], *ours_only: str) -> Layout:
+    """A state dict with or without something around it."""
+    return Layout(
+        parts=(Part(names=NAMES, table=always(table)),), read=read_finetuned, ours_only=ours_only
+    )
+
+
 KAD_TEXT = Part(names=("text_encoder",), table=always(TEXT_TABLE), prefix="text_encoder.")
 LAYOUTS = {
     "kad": Layout(
@@ -100,6 +115,11 @@ LAYOUTS = {
     "gloria": Layout(
         parts=(Part(names=("state_dict",), table=always(GLORIA_TABLE)),), read=read_lightning
     ),
+    "maco-classification": finetuned(CLASSIFIER_TABLE, "scale."),
+    "ecamp-classification": finetuned(CLASSIFIER_TABLE, "scale."),
+    "ecamp-multiclass": finetuned(CLASSIFIER_TABLE, "scale."),
+    "ecamp-segmentation": finetuned(SEGMENTER_TABLE, "thresholds"),
+    "ecamp-detection": finetuned(DETECTOR_TABLE),
 }
 """Every layout by the name on the command line."""
 
@@ -124,14 +144,64 @@ def account(layout: Layout, checkpoint: Mapping[str, Any], where: str) -> Accoun
     taken, unused = 0, dict[str, list[str]]()
     for one in layout.parts:
         state = part(checkpoint, one.name_in(checkpoint), where)
-        table = one.table(state)
-        for key in state:
-            rule = rule_of(key, table, where)
-            if rule.name is None:
-                unused.setdefault(rule.reason, []).append(key)
-            else:
-                taken += 1
+        found = account_keys(state, one.table(state), where)
+        taken += found.taken
+        for why, keys in found.unused.items():
+            unused.setdefault(why, []).extend(keys)
     return Accounted(taken=taken, unused={why: tuple(keys) for why, keys in unused.items()})
+
+
+def account_keys(keys: Iterable[str], table: Sequence[Rule], where: str) -> Accounted:
+    """Goes through some keys.
+
+    Raises:
+        ConversionError: one is in no line of the table.
+    """
+    taken, unused = 0, dict[str, list[str]]()
+    for key in keys:
+        rule = rule_of(key, table, where)
+        if rule.name is None:
+            unused.setdefault(rule.reason, []).append(key)
+        else:
+            taken += 1
+    return Accounted(taken=taken, unused={why: tuple(keys) for why, keys in unused.items()})
+
+
+def systems_of(checkpoint: Mapping[str, Any], where: str) -> tuple[str, ...]:
+    """The systems to whose layout every state dict of a checkpoint belongs, for a message."""
+    return tuple(name for name, layout in LAYOUTS.items() if belongs(layout, checkpoint, where))
+
+
+def belongs(layout: Layout, checkpoint: Mapping[str, Any], where: str) -> bool:
+    """Whether a layout has a place for every key of a checkpoint's state dicts, and no place empty.
+
+    A ViT alone has only keys that most systems have.
+    """
+    states = {
+        name
+        for name, value in checkpoint.items()
+        if isinstance(value, dict) and value and all(isinstance(v, Tensor) for v in value.values())
+    }
+    parts = {one.name_in(checkpoint): one for one in layout.parts}
+    if not states <= parts.keys():
+        return False
+    try:
+        account(layout, checkpoint, where)
+    except ConversionError:
+        return False
+    return all(
+        filled(one.table(state), state)
+        for one, state in ((one, part(checkpoint, name, where)) for name, one in parts.items())
+    )
+
+
+def filled(table: Sequence[Rule], state: Mapping[str, Tensor]) -> bool:
+    """Whether every line of a table that gives a name has a key."""
+    return all(
+        any(re.fullmatch(rule.pattern, key) for key in state)
+        for rule in table
+        if rule.name is not None
+    )
 
 
 def to_official(
@@ -185,7 +255,7 @@ def write_official(
     """
     written = to_official(layout, model, layout.read(like), str(like))
     with atomic_path(target) as temporary:
-        torch.save(written, temporary)
+        torch.save(written.get(BARE, written), temporary)
     return written
 
 

@@ -7,7 +7,7 @@ from safetensors.torch import save
 from tokenizers import Tokenizer
 from torch import Tensor
 
-from carina.conversion.sizes import blocks, masked_vit_config, need
+from carina.conversion.sizes import blocks, heads, masked_vit_config, need
 from carina.conversion.table import Rule, load_exactly, part, read_checkpoint, translate
 from carina.encoders.masked_decoder import MaskedDecoderConfig
 from carina.encoders.masked_vit import MaskedViTConfig
@@ -42,6 +42,14 @@ TABLE = (
 """The checkpoint's `model`, or `state_dict` as the authors' evaluation takes it."""
 
 
+MAE_TABLE = (
+    Rule(r"((?:cls_token|pos_embed|patch_embed\.|blocks\.|norm\.).*)", r"\1"),
+    Rule(r"(?:mask_token|decoder_.+)", None, "MAE's own decoder, which training leaves out"),
+    Rule(r"(?:head|fc_norm)\..+", None, "the classifier of ImageNet, which training leaves out"),
+)
+"""MAE's `model`: every name stays as it is."""
+
+
 def convert_maco(path: Path, tokenizer: Tokenizer) -> MaCoModel:
     """A published checkpoint as a model in eval mode.
 
@@ -72,6 +80,7 @@ def write_mae(source: Path, target: Path) -> Path:
         OutputError: `target` cannot be written.
     """
     weights = part(read_checkpoint(source), "model", str(source))
+    translate(weights, MAE_TABLE, str(source))
     with atomic_path(target) as temporary:
         temporary.write_bytes(save({key: value.contiguous() for key, value in weights.items()}))
     return target
@@ -128,7 +137,7 @@ def text_config(state: Mapping[str, Tensor], where: str) -> ReportEncoderConfig:
         vocabulary=len(words),
         width=words.shape[1],
         layers=blocks(state, "text_encoder.encoder.layer."),
-        heads=words.shape[1] // HEAD_WIDTH,
+        heads=heads(words.shape[1], HEAD_WIDTH, where),
         hidden=len(need(state, "text_encoder.encoder.layer.0.intermediate.dense.weight", where)),
         positions=positions,
         max_tokens=positions,

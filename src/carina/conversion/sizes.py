@@ -17,14 +17,16 @@ VIT_HEAD_WIDTH = 64  # no tensor tells
 
 def resnet_config(state: Mapping[str, Tensor], stages: int, where: str) -> ResNetConfig:
     """The sizes of a bottleneck ResNet from its tensors."""
-    need(state, "layer1.0.conv1.weight", where)
+    stem_width, channels, _ = convolution(state, "conv1.weight", where)
     numbers = range(1, stages + 1)
     return ResNetConfig(
         block=Bottleneck(),
         depths=tuple(blocks(state, f"layer{number}.") for number in numbers),
-        widths=tuple(len(state[f"layer{number}.0.conv1.weight"]) for number in numbers),
-        stem_width=len(state["conv1.weight"]),
-        channels=state["conv1.weight"].shape[1],
+        widths=tuple(
+            len(need(state, f"layer{number}.0.conv1.weight", where)) for number in numbers
+        ),
+        stem_width=stem_width,
+        channels=channels,
         dim=len(need(state, "project.weight", where)),
     )
 
@@ -39,9 +41,28 @@ def decoder_config(state: Mapping[str, Tensor], where: str) -> QueryDecoderConfi
     )
 
 
+def vit_config(
+    state: Mapping[str, Tensor], where: str, *, prefix: str, dropout: float
+) -> ViTConfig:
+    """The sizes of a ViT without a last norm from its tensors."""
+    dim, channels, patch = convolution(state, f"{prefix}patch_embed.proj.weight", where)
+    side = round((need(state, f"{prefix}pos_embed", where).shape[1] - 1) ** 0.5)
+    return ViTConfig(
+        size=side * patch,
+        patch=patch,
+        dim=dim,
+        layers=blocks(state, f"{prefix}blocks."),
+        heads=heads(dim, VIT_HEAD_WIDTH, where),
+        hidden=len(need(state, f"{prefix}blocks.0.mlp.fc1.weight", where)),
+        channels=channels,
+        dropout=dropout,
+        final_norm=False,
+    )
+
+
 def masked_vit_config(state: Mapping[str, Tensor], where: str) -> MaskedViTConfig:
     """The sizes of the published ViT of a masked autoencoder from its tensors."""
-    dim, channels, patch, _ = need(state, "image_encoder.patch_embed.proj.weight", where).shape
+    dim, channels, patch = convolution(state, "image_encoder.patch_embed.proj.weight", where)
     patches = need(state, "image_encoder.pos_embed", where).shape[1] - 1
     return MaskedViTConfig(
         vit=ViTConfig(
@@ -49,7 +70,7 @@ def masked_vit_config(state: Mapping[str, Tensor], where: str) -> MaskedViTConfi
             patch=patch,
             dim=dim,
             layers=blocks(state, "image_encoder.blocks."),
-            heads=max(1, dim // VIT_HEAD_WIDTH),
+            heads=heads(dim, VIT_HEAD_WIDTH, where),
             hidden=len(need(state, "image_encoder.blocks.0.mlp.fc1.weight", where)),
             channels=channels,
             dropout=0.0,
@@ -71,5 +92,38 @@ def need(state: Mapping[str, Tensor], key: str, where: str) -> Tensor:
         ConversionError: it is not.
     """
     if key not in state:
-        raise ConversionError(f"{where}: the weight that becomes {key} is missing.")
+        raise ConversionError(
+            f"{where}: the weight that becomes {key} is missing. The file is of another system or "
+            "version, or only a part of a checkpoint."
+        )
     return state[key]
+
+
+def convolution(state: Mapping[str, Tensor], key: str, where: str) -> tuple[int, int, int]:
+    """Features, channels and side in pixels of a convolution.
+
+    Raises:
+        ConversionError: the weight is missing or of another shape.
+    """
+    shape = tuple(need(state, key, where).shape)
+    if len(shape) != 4 or shape[2] != shape[3]:
+        raise ConversionError(
+            f"{where}: the weight that becomes {key} is {shape}, expected features, channels and "
+            "two equal sides. The checkpoint is of another system."
+        )
+    return shape[0], shape[1], shape[2]
+
+
+def heads(width: int, of_one: int, where: str) -> int:
+    """How many heads an attention has, told by the width of one; a narrow one has a single head.
+
+    Raises:
+        ConversionError: the heads do not fill the width.
+    """
+    count = max(1, width // of_one)
+    if width % count:
+        raise ConversionError(
+            f"{where}: is {width} wide, expected a multiple of {of_one}, the width of a head as "
+            "published. The checkpoint is of another network."
+        )
+    return count

@@ -2,27 +2,44 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
 from carina.conversion.ecamp import convert_ecamp
+from carina.conversion.finetuned import (
+    ECAMP_224,
+    MACO_224,
+    convert_classifier,
+    convert_detector,
+    convert_multiclass,
+    convert_segmenter,
+)
 from carina.conversion.gloria import convert_gloria
 from carina.conversion.kad import convert_kad, convert_kad_text
-from carina.conversion.layout import LAYOUTS, Accounted, account
-from carina.conversion.maco import convert_maco, write_mae
+from carina.conversion.layout import LAYOUTS, Accounted, account, account_keys, systems_of
+from carina.conversion.maco import MAE_TABLE, convert_maco, write_mae
 from carina.conversion.medklip import convert_medklip
+from carina.conversion.table import Rule
+from carina.conversion.torchvision import TABLE as IMAGENET_TABLE
 from carina.conversion.torchvision import write_safetensors
+from carina.encoders.published_resnet import read_safetensors
 from carina.encoders.text import TextEncoder
 from carina.encoders.tokenizer import load_tokenizer
 from carina.errors import ConfigError, ConversionError
 from carina.models.folder import save_model
 from carina.pretraining.medklip import TrainedFinding
+from carina.studies.truth import canonical
 
+LOGGER = logging.getLogger(__name__)
 CHUNK = 1 << 20
+OPTIONS = ("tokenizer", "text_encoder", "findings", "size")
+WORD_EMBEDDINGS = "embeddings.word_embeddings.weight"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +50,8 @@ class Given:
         file: the published checkpoint.
         tokenizer: a folder, a file or a name on a hub.
         text_encoder: a BERT's folder or its name on a hub, for MedKLIP.
-        findings: a JSON object of names and descriptions in the order of training, for MedKLIP.
+        findings: a JSON object of names and descriptions in the order of training, for MedKLIP; a
+            JSON list of the outputs' names in their order, for fine-tuned models.
         size: side of the input in pixels, for KAD.
     """
 
@@ -93,6 +111,51 @@ def gloria(given: Given) -> nn.Module:
     return convert_gloria(given.file, load_tokenizer(str(given.tokenizer)))
 
 
+def maco_classification(given: Given) -> nn.Module:
+    """MaCo fine-tuned to tell findings."""
+    return convert_classifier(given.file, read_outputs(named(given)), MACO_224)
+
+
+def ecamp_classification(given: Given) -> nn.Module:
+    """ECAMP fine-tuned to tell findings."""
+    return convert_classifier(given.file, read_outputs(named(given)), ECAMP_224)
+
+
+def ecamp_multiclass(given: Given) -> nn.Module:
+    """ECAMP fine-tuned to tell classes that exclude one another."""
+    return convert_multiclass(given.file, read_outputs(named(given)), ECAMP_224)
+
+
+def ecamp_segmentation(given: Given) -> nn.Module:
+    """ECAMP fine-tuned to draw masks."""
+    return convert_segmenter(given.file, read_outputs(named(given)))
+
+
+def ecamp_detection(given: Given) -> nn.Module:
+    """ECAMP fine-tuned to draw boxes."""
+    return convert_detector(given.file, read_outputs(named(given)))
+
+
+def named(given: Given) -> Path:
+    """The file of names, which `check_options` made sure of."""
+    assert given.findings is not None
+    return given.findings
+
+
+MACO_SOURCE = "github.com/SZUHvern/MaCo; Huang et al., Nature Communications 2024"
+ECAMP_SOURCE = "github.com/ToniChopp/ECAMP; Wang et al., Medical Image Analysis 2025"
+
+
+def finetuned(source: str, convert: Callable[[Given], nn.Module]) -> System:
+    """A fine-tuned model, of which only the names of its outputs lack."""
+    return System(
+        source=f"{source}; fine-tuned",
+        takes=("findings",),
+        needs={"findings": "a JSON list of the outputs' names in the order of training"},
+        convert=convert,
+    )
+
+
 NO_TOKENIZER = "the checkpoint has none: {}"
 SYSTEMS: dict[str, System] = {
     "kad": System(
@@ -114,13 +177,13 @@ SYSTEMS: dict[str, System] = {
         convert=medklip,
     ),
     "maco": System(
-        source="github.com/SZUHvern/MaCo; Huang et al., Nature Communications 2024",
+        source=MACO_SOURCE,
         takes=("tokenizer",),
         needs={"tokenizer": NO_TOKENIZER.format("the published mimic_wordpiece.json")},
         convert=maco,
     ),
     "ecamp": System(
-        source="github.com/ToniChopp/ECAMP; Wang et al., Medical Image Analysis 2025",
+        source=ECAMP_SOURCE,
         takes=("tokenizer",),
         needs={"tokenizer": NO_TOKENIZER.format("the published mimic_wordpiece.json")},
         convert=ecamp,
@@ -131,11 +194,50 @@ SYSTEMS: dict[str, System] = {
         needs={"tokenizer": NO_TOKENIZER.format("Bio_ClinicalBERT's vocabulary")},
         convert=gloria,
     ),
+    "maco-classification": finetuned(MACO_SOURCE, maco_classification),
+    "ecamp-classification": finetuned(ECAMP_SOURCE, ecamp_classification),
+    "ecamp-multiclass": finetuned(ECAMP_SOURCE, ecamp_multiclass),
+    "ecamp-segmentation": finetuned(ECAMP_SOURCE, ecamp_segmentation),
+    "ecamp-detection": finetuned(ECAMP_SOURCE, ecamp_detection),
 }
 """Every system by its name on the command line."""
 
-STARTS: dict[str, Callable[[Path, Path], Path]] = {"mae": write_mae, "imagenet": write_safetensors}
-"""Published weights that training starts from: written as safetensors, under their own names."""
+
+@dataclass(frozen=True, kw_only=True)
+class StartFile:
+    """Published weights that training starts from: safetensors, under their own names.
+
+    `table` says which of them training takes, and why it leaves others out.
+    """
+
+    write: Callable[[Path, Path], Path]
+    table: Sequence[Rule]
+
+
+STARTS = {
+    "mae": StartFile(write=write_mae, table=MAE_TABLE),
+    "imagenet": StartFile(write=write_safetensors, table=IMAGENET_TABLE),
+}
+"""Every kind of file to start from, by its name on the command line."""
+
+
+def convert_start(name: str, file: Path, out: Path) -> Accounted:
+    """Writes published weights so that training can start from them.
+
+    Args:
+        name: of `STARTS`.
+        file: the published file.
+        out: the file to write.
+
+    Returns:
+        What training takes and leaves out.
+
+    Raises:
+        ConversionError: the file cannot be read, or a key is not accounted for.
+    """
+    start = STARTS[name]
+    written = start.write(file, out)
+    return account_keys(read_safetensors(written), start.table, str(file))
 
 
 def convert_to_folder(system: str, given: Given, out: Path) -> Accounted:
@@ -155,10 +257,57 @@ def convert_to_folder(system: str, given: Given, out: Path) -> Accounted:
     """
     chosen = system_of(system)
     check_options(system, chosen, given)
-    layout = LAYOUTS[system]
-    accounted = account(layout, layout.read(given.file), str(given.file))
+    checkpoint = LAYOUTS[system].read(given.file)
+    accounted = accounted_for(system, checkpoint, str(given.file))
+    check_vocabulary(checkpoint, given)
     save_model(chosen.convert(given), out, card_of(chosen, given.file, accounted))
     return accounted
+
+
+def accounted_for(system: str, checkpoint: Mapping[str, Any], where: str) -> Accounted:
+    """What becomes of every key of a checkpoint.
+
+    Raises:
+        ConversionError: it is of another system, which is named, or of none.
+    """
+    try:
+        return account(LAYOUTS[system], checkpoint, where)
+    except ConversionError as error:
+        others = systems_of(checkpoint, where)
+        if not others:
+            raise
+        raise ConversionError(
+            f"{where}: holds a checkpoint of {' or '.join(others)}, expected one of {system}. "
+            f"Convert it by `carina convert {others[0]} ...`."
+        ) from error
+
+
+def check_vocabulary(checkpoint: Mapping[str, Any], given: Given) -> None:
+    """Refuses a tokenizer with more pieces than the checkpoint knows, and warns of one with fewer.
+
+    With another vocabulary a model answers, and every answer is wrong; but word embeddings may
+    have been made longer than their vocabulary, for speed.
+
+    Raises:
+        ConversionError: it has more.
+    """
+    if given.tokenizer is None:
+        return
+    states = [state for state in checkpoint.values() if isinstance(state, dict)]
+    known = [len(v) for one in states for k, v in one.items() if str(k).endswith(WORD_EMBEDDINGS)]
+    pieces = load_tokenizer(given.tokenizer).get_vocab_size()
+    if known and pieces > known[0]:
+        raise ConversionError(
+            f"{given.tokenizer}: has {pieces:,} word pieces, but {given.file} knows {known[0]:,}. "
+            "Give the tokenizer that the authors trained with."
+        )
+    if known and pieces < known[0]:
+        LOGGER.warning(
+            "The tokenizer has %d word pieces, the checkpoint %d: is it the authors'? With another "
+            "one every answer is wrong.",
+            pieces,
+            known[0],
+        )
 
 
 def system_of(name: str) -> System:
@@ -176,12 +325,24 @@ def system_of(name: str) -> System:
 
 def check_options(name: str, system: System, given: Given) -> None:
     """Refuses a missing option, and one that would do nothing."""
-    for option in ("tokenizer", "text_encoder", "findings", "size"):
+    for option in OPTIONS:
         flag, value = f"--{option.replace('_', '-')}", getattr(given, option)
         if value is None and option in system.needs:
             raise ConfigError(f"{name} needs {flag}: {system.needs[option]}.")
         if value is not None and option not in system.takes:
             raise ConfigError(f"{flag} is of no use to {name}. Leave it out.")
+
+
+def check_nothing_given(given: Given, whom: str) -> None:
+    """Refuses every option where none is of use.
+
+    Raises:
+        ConfigError: names one that is given.
+    """
+    for option in OPTIONS:
+        if getattr(given, option) is not None:
+            flag = f"--{option.replace('_', '-')}"
+            raise ConfigError(f"{flag} is of no use to {whom}. Leave it out.")
 
 
 def read_findings(path: Path) -> tuple[TrainedFinding, ...]:
@@ -190,16 +351,40 @@ def read_findings(path: Path) -> tuple[TrainedFinding, ...]:
     Raises:
         ConversionError: the file is no JSON object of texts.
     """
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ConversionError(f"{path}: cannot be read as JSON ({error}).") from error
+    found = read_json(path)
     if not isinstance(found, dict) or not all(isinstance(text, str) for text in found.values()):
         raise ConversionError(
             f'{path}: expected a JSON object such as {{"effusion": "a description"}}, its names '
             "in the order of training."
         )
     return tuple(TrainedFinding(name=name, text=text) for name, text in found.items())
+
+
+def read_outputs(path: Path) -> tuple[str, ...]:
+    """What the outputs of a fine-tuned model are called, in their order and in canonical form.
+
+    Raises:
+        ConversionError: the file is no JSON list of different names.
+    """
+    found = read_json(path)
+    if not isinstance(found, list) or not all(isinstance(name, str) for name in found):
+        raise ConversionError(
+            f'{path}: expected a JSON list of names such as ["atelectasis", "effusion"], in the '
+            "order of training."
+        )
+    names = tuple(canonical(name) for name in found)
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ConversionError(f"{path}: names {twice[0]!r} twice. Name every output once.")
+    return names
+
+
+def read_json(path: Path) -> object:
+    """What a JSON file holds."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConversionError(f"{path}: cannot be read as JSON ({error}).") from error
 
 
 def card_of(system: System, file: Path, accounted: Accounted) -> str:

@@ -5,16 +5,22 @@ from pathlib import Path
 from safetensors.torch import save
 from torch import Tensor
 
-from carina.conversion.table import read_checkpoint
+from carina.conversion.table import Rule, read_checkpoint, translate
 from carina.errors import ConversionError
 from carina.files import atomic_path
+
+TABLE = (
+    Rule(r"((?:conv1|bn1|layer[1-4])\..+)", r"\1"),
+    Rule(r"fc\..+", None, "the classifier of ImageNet, which training leaves out"),
+)
+"""A residual network: every name stays as it is."""
 
 
 def write_safetensors(source: Path, target: Path) -> Path:
     """Writes the tensors of a `.pth` file as safetensors, under their own names.
 
     Args:
-        source: a dictionary of tensors; nothing in it is executed.
+        source: a dictionary of a residual network's tensors; nothing in it is executed.
         target: the file to write.
 
     Returns:
@@ -32,6 +38,7 @@ def write_safetensors(source: Path, target: Path) -> Path:
             f"{source}: expected a dictionary of tensors and nothing else, as torchvision "
             f"publishes; found {found}."
         )
+    translate(checkpoint, TABLE, str(source))
     tensors = {str(key): value.contiguous() for key, value in checkpoint.items()}
     with atomic_path(target) as temporary:
         temporary.write_bytes(save(tensors))

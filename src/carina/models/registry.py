@@ -69,6 +69,18 @@ MODELS = {
         config="MultiClassConfig",
         reads_text=False,
     ),
+    "NormedClassifier": ModelClass(
+        module="carina.finetuning.normed",
+        model="NormedClassifier",
+        config="ClassifierConfig",
+        reads_text=False,
+    ),
+    "NormedMultiClassClassifier": ModelClass(
+        module="carina.finetuning.normed",
+        model="NormedMultiClassClassifier",
+        config="MultiClassConfig",
+        reads_text=False,
+    ),
     "QueryClassifier": ModelClass(
         module="carina.finetuning.query_classifier",
         model="QueryClassifier",

@@ -1,0 +1,236 @@
+"""A wrong file in hand: each is one message that says what it is and what to do."""
+
+import gzip
+import sys
+import zipfile
+from argparse import Namespace
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from carina.conversion.checks import numbered_pieces
+from carina.conversion.ecamp import convert_ecamp
+from carina.conversion.gloria import convert_gloria
+from carina.conversion.kad import convert_kad
+from carina.conversion.layout import systems_of
+from carina.conversion.lightning import read_lightning
+from carina.conversion.maco import convert_maco
+from carina.conversion.systems import Given, convert_to_folder
+from carina.conversion.table import read_checkpoint
+from carina.encoders.tokenizer import train_wordpiece
+from carina.errors import ConversionError
+
+sys.path.insert(0, str(Path(__file__).parent))
+from test_kad_conversion import RESNET, model_of
+from test_kad_conversion import official as official_kad
+from test_layout import ecamp, gloria, maco, medklip, vit_parts
+
+WORDS = train_wordpiece(["pleural effusion"], 60)
+
+
+class Runs:
+    def __reduce__(self) -> tuple:
+        return print, ("run",)
+
+
+def packed_with(name: str) -> Callable[[Path], None]:
+    def write(path: Path) -> None:
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr(name, b"weights")
+
+    return write
+
+
+def truncated(path: Path) -> None:
+    torch.save({"model": {"weight": torch.zeros(1000)}}, path)
+    path.write_bytes(path.read_bytes()[:2000])
+
+
+WRONG: dict[str, tuple[Callable[[Path], object], str]] = {
+    "nothing": (lambda path: None, "no such file; expected a checkpoint"),
+    "folder": (Path.mkdir, r"is a folder, expected a checkpoint file\. Name the file in it"),
+    "empty": (Path.touch, r"is empty\. Download it again"),
+    "page": (
+        lambda path: path.write_text("\n<!DOCTYPE html><html>Sign in</html>"),
+        r"is a web page, .*save the file itself",
+    ),
+    "pointer": (
+        lambda path: path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:1"),
+        "is a pointer of Git LFS, .*git lfs pull",
+    ),
+    "safetensors": (
+        lambda path: save_file({"weight": torch.zeros(2)}, path),
+        r"holds safetensors, expected .*torch\.save",
+    ),
+    "packed": (
+        lambda path: path.write_bytes(gzip.compress(b"weights")),
+        "is a packed archive, .*Unpack it",
+    ),
+    "zip": (packed_with("model.pth"), "is a packed archive, .*Unpack it"),
+    "truncated": (truncated, r"is cut short or damaged \(2,000 bytes\)\. Download it again"),
+    "junk": (
+        lambda path: path.write_bytes(b"\x00junk"),
+        r"cannot be read as a checkpoint of tensors \(.*Download it again",
+    ),
+    "code": (
+        lambda path: torch.save({"model": Runs()}, path),
+        r"names .*print, expected tensors and plain values alone.*is refused\. Save its state_dict",
+    ),
+    "module": (
+        lambda path: torch.save(torch.nn.Linear(1, 1), path),
+        r"names torch\.nn\.modules\.linear\.Linear, .*Save its state_dict alone",
+    ),
+    "list": (
+        lambda path: torch.save([1, 2], path),
+        r"holds a list, expected a dictionary of weights.*save its state_dict\(\)",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", WRONG)
+def test_a_file_that_is_no_checkpoint_is_called_what_it_is(
+    kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write, message = WRONG[kind]
+    write(tmp_path / "best.pt")
+    with pytest.raises(ConversionError, match=rf"best\.pt: {message}"):
+        read_checkpoint(tmp_path / "best.pt")
+    assert capsys.readouterr().out == ""
+    if kind not in ("code", "module"):  # Lightning's settings come back empty
+        with pytest.raises(ConversionError, match=rf"best\.pt: {message}"):
+            read_lightning(tmp_path / "best.pt")
+
+
+def test_options_and_scores_of_a_training_are_read_over(tmp_path: Path) -> None:
+    parts = official_kad(model_of(RESNET, WORDS, 224))
+    optimiser = torch.optim.AdamW([torch.nn.Parameter(torch.ones(2))])
+    beside = {
+        "args": Namespace(lr=1e-4, seed=np.int64(3)),
+        "best_auc": np.float64(0.79),
+        "scores": np.float32(0.5),
+        "optimizer": optimiser.state_dict(),
+        "lr_scheduler": {"last_epoch": 3, "base_lrs": [1e-4]},
+    }
+    torch.save({**parts, **beside}, tmp_path / "best.pt")
+    found = convert_kad(tmp_path / "best.pt", WORDS).state_dict()
+    assert torch.equal(found["head.weight"], parts["model"]["mlp_head.0.weight"])
+    assert read_checkpoint(tmp_path / "best.pt")["best_auc"] == 0.79
+
+
+def test_half_precision_is_read_as_the_same_numbers(tmp_path: Path) -> None:
+    parts = official_kad(model_of(RESNET, WORDS, 224))
+    half = {
+        part: {k: v.half() if v.is_floating_point() else v for k, v in state.items()}
+        for part, state in parts.items()
+    }
+    torch.save(half, tmp_path / "half.pt")
+    found = convert_kad(tmp_path / "half.pt", WORDS).state_dict()["head.weight"]
+    assert found.dtype == torch.float32
+    assert torch.equal(found, half["model"]["mlp_head.0.weight"].float())
+
+
+def test_weights_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "best.pth"
+
+    def written(key: str, value: torch.Tensor) -> Path:
+        checkpoint = maco()
+        checkpoint["model"][key] = value
+        torch.save(checkpoint, path)
+        return path
+
+    too_large = torch.full((12,), 1e6).half()
+    with pytest.raises(ConversionError, match=r"decoder\.norm\.bias holds numbers that are inf"):
+        convert_maco(written("decoder_norm.bias", too_large), WORDS)
+    unreal = torch.zeros(12, dtype=torch.complex64)
+    with pytest.raises(ConversionError, match=r"is of kind torch\.complex64, expected plain"):
+        convert_maco(written("decoder_norm.bias", unreal), WORDS)
+
+
+def test_a_checkpoint_of_another_system_is_named(tmp_path: Path) -> None:
+    WORDS.save(str(tmp_path / "words.json"))
+    torch.save({**ecamp(), "epoch": 3}, tmp_path / "wrong.pth")
+    given = Given(file=tmp_path / "wrong.pth", tokenizer=str(tmp_path / "words.json"))
+    with pytest.raises(ConversionError, match=r"of ecamp, expected one of maco\..*convert ecamp"):
+        convert_to_folder("maco", given, tmp_path / "out")
+    with pytest.raises(ConversionError, match=r"of ecamp, expected one of kad\."):
+        convert_to_folder("kad", given, tmp_path / "out")
+    with pytest.raises(ConversionError, match=r"of ecamp, expected one of gloria\."):
+        convert_to_folder("gloria", given, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("made", "systems"),
+    [
+        (ecamp, ("ecamp",)),
+        (maco, ("maco",)),
+        (gloria, ("gloria",)),
+        (medklip, ("medklip",)),
+        (vit_parts, ("kad",)),
+        (lambda: {"model": {"weight": torch.ones(1)}}, ()),
+        (lambda: {"model": {"cls_token": torch.ones(1)}}, ()),  # of MAE, as of many
+        (lambda: {"model": 3}, ()),
+    ],
+)
+def test_a_system_is_told_by_its_keys(made: Callable, systems: tuple[str, ...]) -> None:
+    assert systems_of({**made(), "epoch": 1}, "here") == systems
+
+
+def test_sizes_that_no_published_network_has_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "odd.pth"
+
+    def written(checkpoint: dict, part: str, key: str, value: torch.Tensor) -> Path:
+        checkpoint[part][key] = value
+        torch.save(checkpoint, path)
+        return path
+
+    flat = written(maco(), "model", "patch_embed.proj.weight", torch.zeros(12, 768))
+    with pytest.raises(ConversionError, match=r"is \(12, 768\), expected features, channels"):
+        convert_maco(flat, WORDS)
+    words = "bert_encoder.model.bert.embeddings.word_embeddings.weight"
+    narrow = written(ecamp(), "model", f"module.{words}", torch.zeros(40, 400))
+    with pytest.raises(ConversionError, match="is 400 wide, expected a multiple of 128"):
+        convert_ecamp(narrow, WORDS)
+    stem = written(gloria(), "state_dict", "gloria.img_encoder.model.conv1.weight", torch.ones(2))
+    with pytest.raises(ConversionError, match=r"is \(2,\), expected features, channels"):
+        convert_gloria(stem, WORDS)
+
+
+def test_a_size_that_a_vit_was_not_made_for_is_refused(tmp_path: Path) -> None:
+    torch.save(vit_parts(), tmp_path / "best.pt")
+    with pytest.raises(ConversionError, match="holds a ViT for 32 pixels, not 224"):
+        convert_kad(tmp_path / "best.pt", WORDS, size=224)
+    assert convert_kad(tmp_path / "best.pt", WORDS, size=32).preprocessing.size == 32
+
+
+def test_a_part_of_a_checkpoint_is_not_taken_for_it(tmp_path: Path) -> None:
+    checkpoint = vit_parts()
+    image = checkpoint["image_encoder"]
+    name = next(key for key in image if ".attn.proj_k.weight" in key)
+    del image[name]
+    torch.save(checkpoint, tmp_path / "best.pt")
+    with pytest.raises(ConversionError, match=r"attn\.k\.weight is missing.*only a part"):
+        convert_kad(tmp_path / "best.pt", WORDS)
+    encoder = {"model": {k: v for k, v in ecamp()["model"].items() if "blocks" in k}}
+    torch.save(encoder, tmp_path / "mae.pth")
+    with pytest.raises(ConversionError, match=r"is missing\. The file is of another system"):
+        convert_ecamp(tmp_path / "mae.pth", WORDS)
+
+
+def test_a_tokenizer_of_another_vocabulary_is_refused_or_warned_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    torch.save(vit_parts(), tmp_path / "best.pt")
+    numbered_pieces(200).save(str(tmp_path / "larger.json"))
+    given = Given(file=tmp_path / "best.pt", tokenizer=str(tmp_path / "larger.json"))
+    with pytest.raises(ConversionError, match=r"larger\.json: has 200 word pieces, .* knows 60"):
+        convert_to_folder("kad", given, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    WORDS.save(str(tmp_path / "smaller.json"))
+    given = Given(file=tmp_path / "best.pt", tokenizer=str(tmp_path / "smaller.json"))
+    convert_to_folder("kad", given, tmp_path / "out")
+    assert "word pieces, the checkpoint 60: is it the authors'?" in caplog.text
