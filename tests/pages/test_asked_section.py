@@ -3,12 +3,8 @@
 import numpy as np
 
 from carina.pages.html import SYNTHETIC_BUT_ONE_NOTE, SYNTHETIC_NOTE
-from carina.pages.report_page import (
-    AskedFinding,
-    AskedRadiograph,
-    ReportPage,
-    render_report_page,
-)
+from carina.pages.report_content import AskedFinding, AskedRadiograph, ReportPage
+from carina.pages.report_page import render_report_page
 
 IMAGE = np.linspace(0, 1, 60 * 50, dtype=np.float32).reshape(60, 50)
 

@@ -12,7 +12,7 @@ from carina.errors import OutputError
 from carina.pages.html import RESEARCH_NOTE, SYNTHETIC_NOTE
 from carina.pages.matrices import Confusion
 from carina.pages.measured import Measured
-from carina.pages.report_page import (
+from carina.pages.report_content import (
     Case,
     FindingCurves,
     GroundingRow,
@@ -22,9 +22,8 @@ from carina.pages.report_page import (
     ScoreRow,
     SimilarityMap,
     TrainingLog,
-    render_report_page,
-    write_report_page,
 )
+from carina.pages.report_page import render_report_page, write_report_page
 
 AUC = Measured(value=0.9124, low=0.8846, high=0.9351)
 HTML = "{http://www.w3.org/1999/xhtml}"

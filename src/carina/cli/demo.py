@@ -18,7 +18,7 @@ import typer
 if TYPE_CHECKING:
     from carina.evaluation.result import Evaluation
     from carina.evaluation.run import EvaluationRequest
-    from carina.pages.report_page import AskedFinding, AskedRadiograph, Headline, ReportPage
+    from carina.pages.report_content import AskedFinding, AskedRadiograph, Headline, ReportPage
     from carina.recipes.recipe import Recipe
     from carina.studies.manifest import Manifest
     from carina.zeroshot.answer import Answer
@@ -283,7 +283,7 @@ def asked_about_real(
     model: "LoadedModel", evaluation: "Evaluation", folder: Path
 ) -> "AskedRadiograph":
     """What the model says of a real radiograph, saved as `carina ask --out` does."""
-    from carina.pages.report_page import AskedRadiograph
+    from carina.pages.report_content import AskedRadiograph
 
     file = real_file()
     if file is None:
@@ -297,7 +297,7 @@ def asked_about_real(
 
 def asked_finding(answer: "Answer", query: int, evaluation: "Evaluation") -> "AskedFinding":
     """One answer; its score is set beside those of the drawn test radiographs."""
-    from carina.pages.report_page import AskedFinding
+    from carina.pages.report_content import AskedFinding
 
     name, score = answer.queries[query].name, float(answer.scores[0, query])
     rows = evaluation.predictions
@@ -321,7 +321,7 @@ def page_of(
     """Everything on one page."""
     from carina.evaluation.page import evaluation_page
     from carina.evaluation.run_page import run_facts, similarity_of, training_logs
-    from carina.pages.report_page import RunFact
+    from carina.pages.report_content import RunFact
     from carina.phantom.findings import UNSEEN
 
     run, stages = plan.out / "run", [stage.name for stage in plan.recipe().stages]
@@ -366,7 +366,7 @@ def print_headlines(headlines: "Sequence[Headline]") -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from carina.pages.report_page import headline_texts
+    from carina.pages.report_scores import headline_texts
 
     table = Table("measured on test patients", box=None, pad_edge=False)
     table.add_column("value", justify="right")

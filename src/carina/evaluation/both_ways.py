@@ -31,7 +31,7 @@ from carina.files import atomic_folder
 from carina.knowledge.descriptions import Descriptions
 from carina.pages.both_ways import AskedBothWays
 from carina.pages.measured import Measured
-from carina.pages.report_page import Headline, ReportPage
+from carina.pages.report_content import Headline, ReportPage
 from carina.pages.table import metric_name
 from carina.studies.manifest import Manifest
 from carina.zeroshot.protocol import Query, ZeroShotModel
@@ -178,7 +178,7 @@ def both_ways_table(both: BothWays) -> Table:
     metric = COMPARED_METRICS[both.by_name.task][0]
     title = f"{metric_name(metric)} by direct name and by description. {title_of(both.by_name)}"
     table = Table(title=Text(title), title_justify="left", box=None, pad_edge=False)
-    table.add_column("finding")
+    table.add_column("finding", overflow="fold")
     for heading in ("positive", "name", "description", "difference", "p", "p (Holm)"):
         table.add_column(heading, justify="right")
     for name, rows in both.compared.findings.items():

@@ -12,7 +12,7 @@ from carina.evaluation.result import Evaluation
 from carina.evaluation.rows import Rows
 from carina.evaluation.scoring import Frontal
 from carina.imaging.reader import read_radiograph
-from carina.pages.report_page import Case
+from carina.pages.report_content import Case
 from carina.studies.manifest import Manifest
 
 SHOWN = 12

@@ -11,7 +11,7 @@ from carina.evaluation.grounding_cases import BEST_ON_TEST
 from carina.evaluation.page_cases import SHOWN_CASES, Choice, drawn
 from carina.evaluation.page_values import chosen, measured_of
 from carina.evaluation.result import Evaluation
-from carina.pages.report_page import Case, CaseGroup, GroundingRow
+from carina.pages.report_content import Case, CaseGroup, GroundingRow
 from carina.studies.manifest import Manifest
 from carina.zeroshot.protocol import ZeroShotModel
 

@@ -22,14 +22,8 @@ from carina.metrics.classification import RATES
 from carina.metrics.curves import precision_recall_points, roc_points
 from carina.pages.matrices import Confusion
 from carina.pages.measured import Measured
-from carina.pages.report_page import (
-    FindingCurves,
-    Headline,
-    ReportPage,
-    RunFact,
-    ScoreRow,
-    write_report_page,
-)
+from carina.pages.report_content import FindingCurves, Headline, ReportPage, RunFact, ScoreRow
+from carina.pages.report_page import write_report_page
 from carina.studies.manifest import Manifest
 from carina.studies.truth import canonical
 from carina.zeroshot.protocol import ZeroShotModel

@@ -10,7 +10,7 @@ from carina.evaluation.outlines import boxes_of, outline_or_nothing, with_outlin
 from carina.evaluation.result import DIRECT, Evaluation
 from carina.evaluation.scoring import Frontal, frontals_of
 from carina.imaging.reader import read_radiograph
-from carina.pages.report_page import Case
+from carina.pages.report_content import Case
 from carina.studies.manifest import Manifest
 from carina.zeroshot.ask import Answered, answer_in_batches, encode
 from carina.zeroshot.protocol import Query, ZeroShotModel

@@ -13,7 +13,7 @@ from carina.evaluation.scoring import part_of
 from carina.evaluation.table import remarks
 from carina.imaging.reader import read_radiograph
 from carina.pages.overlay import resized
-from carina.pages.report_page import Case, GroundingRow, Headline, ReportPage
+from carina.pages.report_content import Case, GroundingRow, Headline, ReportPage
 from carina.studies.manifest import Manifest
 
 SHOWN_CASES = 6

@@ -5,7 +5,7 @@ from carina.evaluation.page_values import measured_of
 from carina.evaluation.result import Evaluation
 from carina.evaluation.retrieval import CHANCES, RANKS, RECALLS
 from carina.evaluation.table import remarks
-from carina.pages.report_page import Headline, ReportPage, ScoreRow
+from carina.pages.report_content import Headline, ReportPage, ScoreRow
 from carina.studies.manifest import Manifest
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from carina.pages.report_page import RunFact, SimilarityMap, TrainingLog
+from carina.pages.report_content import RunFact, SimilarityMap, TrainingLog
 from carina.pretraining.similarity import NUMBERS
 from carina.training.checkpoint import read_progress
 from carina.training.log import read_log

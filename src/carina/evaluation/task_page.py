@@ -7,7 +7,7 @@ from carina.evaluation.phrase_page import phrase_grounding_page
 from carina.evaluation.result import Evaluation
 from carina.evaluation.retrieval_page import retrieval_page
 from carina.evaluation.tuned_page import tuned_page
-from carina.pages.report_page import ReportPage
+from carina.pages.report_content import ReportPage
 from carina.studies.manifest import Manifest
 from carina.zeroshot.protocol import ZeroShotModel
 

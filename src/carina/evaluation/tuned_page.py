@@ -4,7 +4,7 @@ from carina.evaluation.page import facts_of
 from carina.evaluation.page_values import measured_of
 from carina.evaluation.result import Evaluation
 from carina.evaluation.table import COLUMNS, remarks
-from carina.pages.report_page import Headline, ReportPage, ScoreRow
+from carina.pages.report_content import Headline, ReportPage, ScoreRow
 from carina.pages.table import metric_name
 from carina.studies.manifest import Manifest
 

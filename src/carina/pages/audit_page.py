@@ -14,7 +14,8 @@ from carina.pages.html import (
     section,
 )
 from carina.pages.measured import Values
-from carina.pages.report_page import Case, case_card
+from carina.pages.report_cases import case_card
+from carina.pages.report_content import Case
 from carina.pages.table import TableRow, score_table
 
 GROUPS_EXPLAINED = (
