@@ -17,6 +17,7 @@ from carina.evaluation.efficiency import (
 )
 from carina.evaluation.efficiency_page import efficiency_table, render_efficiency
 from carina.evaluation.zero_shot import ZeroShotSettings, evaluate_zero_shot
+from carina.metrics.statistics import Resampled
 from carina.studies.manifest import Manifest
 
 
@@ -71,15 +72,23 @@ def test_a_row_is_the_mean_over_findings_and_seeds(measurements: list[Measuremen
 
 
 def test_seeds_that_disagree_widen_the_interval() -> None:
-    patients = np.random.default_rng(0).normal(0.8, 0.01, 2000)
-    drawn = np.random.default_rng(1).integers(0, 2, (2, 2000))
-    agreeing = over_seeds([0.8, 0.8], np.stack([patients, patients]), drawn)
-    differing = over_seeds([0.7, 0.9], np.stack([patients - 0.1, patients + 0.1]), drawn)
-    assert agreeing.low is not None
-    assert differing.low is not None
+    patients = np.random.default_rng(0).normal(0, 0.01, 2000)
+    influence = np.random.default_rng(1).normal(0, 0.001, 100)
+
+    def trained(value: float) -> Resampled:
+        return Resampled(
+            value=value, replicates=value + patients, left_out=value + influence, units=100
+        )
+
+    agreeing = over_seeds("auc", [trained(0.8), trained(0.8)])
+    differing = over_seeds("auc", [trained(0.79), trained(0.81)])
     assert differing.value == agreeing.value == pytest.approx(0.8)
-    assert agreeing.low == pytest.approx(0.78, abs=0.01)
-    assert differing.low == pytest.approx(0.68, abs=0.02)
+    assert agreeing.low == pytest.approx(0.78, abs=0.002)
+    assert differing.low is not None
+    assert differing.low < 0.77
+    far = over_seeds("auc", [trained(0.5), trained(0.9)])
+    assert (far.low, far.high) == (0.0, 1.0)  # an AUC can be no more and no less
+    assert over_seeds("mae", [trained(0.5), trained(0.9)]).high > 1
 
 
 def test_models_measured_on_different_images_are_not_averaged(

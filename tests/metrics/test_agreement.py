@@ -36,3 +36,13 @@ def test_the_interval_shrinks_with_the_cases_and_holds_kappa() -> None:
     # Fleiss, Cohen and Everitt (1969) give a standard error near 0.126 for the 50 cases.
     assert wide[1] - wide[0] == pytest.approx(2 * 1.96 * 0.126, rel=0.1)
     assert narrow[1] - narrow[0] == pytest.approx((wide[1] - wide[0]) / 10, rel=0.1)
+
+
+def test_raters_who_agree_on_every_case_are_not_certain_to() -> None:
+    # 20 cases, ten of each class: chance 0.5; agreement of at least 0.05 ** (1 / 20).
+    low, high = kappa_interval(np.array([[10, 0], [0, 10]]), replicates=100, seed=0)
+    assert (low, high) == pytest.approx((1 - (1 - 0.05 ** (1 / 20)) / 0.5, 1.0))
+
+
+def test_a_kappa_that_hangs_on_one_case_has_no_interval() -> None:
+    assert np.isnan(kappa_interval(np.array([[9, 0], [1, 0]]), replicates=200, seed=0)).all()

@@ -14,7 +14,6 @@ from carina.metrics.statistics import (
     Resamples,
     bootstrap,
     mean_statistic,
-    percentile_interval,
     ratio_statistic,
     together,
 )
@@ -103,21 +102,6 @@ def test_patients_with_many_images_widen_the_interval() -> None:
         interval = found.interval("auc", 0)
         width[name] = interval.high - interval.low
     assert width["patients"] > 1.5 * width["images"]
-
-
-def test_interval_is_the_middle_95_percent() -> None:
-    interval = percentile_interval(0.5, np.arange(1001) / 1000)
-    assert (interval.low, interval.high) == pytest.approx((0.025, 0.975))
-
-
-def test_undefined_resamples_are_left_out_and_counted() -> None:
-    replicates = np.array([0.2, np.nan, 0.4, 0.6])
-    interval = percentile_interval(0.4, replicates)
-    assert interval.undefined == 1
-    assert interval.low == pytest.approx(0.21)  # 2.5% of the way from 0.2 to 0.6, in two steps
-    mostly = percentile_interval(0.4, np.array([0.2, np.nan, np.nan, np.nan]))
-    assert np.isnan(mostly.low)
-    assert mostly.undefined == 3
 
 
 def test_rare_finding_counts_resamples_without_a_positive() -> None:

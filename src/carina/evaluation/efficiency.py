@@ -1,12 +1,11 @@
 """How much labelling a start saves: scores against the share of the labels, over seeds."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import polars as pl
-from jaxtyping import Float
 
 from carina.errors import EvaluationError
 from carina.evaluation.detection import box_statistics
@@ -18,7 +17,8 @@ from carina.evaluation.segmentation import mask_statistics
 from carina.files import atomic_path
 from carina.metrics.classification import Statistic, ranking_statistic
 from carina.metrics.segmentation import METRICS as MASK_METRICS
-from carina.metrics.statistics import Resamples, bootstrap, percentile_interval
+from carina.metrics.statistics import Resampled, Resamples, bootstrap
+from carina.metrics.trainings import over_trainings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,20 +95,12 @@ def efficiency_row(
     names = list(group[0].evaluation.positives)
     resamples = Resamples(len(images), replicates, seed, tables[0]["patient"].to_list())
     made = [bootstrap(measures.statistics(one.evaluation), resamples) for one in group]
-    drawn = np.random.default_rng(seed).integers(0, len(made), (len(made), replicates))
     mean: dict[str, Score] = {}
     findings: dict[str, dict[str, Score]] = {name: {} for name in names}
     for metric in measures.metrics:
-        means = [one.mean_of(metric) for one in made]
-        mean[metric] = over_seeds(
-            [one.value for one in means], np.stack([one.replicates for one in means]), drawn
-        )
+        mean[metric] = over_seeds(metric, [one.mean_of(metric) for one in made])
         for place, name in enumerate(names):
-            findings[name][metric] = over_seeds(
-                [float(one.values[metric][place]) for one in made],
-                np.stack([one.replicates[metric][place] for one in made]),
-                drawn,
-            )
+            findings[name][metric] = over_seeds(metric, [one.of(metric, place) for one in made])
     first = group[0]
     return EfficiencyRow(
         start=first.start,
@@ -169,22 +161,26 @@ MEASURES = {
 """The measures of an evaluation, by its task."""
 
 
-def over_seeds(
-    values: Sequence[float],
-    replicates: Float[np.ndarray, "seeds replicates"],
-    drawn: np.ndarray,
-) -> Score:
-    """The mean over seeds, with the interval of resampled patients and resampled seeds.
+RANGES: Mapping[str, tuple[float, float]] = {
+    "mae": (0.0, float("inf")),
+    "kappa": (-1.0, 1.0),
+    "correlation": (-1.0, 1.0),
+}
+"""What a metric can be, where that is not 0 to 1."""
+
+
+def over_seeds(metric: str, made: Sequence[Resampled]) -> Score:
+    """The mean over seeds, with the interval over patients and trainings.
 
     Args:
-        values: one a seed, on the data.
-        replicates: one a seed and resample of patients, the same patients in a column.
-        drawn: [seeds, replicates], which seeds each resample takes.
+        metric: its name, which tells what it can be.
+        made: one a seed, on the same resamples of patients.
     """
-    resampled = np.take_along_axis(replicates, drawn, axis=0).mean(axis=0)
-    return Score.of(
-        percentile_interval(float(np.mean(values)), resampled), "undefined on the test part"
-    )
+    least, most = RANGES.get(metric, (0.0, 1.0))
+    found = over_trainings(made)
+    within = replace(found, low=max(found.low, least), high=min(found.high, most))
+    known = np.isfinite(found.low)
+    return Score.of(within if known else found, "undefined on the test part")
 
 
 def write_efficiency(rows: Sequence[EfficiencyRow], path: Path) -> None:

@@ -10,7 +10,7 @@ from carina.errors import EvaluationError
 from carina.evaluation.labelled import bootstrap_settings, positives_of
 from carina.evaluation.result import Evaluation, Score
 from carina.evaluation.rows import IMAGE, table_of
-from carina.evaluation.scoring import answers_of, frontals_of, part_of, scored
+from carina.evaluation.scoring import Frontal, answers_of, frontals_of, part_of, scored
 from carina.finetuning.multiclass import MultiClassClassifier
 from carina.imaging.store import ImageStore
 from carina.metrics.classification import Statistic, ranking_statistic
@@ -38,42 +38,9 @@ def evaluate_multiclass(
     Raises:
         EvaluationError: none has.
     """
-    part = part_of(manifest, split)
-    names = model.config.classes
-    frontals = frontals_of(part)
-    truth = truth_of([one.study for one in frontals], names, manifest.studies, unmentioned)
-    rows = np.flatnonzero((truth.values == 1).sum(axis=1) == 1)
-    if not len(rows):
-        raise EvaluationError(
-            f"{manifest.path}: no radiograph of the split {split!r} has exactly one of "
-            f"{', '.join(names)}; expected some to measure against."
-        )
-    asked = cast(ZeroShotModel, model)
-    answers = answers_of(
-        asked,
-        part,
-        [frontals[row] for row in rows],
-        encode(asked, tuple(Query(name) for name in names)),
-        batch_size=16,
-        store=store,
-        title="Choosing classes",
-    )
-    said = scored(answers, len(names))
-    true = {id(frontals[row]): truth.values[row] == 1 for row in rows}
-    frame = pl.DataFrame(
-        [
-            {
-                "study": frontal.study.study_id,
-                "image": frontal.path,
-                "query": name,
-                "score": float(said.scores[row, place]),
-                "truth": int(true[id(frontal)][place]),
-                "patient": frontal.study.patient_id,
-            }
-            for row, frontal in enumerate(said.images)
-            for place, name in enumerate(names)
-        ]
-    )
+    part, names = part_of(manifest, split), model.config.classes
+    known = of_exactly_one(manifest, part, names, split, unmentioned)
+    frame, unreadable = chosen_classes(model, part, known, store)
     images = frame.unique(IMAGE, keep="first", maintain_order=True)
     resamples = Resamples(len(images), replicates, seed, images["patient"].to_list())
     result = bootstrap(choice_statistics(frame, names), resamples)
@@ -95,10 +62,70 @@ def evaluate_multiclass(
         settings={
             "choice": "the class with the greatest probability",
             "unmentioned": unmentioned.__name__,
-            **bootstrap_settings(part, replicates, seed, said.unreadable),
+            **bootstrap_settings(part, replicates, seed, unreadable),
         },
         predictions=frame,
     )
+
+
+def of_exactly_one(
+    manifest: Manifest,
+    part: Manifest,
+    names: Sequence[str],
+    split: str | None,
+    unmentioned: Unmentioned,
+) -> list[tuple[Frontal, int]]:
+    """The radiographs of a part that have exactly one of the classes, and which.
+
+    Raises:
+        EvaluationError: none has.
+    """
+    frontals = frontals_of(part)
+    truth = truth_of([one.study for one in frontals], names, manifest.studies, unmentioned)
+    present = truth.values == 1
+    rows = np.flatnonzero(present.sum(axis=1) == 1)
+    if not len(rows):
+        raise EvaluationError(
+            f"{manifest.path}: no radiograph of the split {split!r} has exactly one of "
+            f"{', '.join(names)}; expected some to measure against."
+        )
+    return [(frontals[row], int(present[row].argmax())) for row in rows]
+
+
+def chosen_classes(
+    model: MultiClassClassifier,
+    part: Manifest,
+    known: Sequence[tuple[Frontal, int]],
+    store: ImageStore | None,
+) -> tuple[pl.DataFrame, tuple[tuple[str, str], ...]]:
+    """One row for each class of each radiograph, and what could not be read."""
+    asked, names = cast(ZeroShotModel, model), model.config.classes
+    answers = answers_of(
+        asked,
+        part,
+        [frontal for frontal, _ in known],
+        encode(asked, tuple(Query(name) for name in names)),
+        batch_size=16,
+        store=store,
+        title="Choosing classes",
+    )
+    said = scored(answers, len(names))
+    true = {id(frontal): number for frontal, number in known}
+    frame = pl.DataFrame(
+        [
+            {
+                "study": frontal.study.study_id,
+                "image": frontal.path,
+                "query": name,
+                "score": float(said.scores[row, place]),
+                "truth": int(true[id(frontal)] == place),
+                "patient": frontal.study.patient_id,
+            }
+            for row, frontal in enumerate(said.images)
+            for place, name in enumerate(names)
+        ]
+    )
+    return frame, said.unreadable
 
 
 def choice_statistics(frame: pl.DataFrame, names: Sequence[str]) -> list[Statistic]:

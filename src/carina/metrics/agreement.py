@@ -3,6 +3,9 @@
 import numpy as np
 from jaxtyping import Float, Integer
 
+from carina.metrics.bounds import NOTHING, least_share
+from carina.metrics.statistics import Resampled
+
 LEVEL = 0.95
 
 
@@ -30,9 +33,11 @@ def cohen_kappa(
 def kappa_interval(
     table: Integer[np.ndarray, "classes classes"], replicates: int, seed: int
 ) -> tuple[float, float]:
-    """The 95% percentile interval of kappa over resamples of the cases.
+    """The 95% interval of kappa over resamples of the cases: see `metrics.acceleration`.
 
-    Drawing cases with replacement is drawing the table's cells by their frequencies.
+    Drawing cases with replacement is drawing the table's cells by their frequencies. Where the
+    raters agree on every case no resample has doubts; then it is that of the observed agreement,
+    a share without error, with the agreement by chance as it is in the data.
 
     Args:
         table: as for `cohen_kappa`.
@@ -40,16 +45,23 @@ def kappa_interval(
         seed: of the resamples.
 
     Returns:
-        Lower and upper end; nan where fewer than half of the resamples have a kappa.
+        Lower and upper end; nan where fewer than half of the resamples have a kappa, or where
+        leaving one case out leaves none.
     """
-    total = int(table.sum())
-    if total == 0:
-        return float("nan"), float("nan")
+    total, value = int(table.sum()), float(cohen_kappa(table))
+    if not np.isfinite(value):
+        return NOTHING
+    if value == 1:
+        chance = float((table.sum(axis=1) * table.sum(axis=0)).sum()) / total**2
+        return 1 - (1 - least_share(total, LEVEL)) / (1 - chance), 1.0
     generator = np.random.default_rng(seed)
     drawn = generator.multinomial(total, table.ravel() / total, size=replicates)
-    kappas = cohen_kappa(drawn.reshape(replicates, *table.shape))
-    defined = kappas[np.isfinite(kappas)]
-    if 2 * len(defined) < replicates:
-        return float("nan"), float("nan")
-    low, high = np.quantile(defined, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return float(low), float(high)
+    cells = np.flatnonzero(table.ravel())
+    less = table.ravel() - np.eye(table.size, dtype=table.dtype)[cells]
+    found = Resampled(
+        value=value,
+        replicates=cohen_kappa(drawn.reshape(replicates, *table.shape)),
+        left_out=np.repeat(cohen_kappa(less.reshape(-1, *table.shape)), table.ravel()[cells]),
+        units=total,
+    ).interval(LEVEL)
+    return found.low, found.high

@@ -331,24 +331,6 @@ def ratio_statistic(
     return Bounded(statistic, {name: bound})
 
 
-def percentile_interval(
-    value: float, replicates: Float[np.ndarray, " replicates"], level: float = 0.95
-) -> Interval:
-    """The middle `level` of the resamples: 2.5% of them lie on either side of a 95% interval.
-
-    For resamples that are more than drawn images, such as drawn images and drawn trainings;
-    `Resampled.interval` covers the truth better. Undefined (nan) where the value is, or where
-    fewer than half of the resamples are defined.
-    """
-    known = replicates[np.isfinite(replicates)]
-    undefined = len(replicates) - len(known)
-    if not np.isfinite(value) or 2 * len(known) < len(replicates):
-        return Interval(value=value, low=float("nan"), high=float("nan"), undefined=undefined)
-    tail = (1 - level) / 2
-    low, high = np.quantile(known, [tail, 1 - tail])
-    return Interval(value=value, low=float(low), high=float(high), undefined=undefined)
-
-
 def _mean_of_known(
     rows: Float[np.ndarray, "findings columns"],
 ) -> Float[np.ndarray, " columns"]:
