@@ -1,6 +1,8 @@
 """Protocols: whole, of data that are there, and carried out as they say."""
 
 import hashlib
+import shutil
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,9 +10,18 @@ import polars as pl
 import pytest
 from bright_cohort import BrightnessModel
 
+from carina.cli.by_protocol import telling_how_many
 from carina.cli.main import main
+from carina.cli.reproduce import parts_of
 from carina.datasets.registry import DATASETS
-from carina.errors import ConfigError, EvaluationError
+from carina.errors import ConfigError, EvaluationError, KnowledgeError, ManifestError
+from carina.evaluation.deviations import (
+    SYNTHETIC,
+    finding_deviations,
+    list_deviations,
+    shortened,
+    studies_needed,
+)
 from carina.evaluation.protocol import (
     Asked,
     FineTuned,
@@ -34,11 +45,13 @@ from carina.evaluation.protocols_asked import PADCHEST_SEEN
 from carina.evaluation.protocols_finetuned import valid_is_test
 from carina.evaluation.result import Evaluation
 from carina.evaluation.run import EvaluationRequest, evaluate
+from carina.phantom.layout import NOTICE
+from carina.runs.request import listed_names
 from carina.runs.tasks import TASKS
 from carina.studies.manifest import Manifest, write_manifest
 from carina.studies.truth import canonical
 from carina.study import Assertion, Finding, Radiograph, Study
-from carina.zeroshot.protocol import Query
+from carina.zeroshot.protocol import EncodedQueries, Query
 from carina.zeroshot.queries import check_queries
 
 QUICK = How(replicates=20)
@@ -177,7 +190,7 @@ def test_as_many_radiographs_but_others_are_seen_by_their_digest(
     images = sum(one.split == "test" for one in cohort.studies)
     part = Part(datasets=("csv",), images=images, digest="0" * 64)
     told = evaluate_by_protocol(model, manifest, protocol(part=part), QUICK).settings[PROTOCOL]
-    assert told["deviations"][0].startswith("The manifest does not say which dataset")
+    assert told["deviations"][0].startswith("The manifest is a table of one's own, or does not")
     assert "their digest differs" in told["deviations"][1]
 
 
@@ -312,3 +325,106 @@ def test_what_a_protocol_settles_cannot_be_said_beside_it(
     assert "--replicates and --seed are not for ecamp/rsna-linear@1%" in capsys.readouterr().err
     assert ended(*words, "--steps", "5") == 2
     assert "--steps is for --protocol ones that fine-tune" in capsys.readouterr().err
+
+
+class Describing(BrightnessModel):
+    """Looks descriptions up, and knows none of a nodule."""
+
+    def encode_queries(self, queries: Sequence[Query]) -> EncodedQueries:
+        for query in queries:
+            if query.name == "nodule" and query.description is None:
+                raise KnowledgeError("there is no description of 'nodule'.")
+        return super().encode_queries(queries)
+
+
+def test_what_has_no_description_is_asked_by_name_and_told(
+    cohort: Manifest, tmp_path: Path
+) -> None:
+    manifest = named(cohort, "csv", tmp_path / "m.parquet")
+    found = evaluate_by_protocol(Describing(), manifest, protocol(), QUICK)
+    by_name = evaluate_by_protocol(BrightnessModel(), manifest, protocol(), QUICK)
+    assert found.findings["nodule"] == by_name.findings["nodule"]
+    told = found.settings[PROTOCOL]["deviations"]
+    assert "Asked by name, for there is no description: nodule." in told
+
+
+def test_a_table_of_ones_own_is_taken_for_a_part_of_a_release_on_trust(
+    cohort: Manifest, model: BrightnessModel, tmp_path: Path
+) -> None:
+    manifest = named(cohort, "csv", tmp_path / "m.parquet")
+    found = evaluate_by_protocol(
+        model, manifest, protocol(part=Part(datasets=("padchest",), images=9)), QUICK
+    )
+    told = found.settings[PROTOCOL]["deviations"]
+    assert "is taken on trust" in told[0]
+    assert told[1] == f"{found.images} radiographs scored, 9 in the paper."
+    assert told[2].startswith("MCC: depends on how common a finding is")
+
+
+def test_findings_of_no_and_of_few_radiographs_are_told(
+    cohort: Manifest, model: BrightnessModel, tmp_path: Path
+) -> None:
+    manifest = named(cohort, "csv", tmp_path / "m.parquet")
+    queries = (Query("pleural effusion"), Query("nodule"), Query("hernia"))
+    found = evaluate_by_protocol(model, manifest, protocol(task=Asked(queries=queries)), QUICK)
+    few = replace(found, positives={"pleural effusion": 30, "nodule": 9, "hernia": 0})
+    assert finding_deviations(few) == [
+        "The mean is over 2 of 3 findings: no radiograph here shows hernia.",
+        "Fewer than 10 radiographs show nodule.",
+    ]
+    assert finding_deviations(replace(found, positives={"nodule": 0})) == []
+    assert shortened([str(number) for number in range(10)]) == "0, 1, 2, 3, 4, 5, 6, 7 and 2 more"
+
+
+def test_a_small_share_of_a_small_cohort_says_how_many_studies_it_takes(tmp_path: Path) -> None:
+    studies = [study(f"t{number}", "train") for number in range(60)]
+    studies += [study(f"v{number}", "validate") for number in range(20)]
+    manifest = write_manifest(studies, tmp_path / "m.parquet", tmp_path)
+    task = FineTuned(task="classification", names=("nodule",), fraction=0.01, metrics=("auc",))
+    # 1% of 60 patients is 0.6; eight need 13.3 times as many of these 80 studies: 1,067.
+    assert studies_needed(task, manifest) == 1_100
+    one = Protocol(name="kad/own@1%", section="", part=Part(datasets=("csv",)), task=task)
+    with (
+        pytest.raises(ManifestError, match=r"No example\. For kad/own@1% .* about 1,100 studies"),
+        telling_how_many(one, task, manifest),
+    ):
+        raise ManifestError("No example.")
+    whole = replace(task, fraction=1.0)
+    with (
+        pytest.raises(ManifestError, match=r"^No example\.$"),
+        telling_how_many(one, whole, manifest),
+    ):
+        raise ManifestError("No example.")
+
+
+def test_names_that_the_data_never_list_are_left_out_of_training(tmp_path: Path) -> None:
+    manifest = write_manifest(
+        [study("a", "train", **{"Nodule": Assertion.PRESENT})], tmp_path / "m.parquet", tmp_path
+    )
+    assert listed_names("classification", manifest, ("nodule", "hernia")) == ("nodule",)
+    assert listed_names("classification", manifest, ("hernia",)) == ("hernia",)
+    assert list_deviations(("nodule", "hernia"), ("nodule",)) == [
+        "The data list no hernia: left out of training too."
+    ]
+    assert list_deviations(("nodule",), ("nodule",)) == []
+
+
+def test_a_part_is_told_as_file_and_dataset(capsys: pytest.CaptureFixture[str]) -> None:
+    assert parts_of(["a=b.parquet=covidx"]) == {"a=b.parquet": "covidx"}
+    words = ("reproduce", "model", "--data", "m", "--out", "out", "--part")
+    assert ended(*words, "nih.parquet=elsewhere") == 2
+    assert "expected FILE=DATASET" in capsys.readouterr().err
+
+
+def test_drawn_radiographs_are_told_first_and_in_the_sources(
+    cohort: Manifest, model: BrightnessModel, tmp_path: Path
+) -> None:
+    shutil.copytree(cohort.root, tmp_path / "release")
+    manifest = write_manifest(cohort.studies, tmp_path / "m.parquet", tmp_path / "release", "csv")
+    real = evaluate_by_protocol(model, manifest, protocol(), QUICK)
+    assert not real.settings[PROTOCOL]["synthetic"]
+    (tmp_path / "release" / "README.txt").write_text(f"{NOTICE}\nAll of it.")
+    drawn = evaluate_by_protocol(model, manifest, protocol(), QUICK)
+    assert drawn.settings[PROTOCOL]["synthetic"]
+    assert drawn.settings[PROTOCOL]["deviations"][0] == SYNTHETIC
+    assert all(one.startswith("phantom as ") for one in drawn.settings["sources"])

@@ -98,8 +98,14 @@ def test_manifests_that_cannot_be_used_are_told(data: Path, tmp_path: Path) -> N
     hand = at_hand(data)
     assert list(hand.manifests) == ["chestxray14"]
     assert hand.unused == {
-        "other.parquet": "does not say which dataset it is; index the release again"
+        "other.parquet": "does not say which dataset it is part of; index the release, or tell it "
+        "with --part other.parquet=DATASET"
     }
+    taken = at_hand(data, {"other.parquet": "covidx"})
+    assert list(taken.manifests) == ["chestxray14", "covidx"]
+    assert not taken.unused
+    with pytest.raises(ManifestError, match=r"holds no nih\.csv; expected one of nih\.parquet"):
+        at_hand(data, {"nih.csv": "covidx"})
     (data / "again.parquet").write_bytes((data / "nih.parquet").read_bytes())
     assert (
         at_hand(data).unused["nih.parquet"] == "is chestxray14 as again.parquet is, which was taken"

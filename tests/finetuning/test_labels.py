@@ -8,6 +8,7 @@ from carina.errors import ManifestError
 from carina.finetuning.labels import (
     LabelledImages,
     check_examples,
+    check_some_examples,
     labelled_images,
     uncertain_is_absent,
     uncertain_is_present,
@@ -106,3 +107,6 @@ def test_a_fraction_without_an_example_names_what_it_lacks() -> None:
     with pytest.raises(ManifestError, match=r"1% .*nodule \(0 present, 2 absent\)"):
         check_examples(images, ["edema", "nodule"], "1% of m.parquet")
     check_examples(images.of_patients(frozenset("ab")), ["edema"], "m.parquet")
+    check_some_examples(images, ["edema", "nodule"], "1% of m.parquet")  # edema has both
+    with pytest.raises(ManifestError, match=r"1% .*nodule \(0 present, 2 absent\)"):
+        check_some_examples(images, ["nodule"], "1% of m.parquet")

@@ -1,5 +1,6 @@
 """What `carina evaluate --protocol` and `carina reproduce` share: one protocol, carried out."""
 
+from contextlib import contextmanager
 from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -7,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from carina.evaluation.protocol import FineTuned, Protocol
     from carina.evaluation.protocol_run import How
@@ -125,14 +126,20 @@ def fine_tuned(
     steps: int | None,
 ) -> "Evaluation":
     """Trains with the protocol's share of the labels, unless that is done, and measures."""
+    from dataclasses import replace
+
     from carina.cli.finetune import evaluated
+    from carina.evaluation.deviations import list_deviations
     from carina.evaluation.protocol_run import prepared_manifest, told_of
     from carina.models.folder import load_model
     from carina.runs.finetune import finetune
+    from carina.runs.request import listed_names
 
     prepared = prepared_manifest(studies, protocol)
-    request = finetune_request(task, how, steps)
-    (tuned,) = finetune([model], prepared, training, request, resume=True)
+    listed = listed_names(task.task, prepared, task.names)
+    request = finetune_request(replace(task, names=listed), how, steps)
+    with telling_how_many(protocol, task, prepared):
+        (tuned,) = finetune([model], prepared, training, request, resume=True)
     evaluation = evaluated(tuned, request)
     told = (
         f"Trained on {tuned.images:,} radiographs of {tuned.patients:,} patients, one seed."
@@ -140,7 +147,32 @@ def fine_tuned(
         else f"Trained on {tuned.images:,} radiographs for {steps:,} steps, one seed."
     )
     network: Any = load_model(tuned.folder / "model")
-    return told_of(evaluation, protocol, studies, network.preprocessing.size, (told,))
+    deviations = (told, *list_deviations(task.names, listed))
+    return told_of(evaluation, protocol, studies, network.preprocessing.size, deviations)
+
+
+@contextmanager
+def telling_how_many(
+    protocol: "Protocol", task: "FineTuned", studies: "Manifest"
+) -> "Iterator[None]":
+    """Says how many studies a synthetic copy needs for a share of the labels that lacks examples.
+
+    Raises:
+        ManifestError: as raised, and that.
+    """
+    from carina.errors import ManifestError
+    from carina.evaluation.deviations import studies_needed
+
+    try:
+        yield
+    except ManifestError as error:
+        needed = studies_needed(task, studies)
+        if needed <= len(studies):
+            raise
+        raise ManifestError(
+            f"{error} For {protocol.name} a synthetic copy should have about {needed:,} studies, "
+            f"this manifest has {len(studies):,}."
+        ) from error
 
 
 def finetune_request(task: "FineTuned", how: "How", steps: int | None) -> "FinetuneRequest":
@@ -151,6 +183,7 @@ def finetune_request(task: "FineTuned", how: "How", steps: int | None) -> "Finet
         task=task.task,
         names=task.names,
         fractions=(task.fraction,),
+        whole_list=True,
         stores=() if how.store is None else (how.store,),
         settings=settings_of(task, steps),
     )

@@ -1,5 +1,6 @@
 """`carina reproduce`: the papers' numbers, users' numbers and ours on one page."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +10,7 @@ EXAMPLES = (
     "carina reproduce weights/kad weights/medklip --data manifests --out reproduction",
     "carina reproduce runs/maco --data manifests --out reproduction --fine-tune --steps 2000",
     "carina reproduce weights/kad --data manifests --out reproduction --protocol kad/chexpert",
+    "carina reproduce runs/kad --data mine --out reproduction --part films.parquet=chestxray14",
 )
 
 
@@ -18,6 +20,10 @@ def reproduce(
     out: Annotated[Path, typer.Option(help="Folder of the evaluations and the page.")],
     protocol: Annotated[
         list[str] | None, typer.Option(help="NAME of a protocol; else all without training.")
+    ] = None,
+    part: Annotated[
+        list[str] | None,
+        typer.Option(help="FILE=DATASET: a manifest of a table of yours is part of a release."),
     ] = None,
     fine_tune: Annotated[
         bool, typer.Option("--fine-tune", help="Protocols that train too.")
@@ -37,7 +43,7 @@ def reproduce(
     from carina.evaluation.protocols import PROTOCOLS, protocol_named
     from carina.evaluation.reproduction import at_hand
     from carina.evaluation.reproduction import reproduce as reproduced
-    from carina.evaluation.reproduction_page import reproduction_report
+    from carina.evaluation.reproduction_page import not_done, reproduction_report
     from carina.files import write_text
     from carina.pages.reproduction import render_reproduction
     from carina.runs.starts import slug
@@ -56,7 +62,7 @@ def reproduce(
     folders = {slug(model): model for model in models}
     if len(folders) != len(models):
         raise typer.BadParameter("Two models have one name; copy or rename one of the folders.")
-    manifests, how = at_hand(data), How(replicates=replicates, seed=seed)
+    manifests, how = at_hand(data, parts_of(part or ())), How(replicates=replicates, seed=seed)
     outcomes = []
     for outcome in reproduced(
         folders,
@@ -74,8 +80,10 @@ def reproduce(
         f"replicates {replicates}, seed {seed}, steps {steps}",
     ):
         outcomes.append(outcome)
-        done = "done" if outcome.evaluation is not None else f"not done: {outcome.reason}"
-        typer.echo(f"{outcome.protocol.name}, {outcome.model}: {done}")
+        if outcome.evaluation is not None:
+            typer.echo(f"{outcome.protocol.name}, {outcome.model}: done")
+    for reason, concerned in not_done(outcomes, len(folders)):
+        typer.echo(f"not done: {concerned}: {reason}")
     trainings = (
         "Fine-tuned models are measured with 1,000 resamples."
         if fine_tune
@@ -85,3 +93,24 @@ def reproduce(
     report = reproduction_report(outcomes, list(folders), manifests, facts)
     write_text(out / "index.html", render_reproduction(report))
     typer.echo(f"Written: {out / 'index.html'}")
+
+
+def parts_of(told: Sequence[str]) -> dict[str, str]:
+    """FILE=DATASET as a mapping.
+
+    Raises:
+        BadParameter: one has no dataset, or names one that no protocol is measured on.
+    """
+    from carina.evaluation.protocols import PROTOCOLS
+
+    known = {name for one in PROTOCOLS.values() for name in one.part.datasets}
+    parts = {}
+    for text in told:
+        file, _, dataset = text.rpartition("=")
+        if not file or dataset not in known:
+            raise typer.BadParameter(
+                f"--part {text}: expected FILE=DATASET, with a dataset of `carina protocols`: "
+                f"{', '.join(sorted(known))}."
+            )
+        parts[file] = dataset
+    return parts

@@ -1,34 +1,41 @@
 """Carries out a protocol, and says how near to the paper it came."""
 
-import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 
-from carina.errors import EvaluationError
+from carina.errors import EvaluationError, KnowledgeError
 from carina.evaluation.compare import mean_over
+from carina.evaluation.deviations import (
+    SYNTHETIC,
+    description_deviations,
+    digest_of_names,
+    finding_deviations,
+    is_synthetic,
+    part_deviations,
+    size_deviations,
+    taken_on_trust,
+    threshold_deviations,
+)
 from carina.evaluation.protocol import Asked, Protocol, Told, with_other_names
 from carina.evaluation.result import Evaluation, Score
 from carina.evaluation.rows import rows_of_evaluation
 from carina.evaluation.run import evaluate
 from carina.metrics.statistics import Resamples, bootstrap, share_statistic
 from carina.studies.manifest import Manifest
+from carina.zeroshot.ask import encode
 from carina.zeroshot.prompts import PromptedModel, choose_prompts
-from carina.zeroshot.protocol import ZeroShotModel
+from carina.zeroshot.protocol import Query, ZeroShotModel
 
 PROTOCOL = "protocol"
 """The setting of an evaluation that says which protocol was carried out, and how near."""
 
+
 ACCURACY_OF_CLASSES = "accuracy_of_classes"
 """The share of radiographs whose class has the greatest score."""
-
-UNKNOWN_LISTS = (
-    "The manifest does not say which dataset, and so which lists, it was indexed as: index the "
-    "release again, or take the parts on trust."
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,12 +84,43 @@ def evaluate_by_protocol(
         seed=how.seed,
         store=how.store,
     )
+    bare: tuple[str, ...] = ()
     if isinstance(task, Asked):
         prepared = with_other_names(prepared, task.also_called)
         if task.prompts is not None and isinstance(model, PromptedModel):
             choose_prompts(model, task.prompts)
+        queries, bare = askable(model, task.queries)
+        request = replace(request, queries=queries)
     found = evaluate(model, prepared, request, model_name)
-    return told_of(found, protocol, manifest, model.preprocessing.size)
+    return told_of(
+        found, protocol, manifest, model.preprocessing.size, description_deviations(bare)
+    )
+
+
+def askable(
+    model: ZeroShotModel, queries: Sequence[Query]
+) -> tuple[tuple[Query, ...], tuple[str, ...]]:
+    """The queries, those that the model knows no description of by their names; and these names.
+
+    A protocol asks what its paper asks. A model that looks descriptions up would otherwise refuse
+    all 193 names of PadChest for the sake of "suboptimal study".
+    """
+    try:
+        encode(model, queries)
+    except KnowledgeError:
+        bare = frozenset(query.name for query in queries if not known(model, query))
+        asked = (Query(one.name, one.name) if one.name in bare else one for one in queries)
+        return tuple(asked), tuple(one.name for one in queries if one.name in bare)
+    return tuple(queries), ()
+
+
+def known(model: ZeroShotModel, query: Query) -> bool:
+    """Whether the model can be asked this."""
+    try:
+        encode(model, (query,))
+    except KnowledgeError:
+        return False
+    return True
 
 
 def prepared_manifest(manifest: Manifest, protocol: Protocol) -> Manifest:
@@ -91,7 +129,7 @@ def prepared_manifest(manifest: Manifest, protocol: Protocol) -> Manifest:
     Raises:
         EvaluationError: it was indexed as a dataset that the protocol does not take.
     """
-    if manifest.dataset is not None and manifest.dataset not in protocol.part.datasets:
+    if not taken_on_trust(manifest) and manifest.dataset not in protocol.part.datasets:
         raise EvaluationError(
             f"{manifest.path}: was indexed as {manifest.dataset}, but {protocol.name} is measured "
             f"on {' or '.join(protocol.part.datasets)} ({protocol.part.told}). Numbers of "
@@ -116,7 +154,7 @@ def told_of(
         input_size: side of what the model sees, in pixels.
         deviations: what else is otherwise than in the paper.
     """
-    names = scored_names(evaluation)
+    names, synthetic = scored_names(evaluation), is_synthetic(manifest)
     mean = dict(evaluation.mean)
     if ACCURACY_OF_CLASSES in protocol.metrics:
         mean[ACCURACY_OF_CLASSES] = accuracy_of_classes(evaluation)
@@ -127,16 +165,21 @@ def told_of(
         "images": len(names),
         "images_in_the_paper": protocol.part.images,
         "digest": digest_of_names(names),
+        "synthetic": synthetic,
         "deviations": [
+            *([SYNTHETIC] if synthetic else []),
             *part_deviations(names, protocol, manifest),
             *size_deviations(input_size, protocol),
             *threshold_deviations(evaluation, protocol),
+            *finding_deviations(evaluation),
             *deviations,
             *protocol.departures,
         ],
         **grouped(evaluation, protocol),
     }
     settings = {**evaluation.settings, PROTOCOL: told}
+    if synthetic:
+        settings["sources"] = [f"phantom as {one}" for one in settings.get("sources", ())]
     return replace(evaluation, mean=mean, settings=settings)
 
 
@@ -144,40 +187,6 @@ def scored_names(evaluation: Evaluation) -> list[str]:
     """The names of the radiographs that were scored, without folder and ending, sorted."""
     images = evaluation.predictions.select("study", "image").unique()["image"]
     return sorted(PurePosixPath(image.partition("#")[0]).stem for image in images)
-
-
-def digest_of_names(names: Iterable[str]) -> str:
-    """SHA-256 of names, one a line."""
-    return hashlib.sha256("".join(f"{name}\n" for name in names).encode()).hexdigest()
-
-
-def part_deviations(names: Sequence[str], protocol: Protocol, manifest: Manifest) -> list[str]:
-    """How the scored radiographs differ from those of the paper."""
-    part, lines = protocol.part, []
-    if manifest.dataset is None:
-        lines.append(UNKNOWN_LISTS)
-    if part.images is not None and part.images != len(names):
-        lines.append(f"{len(names):,} radiographs scored, {part.images:,} in the paper.")
-    elif part.digest is not None and part.digest != digest_of_names(names):
-        lines.append("As many radiographs as in the paper, but others (their digest differs).")
-    return lines
-
-
-def size_deviations(input_size: int, protocol: Protocol) -> list[str]:
-    """Whether the model sees more or less than the paper's."""
-    if input_size == protocol.input_size:
-        return []
-    return [f"The model sees {input_size} pixels, the paper's {protocol.input_size}."]
-
-
-def threshold_deviations(evaluation: Evaluation, protocol: Protocol) -> list[str]:
-    """Whether thresholds are missing that the paper's metrics need."""
-    needing = {"mcc", "f1", "accuracy"} & set(protocol.metrics)
-    bare = [name for name, score in evaluation.thresholds.items() if score.value is None]
-    if not needing or not bare:
-        return []
-    whose = "any finding" if len(bare) == len(evaluation.thresholds) else ", ".join(bare)
-    return [f"No threshold for {whose}: {evaluation.thresholds[bare[0]].reason}."]
 
 
 def grouped(evaluation: Evaluation, protocol: Protocol) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from carina.errors import CarinaError, ConfigError, ManifestError
+from carina.evaluation.deviations import taken_on_trust
 from carina.evaluation.protocol import FineTuned, Protocol
 from carina.evaluation.protocol_run import PROTOCOL
 from carina.evaluation.result import RESULT, Evaluation
@@ -45,11 +46,16 @@ class AtHand:
     unused: Mapping[str, str]
 
 
-def at_hand(folder: Path) -> AtHand:
+def at_hand(folder: Path, taken_for: Mapping[str, str] | None = None) -> AtHand:
     """The manifests in a folder.
 
+    Args:
+        folder: of files that end in .parquet.
+        taken_for: file name -> the dataset that a table of one's own is part of, which is taken
+            on trust.
+
     Raises:
-        ManifestError: there is none.
+        ManifestError: there is none, or `taken_for` names a file that is not there.
     """
     files = sorted(folder.glob("*.parquet")) if folder.is_dir() else []
     if not files:
@@ -58,17 +64,26 @@ def at_hand(folder: Path) -> AtHand:
             f"{folder}: {found}; expected one or more, each the release of one dataset: "
             "`carina index DATASET ROOT --out FOLDER/DATASET.parquet`."
         )
+    told = dict(taken_for or {})
+    odd = sorted(told.keys() - {path.name for path in files})
+    if odd:
+        raise ManifestError(
+            f"{folder}: holds no {odd[0]}; expected one of {', '.join(one.name for one in files)}."
+        )
     manifests: dict[str, Manifest] = {}
     unused: dict[str, str] = {}
     for path in files:
         manifest = Manifest.read(path)
-        if manifest.dataset is None:
-            unused[path.name] = "does not say which dataset it is; index the release again"
-        elif manifest.dataset in manifests:
-            other = manifests[manifest.dataset].path.name
-            unused[path.name] = f"is {manifest.dataset} as {other} is, which was taken"
+        name = told.get(path.name) if taken_on_trust(manifest) else manifest.dataset
+        if name is None:
+            unused[path.name] = (
+                "does not say which dataset it is part of; index the release, or tell it with "
+                f"--part {path.name}=DATASET"
+            )
+        elif name in manifests:
+            unused[path.name] = f"is {name} as {manifests[name].path.name} is, which was taken"
         else:
-            manifests[manifest.dataset] = manifest
+            manifests[name] = manifest
     return AtHand(manifests=manifests, unused=unused)
 
 

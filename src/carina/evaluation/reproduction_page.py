@@ -1,7 +1,8 @@
 """Fills the reproduction report from what was carried out."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
+from typing import Any
 
 from carina.evaluation.papers import (
     BY_USERS,
@@ -52,8 +53,15 @@ def reproduction_report(
             for paper, members in papers
         ),
         not_done=tuple(not_done(outcomes, len(models))),
+        synthetic=tuple(group[0].protocol.name for group in done if is_drawn(group)),
         facts=(*facts, f"Data at hand: {manifests}.", *unused),
     )
+
+
+def is_drawn(outcomes: Sequence[Outcome]) -> bool:
+    """Whether the radiographs of a protocol were drawn."""
+    made = [one.evaluation for one in outcomes if one.evaluation is not None]
+    return any(one.settings[PROTOCOL].get("synthetic", False) for one in made)
 
 
 def protocol_report(outcomes: Sequence[Outcome], models: Sequence[str]) -> ProtocolReport:
@@ -99,7 +107,7 @@ def found_in(evaluation: Evaluation, metric: str, paper: Reported | None) -> Fou
     """What an evaluation gives of a metric."""
     score = evaluation.mean.get(metric, Score(value=None, reason="not measured"))
     told = evaluation.settings[PROTOCOL]
-    radiographs, as_many = f"{told['images']:,}", told["images"] == told["images_in_the_paper"]
+    radiographs, as_many = counted(told), told["images"] == told["images_in_the_paper"]
     if score.value is None:
         return Found(text="–", interval=score.reason or "", radiographs=radiographs)
     if score.low is None or score.high is None:
@@ -110,6 +118,12 @@ def found_in(evaluation: Evaluation, metric: str, paper: Reported | None) -> Fou
         radiographs=radiographs,
         holds_the_paper=score.low <= paper.value <= score.high if paper and as_many else None,
     )
+
+
+def counted(told: Mapping[str, Any]) -> str:
+    """How many radiographs were scored, and of how many where the paper scores others."""
+    here, there = told["images"], told["images_in_the_paper"]
+    return f"{here:,}" if there in (None, here) else f"{here:,} of {there:,}"
 
 
 def reports(number: Reported | None) -> Reports | None:

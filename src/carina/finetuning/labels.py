@@ -149,15 +149,34 @@ def check_examples(images: LabelledImages, findings: Sequence[str], where: str) 
     Raises:
         ManifestError: names each and what it lacks.
     """
-    lacking = []
-    for column, name in enumerate(findings):
-        present = int((images.labels[:, column] == 1).sum())
-        absent = int((images.labels[:, column] == 0).sum())
-        if not present or not absent:
-            lacking.append(f"{canonical(name)} ({present} present, {absent} absent)")
+    lacking = without_example(images, findings)
     if lacking:
         raise ManifestError(
             f"{where}: {len(images.keys)} images of {len(set(images.patients))} patients, without "
             f"an example of each kind for {'; '.join(lacking)}. Take a larger fraction, or name "
             "the findings to train with --finding."
         )
+
+
+def check_some_examples(images: LabelledImages, findings: Sequence[str], where: str) -> None:
+    """Refuses images that have an example of each kind for none of the findings.
+
+    Where a whole list is measured, as the papers do, rare findings of a small share of the labels
+    are learnt from what there is, were it absent examples alone.
+
+    Raises:
+        ManifestError: names each and what it lacks.
+    """
+    if len(without_example(images, findings)) == len(findings):
+        check_examples(images, findings, where)
+
+
+def without_example(images: LabelledImages, findings: Sequence[str]) -> list[str]:
+    """The findings that lack a present or an absent example, with the number of each."""
+    lacking = []
+    for column, name in enumerate(findings):
+        present = int((images.labels[:, column] == 1).sum())
+        absent = int((images.labels[:, column] == 0).sum())
+        if not present or not absent:
+            lacking.append(f"{canonical(name)} ({present} present, {absent} absent)")
+    return lacking

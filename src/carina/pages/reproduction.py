@@ -14,6 +14,10 @@ EXPLAINED = (
     "number here means something only as far as the deviations of the protocol allow: they are "
     "listed below, protocol by protocol."
 )
+DRAWN = (
+    "Synthetic radiographs, drawn by carina: these numbers tell that a protocol runs, and nothing "
+    "of patients or of the papers. Of these protocols:"
+)
 STYLE = (
     "<style>td.found{white-space:nowrap}td.where{max-width:16em;white-space:normal;"
     "text-align:left}td.reported{min-width:7em;max-width:13em}"
@@ -83,7 +87,8 @@ class ProtocolReport:
 class ReproductionReport:
     """The whole page: `models` are the columns, `papers` are (citation, protocols).
 
-    `not_done` are (reason, what it concerns), `facts` sentences about the run.
+    `not_done` are (reason, what it concerns), `facts` sentences about the run, `synthetic` the
+    protocols whose radiographs were drawn.
     """
 
     title: str
@@ -91,11 +96,15 @@ class ReproductionReport:
     papers: tuple[tuple[str, tuple[ProtocolReport, ...]], ...]
     not_done: tuple[tuple[str, str], ...]
     facts: tuple[str, ...]
+    synthetic: tuple[str, ...] = ()
 
 
 def render_reproduction(report: ReproductionReport) -> str:
     """The page as HTML."""
     parts = [STYLE, paragraph(EXPLAINED)]
+    if report.synthetic:
+        drawn = ", ".join(escape(name) for name in report.synthetic)
+        parts.append(f'<p class="note synthetic">{DRAWN} {drawn}.</p>')
     parts += [f'<p class="note">{escape(fact)}</p>' for fact in report.facts]
     for number, (cited, protocols) in enumerate(report.papers):
         parts.append(section(f"paper{number}", cited, result_table(report.models, protocols)))

@@ -94,12 +94,13 @@ def draws_of(
         )
         for part in ("train", "validate")
     )
-    truth.check_validation(validate, names, f"{division.where}, split validate")
+    check, check_validation = truth.checks(request.whole_list)
+    check_validation(validate, names, f"{division.where}, split validate")
     strata = truth.strata(known.patients, known.labels)
     for share in request.fractions:
         for seed in division.seeds:
             images = known.of_patients(drawn_patients(strata, share, seed))
-            truth.check(images, names, f"{division.where}, {share:g} of the labels, seed {seed}")
+            check(images, names, f"{division.where}, {share:g} of the labels, seed {seed}")
             yield Draw(
                 fraction=share,
                 seed=seed,

@@ -20,7 +20,8 @@ class FinetuneRequest:
     `names` are findings, structures or severities. `fractions` of the training patients and
     `seeds` are all combined. `stores` are image stores to use instead of building one. With
     `folds` the splits of the manifest do not count: its patients are divided into so many folds,
-    for each seed anew, and each fold is tested by a model that was trained on others.
+    for each seed anew, and each fold is tested by a model that was trained on others. A
+    `whole_list` of names is learnt as it is, if some of them have examples of each kind.
     """
 
     task: str
@@ -28,6 +29,7 @@ class FinetuneRequest:
     fractions: tuple[float, ...] = (1.0,)
     seeds: tuple[int, ...] = (0,)
     folds: int | None = None
+    whole_list: bool = False
     stores: tuple[Path, ...] = ()
     settings: TaskSettings = field(default_factory=TaskSettings)
 
@@ -62,6 +64,16 @@ def task_named(name: str) -> Task:
         hint = f" Did you mean {close[0]}?" if close else ""
         raise ConfigError(f"The task is {name!r}, expected one of {', '.join(TASKS)}.{hint}")
     return TASKS[name]
+
+
+def listed_names(task: str, manifest: Manifest, asked: Sequence[str]) -> tuple[str, ...]:
+    """Those of the names that the manifest lists, as they were asked; all where it lists none.
+
+    Raises:
+        ConfigError: there is no such task.
+    """
+    listed = frozenset(task_named(task).truth.nameable(manifest.studies))
+    return tuple(name for name in asked if canonical(name) in listed) or tuple(asked)
 
 
 def names_to_tune(task: str, manifest: Manifest, asked: Sequence[str]) -> tuple[str, ...]:

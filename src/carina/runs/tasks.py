@@ -13,12 +13,14 @@ from carina.finetuning.grading import (
     check_differing,
     check_known,
     graded_images,
+    grades_in,
     listed_severities,
 )
 from carina.finetuning.labels import (
     UNCERTAINTY,
     LabelledImages,
     check_examples,
+    check_some_examples,
     labelled_images,
     named_findings,
 )
@@ -52,6 +54,9 @@ from carina.studies.manifest import Manifest
 from carina.studies.truth import listed_findings
 from carina.study import Study
 
+Check = Callable[[Any, Sequence[str], str], None]
+"""Refuses known images, of some names, that lack examples; the last says which they are."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class TruthKind:
@@ -59,18 +64,26 @@ class TruthKind:
 
     `kind` is what people call it. Of all `nameable` names those that are `listed` are learnt
     where none is named. `fits` refuses truth that does not fit its pictures, `check` training
-    images and `check_validation` validation images that lack examples. `strata` gives every
-    patient a stratum, so that fractions and folds are equally mixed.
+    images and `check_validation` validation images that lack examples; `check_some` does so where
+    a whole list is to be learnt, some of which may have none. `strata` gives every patient a
+    stratum, so that fractions and folds are equally mixed.
     """
 
     kind: str
     listed: Callable[[Sequence[Study]], tuple[str, ...]]
     nameable: Callable[[Sequence[Study]], tuple[str, ...]]
     images: Callable[[Manifest, Manifest, Sequence[str], ImageStore, TaskSettings], KnownImages]
-    check: Callable[[Any, Sequence[str], str], None]
-    check_validation: Callable[[Any, Sequence[str], str], None]
+    check: Check
+    check_validation: Check
     strata: Callable[[Sequence[str], Float[np.ndarray, "rows names"]], dict[str, int]]
     fits: Callable[[Manifest, Sequence[str], ImageStore], None]
+    check_some: Check | None = None
+
+    def checks(self, whole_list: bool) -> tuple[Check, Check]:
+        """What refuses training, and validation, images that lack examples."""
+        if whole_list and self.check_some is not None:
+            return self.check_some, self.check_some
+        return self.check, self.check_validation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,6 +170,11 @@ def severities_of(
     return graded_images(part, names, store)
 
 
+def grades_fit(manifest: Manifest, names: Sequence[str], store: ImageStore) -> None:
+    """Refuses grades that are no whole numbers, before anything is trained."""
+    grades_in(manifest, names)
+
+
 def anything_fits(manifest: Manifest, names: Sequence[str], store: ImageStore) -> None:
     """Labels and severities are of a study, and fit every picture."""
 
@@ -168,10 +186,11 @@ LABELS = TruthKind(
     images=labels_of,
     check=check_examples,
     check_validation=check_examples,
+    check_some=check_some_examples,
     strata=strata_of,
     fits=anything_fits,
 )
-CLASSES = replace(LABELS, kind="classes", listed=named_findings, images=classes_of)
+CLASSES = replace(LABELS, kind="classes", listed=named_findings, images=classes_of, check_some=None)
 MASKS = TruthKind(
     kind="masks or boxes",
     listed=listed_structures,
@@ -198,9 +217,9 @@ GRADES = TruthKind(
     check=check_differing,
     check_validation=check_known,
     strata=strata_of_grades,
-    fits=anything_fits,
+    fits=grades_fit,
 )
-SCORES = replace(GRADES, strata=strata_of_scores)
+SCORES = replace(GRADES, strata=strata_of_scores, fits=anything_fits)
 
 TASKS: dict[str, Task] = {
     "classification": Task(
