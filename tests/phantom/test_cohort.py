@@ -55,6 +55,15 @@ def test_pictures_are_written_as_drawn_and_say_that_they_are_synthetic(written: 
     assert {row["source"] for row in rows(written)} == {"phantom"}
 
 
+def test_two_runs_do_not_draw_into_one_folder(tmp_path: Path) -> None:
+    with cohort.held(tmp_path / "out"), pytest.raises(OutputError, match="another run is drawing"):
+        write_cohort(CONFIG, tmp_path / "out", processes=1)
+    assert list((tmp_path / "out").iterdir()) == []
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(OutputError, match="cannot be written"):
+        write_cohort(CONFIG, tmp_path / "file" / "out", processes=1)
+
+
 def test_a_stopped_run_goes_on_with_what_is_missing(
     tmp_path: Path, written: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,6 +1,7 @@
 """Writes a cohort to disk, with all cores, and goes on where it stopped."""
 
 import csv
+import fcntl
 import io
 import json
 import multiprocessing
@@ -45,21 +46,57 @@ def write_cohort(config: PhantomConfig, out: Path, processes: int | None = None)
         The path of the table, `manifest.csv`.
 
     Raises:
-        OutputError: the folder holds another cohort, or cannot be written.
+        OutputError: the folder holds another cohort, another run is drawing it, or it cannot be
+            written.
     """
     manifest = out / layout.MANIFEST
-    claim(config, out)
     if manifest.exists():
+        claim(config, out)
         return manifest
+    with held(out):
+        claim(config, out)
+        if not manifest.exists():
+            complete(config, out, processes)
+    return manifest
+
+
+def complete(config: PhantomConfig, out: Path, processes: int | None) -> None:
+    """Draws the studies that are missing, and writes the table."""
     chunks = [range(i, min(i + CHUNK, config.studies)) for i in range(0, config.studies, CHUNK)]
     missing = [chunk for chunk in chunks if not part_path(out, chunk).exists()]
     workers = min(processes or len(os.sched_getaffinity(0)), max(len(missing), 1))
     task = partial(write_chunk, config, out)
     for _ in progress(run(task, missing, workers), "drawing studies", len(missing)):
         pass
-    write_text(manifest, manifest_text(out, chunks))
+    write_text(out / layout.MANIFEST, manifest_text(out, chunks))
     shutil.rmtree(out / layout.PARTS, ignore_errors=True)
-    return manifest
+
+
+@contextmanager
+def held(out: Path) -> Iterator[None]:
+    """Keeps a folder for one run alone, however that ends.
+
+    Raises:
+        OutputError: another run has it, or it cannot be written.
+    """
+    path = out / layout.LOCK
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        lock = path.open("wb")
+    except OSError as error:
+        raise write_error(out, error) from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise OutputError(
+                f"{out}: another run is drawing this cohort. Wait until it is done, or stop it; "
+                "what it has drawn is kept."
+            ) from None
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
 
 
 def claim(config: PhantomConfig, out: Path) -> None:
