@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from carina.encoders.query_decoder import QueryDecoder, QueryLayer
 from carina.encoders.resnet import ResNetEncoder
-from carina.encoders.text import TextEncoder, Tokens
+from carina.encoders.text import TextEncoder
+from carina.encoders.tokens import Tokens
 from carina.pretraining.kad import KADModel
 
 

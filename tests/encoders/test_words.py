@@ -6,8 +6,8 @@ import pytest
 import torch
 from tokenizers import Tokenizer
 
-from carina.encoders.text import Tokens
 from carina.encoders.tokenizer import load_tokenizer, train_wordpiece
+from carina.encoders.tokens import Tokens
 from carina.encoders.words import WordEncoder, WordEncoderConfig, gathered
 from carina.errors import ConfigError, ModelError
 
@@ -128,7 +128,13 @@ def test_tokens_of_another_device_are_not_needed(encoder: WordEncoder) -> None:
     assert encoder(tokens).lengths.tolist() == [3]
 
 
-def test_a_long_encode_is_quiet(encoder: WordEncoder, caplog: pytest.LogCaptureFixture) -> None:
+def test_texts_that_were_cut_are_told_and_others_are_not(
+    encoder: WordEncoder, caplog: pytest.LogCaptureFixture
+) -> None:
     with caplog.at_level(logging.WARNING):
         encoder.encode(["no mass"])
     assert not caplog.records
+    with caplog.at_level(logging.WARNING):
+        encoder.encode(["no " * 20, "no", "mass " * 9], batch_size=1)
+    (told,) = caplog.records
+    assert told.getMessage().startswith("2 of 3 texts are longer than 8 tokens")

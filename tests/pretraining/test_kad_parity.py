@@ -23,8 +23,9 @@ from carina.encoders.attention import Attention
 from carina.encoders.features import ImageFeatures
 from carina.encoders.query_decoder import Decoded
 from carina.encoders.resnet import ResNetEncoder
-from carina.encoders.text import TextEncoder, Tokens
+from carina.encoders.text import TextEncoder
 from carina.encoders.tokenizer import train_wordpiece
+from carina.encoders.tokens import Tokens
 from carina.encoders.vit import ViTEncoder
 from carina.losses.knowledge import official_knowledge_loss, official_targets
 from carina.losses.query import IGNORED

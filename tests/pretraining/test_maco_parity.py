@@ -17,8 +17,8 @@ from carina.conversion.maco import TABLE, maco_from_state
 from carina.conversion.table import translate
 from carina.encoders.masking import PatchMasks
 from carina.encoders.positions import OfficialPositions, position_table
-from carina.encoders.text import Tokens
 from carina.encoders.tokenizer import load_tokenizer
+from carina.encoders.tokens import Tokens
 from carina.errors import ConversionError
 from carina.losses.reconstruction import normalised, patches_of, reconstruction_loss
 from carina.losses.weighted_contrast import weighted_contrast

@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from carina.conversion.medklip import medklip_from_part
 from carina.encoders.attention import Attention
 from carina.encoders.resnet import ResNetEncoder
-from carina.encoders.text import FirstToken, TextEncoder, TextEncoderConfig, Tokens
+from carina.encoders.text import FirstToken, TextEncoder, TextEncoderConfig
 from carina.encoders.tokenizer import train_wordpiece
+from carina.encoders.tokens import Tokens
 from carina.losses.position import NO_CHOICE
 from carina.losses.query import IGNORED
 from carina.pretraining.image_side import OwnStatistics

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from carina.conversion.formula import images, weight
-from carina.encoders.text import Tokens
+from carina.encoders.tokens import Tokens
 
 Numbers = Mapping[str, np.ndarray]
 Checkpoint = dict[str, dict[str, Tensor]]

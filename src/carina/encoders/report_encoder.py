@@ -1,6 +1,5 @@
 """A BERT whose first token, carried to the width of the images, is the report: MaCo's."""
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,10 +11,8 @@ from torch import Tensor, nn
 from carina.encoders.bert import BertSizes, Embeddings, Layers
 from carina.encoders.masked_vit import draw_xavier
 from carina.encoders.modes import evaluating
-from carina.encoders.text import Tokens
-from carina.errors import ConfigError, ModelError
-
-LOGGER = logging.getLogger(__name__)
+from carina.encoders.tokens import Tokens, cut_tokens, special_id, warn_of_cut
+from carina.errors import ConfigError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +76,7 @@ class ReportEncoder(nn.Module):
                 f"The tokenizer has {tokenizer.get_vocab_size()} entries, more than the report "
                 f"encoder's vocabulary of {config.vocabulary}."
             )
-        padding_of(tokenizer)
+        special_id(tokenizer, "[PAD]")
         self.config = config
         self.tokenizer = tokenizer
         sizes = BertSizes(
@@ -127,43 +124,7 @@ class ReportEncoder(nn.Module):
                 tokens = self.tokenize(different[start : start + batch_size])
                 cut += tokens.cut
                 rows.append(self(tokens.to(device)))
-        if cut:
-            LOGGER.warning(
-                "%d of %d texts are longer than %d tokens; their ends were cut.",
-                cut,
-                len(different),
-                self.config.max_tokens,
-            )
+        warn_of_cut(cut, len(different), self.config.max_tokens)
         places = {text: number for number, text in enumerate(different)}
         order = torch.tensor([places[text] for text in texts], dtype=torch.long, device=device)
         return torch.cat(rows)[order]
-
-
-def cut_tokens(tokenizer: Tokenizer, texts: Sequence[str], limit: int) -> Tokens:
-    """Texts as token ids, on the CPU; what is longer than `limit` is cut and counted.
-
-    Raises:
-        ModelError: the tokenizer has no padding.
-    """
-    padding = padding_of(tokenizer)
-    lists = [encoding.ids for encoding in tokenizer.encode_batch(list(texts))]
-    longest = max((len(ids) for ids in lists), default=0)
-    ids = torch.full((len(lists), min(limit, longest)), padding, dtype=torch.long)
-    mask = torch.zeros_like(ids)
-    for row, numbers in enumerate(lists):
-        kept = numbers[:limit]
-        ids[row, : len(kept)] = torch.tensor(kept)
-        mask[row, : len(kept)] = 1
-    return Tokens(ids=ids, mask=mask, cut=sum(len(numbers) > limit for numbers in lists))
-
-
-def padding_of(tokenizer: Tokenizer) -> int:
-    """The id of padding.
-
-    Raises:
-        ModelError: there is none.
-    """
-    padding: int | None = tokenizer.token_to_id("[PAD]")
-    if padding is None:
-        raise ModelError("The tokenizer lacks [PAD]; expected a WordPiece tokenizer of BERT.")
-    return padding

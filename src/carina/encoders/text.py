@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
@@ -14,7 +14,8 @@ from carina.encoders.bert import Bert, BertSizes
 from carina.encoders.modes import evaluating
 from carina.encoders.published_bert import read_bert
 from carina.encoders.tokenizer import load_tokenizer
-from carina.errors import ConfigError, ModelError
+from carina.encoders.tokens import Tokens, cut_tokens, special_id, warn_of_cut
+from carina.errors import ConfigError
 from carina.files import progress
 
 LOGGER = logging.getLogger(__name__)
@@ -51,23 +52,6 @@ class TextEncoderConfig:
             )
         if not 0 <= self.dropout < 1:
             raise ConfigError(f"dropout must be in [0, 1), got {self.dropout}.")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Tokens:
-    """Texts as numbers, padded to the longest of them.
-
-    `mask` is 1 where a token is and 0 where there is padding; `cut` counts the texts that were
-    longer than the encoder takes.
-    """
-
-    ids: Int[Tensor, "texts tokens"]
-    mask: Int[Tensor, "texts tokens"]
-    cut: int = 0
-
-    def to(self, device: torch.device) -> "Tokens":
-        """Copies the tensors to a device."""
-        return Tokens(ids=self.ids.to(device), mask=self.mask.to(device), cut=self.cut)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,7 +107,8 @@ class TextEncoder(nn.Module):
         self.project = nn.Sequential(
             nn.Linear(config.width, config.dim), nn.GELU(), nn.Linear(config.dim, config.dim)
         )
-        self._padding, self._last = (_id_of(tokenizer, name) for name in ("[PAD]", "[SEP]"))
+        for name in ("[PAD]", "[SEP]"):
+            special_id(tokenizer, name)
         for layer in self.project:
             if isinstance(layer, nn.Linear):
                 nn.init.normal_(layer.weight, std=config.width**-0.5)
@@ -152,17 +137,9 @@ class TextEncoder(nn.Module):
 
     def tokenize(self, texts: Sequence[str]) -> Tokens:
         """Texts as token ids, on the CPU; what is too long is cut and counted."""
-        limit, last = self.config.max_tokens, self._last
-        lists = [encoding.ids for encoding in self.tokenizer.encode_batch(list(texts))]
-        cut = sum(len(ids) > limit for ids in lists)
-        lists = [ids if len(ids) <= limit else [*ids[: limit - 1], last] for ids in lists]
-        shape = (len(lists), max((len(ids) for ids in lists), default=0))
-        ids = torch.full(shape, self._padding, dtype=torch.long)
-        mask = torch.zeros(shape, dtype=torch.long)
-        for row, numbers in enumerate(lists):
-            ids[row, : len(numbers)] = torch.tensor(numbers)
-            mask[row, : len(numbers)] = 1
-        return Tokens(ids=ids, mask=mask, cut=cut)
+        return cut_tokens(
+            self.tokenizer, texts, self.config.max_tokens, last=special_id(self.tokenizer, "[SEP]")
+        )
 
     def forward(self, tokens: Tokens) -> Float[Tensor, "texts dim"]:
         """One embedding a text, not normalised."""
@@ -197,13 +174,7 @@ class TextEncoder(nn.Module):
                 tokens = self.tokenize(piece)
                 cut += tokens.cut
                 rows.append(reading.read(self, tokens.to(device)))
-        if cut:
-            LOGGER.warning(
-                "%d of %d texts are longer than %d tokens; their ends were cut.",
-                cut,
-                len(different),
-                self.config.max_tokens,
-            )
+        warn_of_cut(cut, len(different), self.config.max_tokens)
         places = {text: number for number, text in enumerate(different)}
         order = torch.tensor([places[text] for text in texts], dtype=torch.long, device=device)
         return torch.cat(rows)[order]
@@ -212,13 +183,6 @@ class TextEncoder(nn.Module):
 def _pieces(texts: Sequence[str], size: int) -> Iterator[Sequence[str]]:
     for start in range(0, len(texts), size):
         yield texts[start : start + size]
-
-
-def _id_of(tokenizer: Tokenizer, name: str) -> int:
-    number = tokenizer.token_to_id(name)
-    if number is None:
-        raise ModelError(f"The tokenizer lacks {name}; expected a WordPiece tokenizer of BERT.")
-    return number
 
 
 def _bert_sizes(config: TextEncoderConfig) -> BertSizes:

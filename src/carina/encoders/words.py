@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from carina.encoders.bert import BertSizes, Embeddings, Layer, Layers
 from carina.encoders.masked_vit import draw_xavier
 from carina.encoders.modes import evaluating
-from carina.encoders.text import Tokens
-from carina.errors import ConfigError, ModelError
+from carina.encoders.tokens import Tokens, cut_tokens, special_id, warn_of_cut
+from carina.errors import ConfigError
 
 CONTINUES = "##"  # begins a piece that goes on with a word
 EMBEDDING_DEVIATION = 0.02
@@ -109,7 +109,8 @@ class WordEncoder(nn.Module):
             )
         self.config = config
         self.tokenizer = tokenizer
-        self._padding, self._last = (_id_of(tokenizer, name) for name in ("[PAD]", "[SEP]"))
+        for name in ("[PAD]", "[SEP]"):
+            special_id(tokenizer, name)
         sizes = BertSizes(
             vocabulary=config.vocabulary,
             width=config.width,
@@ -133,16 +134,9 @@ class WordEncoder(nn.Module):
 
     def tokenize(self, texts: Sequence[str]) -> Tokens:
         """Texts as token ids, on the CPU; what is too long is cut before [SEP] and counted."""
-        limit = self.config.max_tokens
-        lists = [encoding.ids for encoding in self.tokenizer.encode_batch(list(texts))]
-        longest = max((len(ids) for ids in lists), default=0)
-        ids = torch.full((len(lists), min(limit, longest)), self._padding, dtype=torch.long)
-        mask = torch.zeros_like(ids)
-        for row, numbers in enumerate(lists):
-            kept = numbers if len(numbers) <= limit else [*numbers[: limit - 1], self._last]
-            ids[row, : len(kept)] = torch.tensor(kept)
-            mask[row, : len(kept)] = 1
-        return Tokens(ids=ids, mask=mask, cut=sum(len(numbers) > limit for numbers in lists))
+        return cut_tokens(
+            self.tokenizer, texts, self.config.max_tokens, last=special_id(self.tokenizer, "[SEP]")
+        )
 
     def forward(self, tokens: Tokens) -> Words:
         """Reads token ids."""
@@ -171,13 +165,15 @@ class WordEncoder(nn.Module):
         return numbers
 
     def encode(self, texts: Sequence[str], *, batch_size: int = 64) -> Words:
-        """Reads texts for good: eval mode, no gradient."""
+        """Reads texts for good: eval mode, no gradient; too long ones are counted in a warning."""
         device = self.embeddings.word_embeddings.weight.device
-        parts = []
+        parts, cut = [], 0
         with torch.no_grad(), evaluating(self):
             for start in range(0, len(texts), batch_size):
                 tokens = self.tokenize(texts[start : start + batch_size])
+                cut += tokens.cut
                 parts.append(self(tokens.to(device)))
+        warn_of_cut(cut, len(texts), self.config.max_tokens)
         return joined(parts)
 
 
@@ -223,10 +219,3 @@ def joined(parts: Sequence[Words]) -> Words:
 
 def _goes_on(piece: str) -> bool:
     return piece.startswith(CONTINUES)
-
-
-def _id_of(tokenizer: Tokenizer, name: str) -> int:
-    number = tokenizer.token_to_id(name)
-    if number is None:
-        raise ModelError(f"The tokenizer lacks {name}; expected a WordPiece tokenizer of BERT.")
-    return number

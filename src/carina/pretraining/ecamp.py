@@ -17,9 +17,8 @@ from carina.encoders.masked_decoder import MaskedDecoder, MaskedDecoderConfig
 from carina.encoders.masked_language import MaskedLanguageConfig, MaskedLanguageModel
 from carina.encoders.masked_vit import MaskedViT, MaskedViTConfig, draw_xavier
 from carina.encoders.modes import evaluating
-from carina.encoders.report_encoder import cut_tokens, padding_of
 from carina.encoders.super_resolution import NoSuperResolution, SuperResolutionConfig
-from carina.encoders.text import Tokens
+from carina.encoders.tokens import Tokens, cut_tokens, special_id
 from carina.errors import ConfigError
 from carina.imaging.preprocessing import CentreCrop, Preprocessing
 from carina.pretraining.two_encoders import check_image_side
@@ -76,7 +75,7 @@ class ECAMPModel(nn.Module):
         self.project = nn.Linear(config.image.vit.dim, config.language.width)
         self.language = MaskedLanguageModel(config.language)
         # Padding's embedding is not learnt, as in BERT; a loss over all positions would teach it.
-        self.language.embeddings.word_embeddings.padding_idx = padding_of(tokenizer)
+        self.language.embeddings.word_embeddings.padding_idx = special_id(tokenizer, "[PAD]")
         draw_xavier([self.project])
 
     @classmethod

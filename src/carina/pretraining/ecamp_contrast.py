@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from carina.encoders.masked_vit import MaskedViT, draw_xavier
 from carina.encoders.modes import evaluating
+from carina.encoders.tokens import Tokens, warn_of_cut
 from carina.errors import ConfigError
 from carina.imaging.preprocessing import Preprocessing
 from carina.pretraining.ecamp import ECAMPConfig, ECAMPModel
@@ -95,10 +96,7 @@ class ECAMPContrastModel(nn.Module):
 
     def text_vectors(self, texts: Sequence[str]) -> Float[Tensor, "texts dim"]:
         """The texts' vectors, of any length; with gradient where weights have one."""
-        tokens = self.ecamp.tokenize(texts)
-        first = self.ecamp.language.words_alone(tokens.ids, tokens.mask)[:, 0]
-        vectors: Tensor = self.of_text(first)
-        return vectors
+        return self._read(self.ecamp.tokenize(texts))
 
     @torch.no_grad()
     def encode_queries(self, queries: Sequence[Query]) -> EncodedQueries:
@@ -135,12 +133,14 @@ class ECAMPContrastModel(nn.Module):
 
     @torch.no_grad()
     def embed_reports(self, texts: Sequence[str]) -> Float[Tensor, "texts dim"]:
-        """Each text as a unit vector."""
+        """Each text as a unit vector; too long ones are counted in a warning."""
+        parts, cut = [], 0
         with evaluating(self):
-            parts = [
-                self.text_vectors(texts[start : start + TEXTS_AT_ONCE]).float()
-                for start in range(0, len(texts), TEXTS_AT_ONCE)
-            ]
+            for start in range(0, len(texts), TEXTS_AT_ONCE):
+                tokens = self.ecamp.tokenize(texts[start : start + TEXTS_AT_ONCE])
+                cut += tokens.cut
+                parts.append(self._read(tokens).float())
+        warn_of_cut(cut, len(texts), self.max_tokens)
         return F.normalize(torch.cat(parts), dim=1)
 
     def encode_phrases(self, phrases: Sequence[str]) -> EncodedPhrases:
@@ -156,6 +156,11 @@ class ECAMPContrastModel(nn.Module):
     ) -> Float[Tensor, "batch phrases rows cols"]:
         """Where phrases look, in the order of the patches."""
         return self.ecamp.ground(radiographs, phrases)
+
+    def _read(self, tokens: Tokens) -> Float[Tensor, "texts dim"]:
+        first = self.ecamp.language.words_alone(tokens.ids, tokens.mask)[:, 0]
+        vectors: Tensor = self.of_text(first)
+        return vectors
 
     def _tokens(
         self, radiographs: Float[Tensor, "batch channels height width"]
