@@ -1,6 +1,7 @@
 """Asking: who is answered, in which order, and what is refused."""
 
 import itertools
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,9 @@ import pytest
 import torch
 from torch import nn
 
-from carina.errors import ModelError, QueryError, RadiographError
+from carina.encoders.tokenizer import train_wordpiece
+from carina.errors import ConfigError, ModelError, QueryError, RadiographError
+from carina.zeroshot.answer import Answer
 from carina.zeroshot.ask import (
     Answered,
     LoadedModel,
@@ -16,6 +19,7 @@ from carina.zeroshot.ask import (
     ask,
     encode,
 )
+from carina.zeroshot.prompts import PROMPT_SETS
 from carina.zeroshot.protocol import Query, ZeroShotModel
 from carina.zeroshot.reading import Unreadable, evaluating
 
@@ -51,6 +55,34 @@ def test_a_loaded_model_embeds_the_same_queries_only_once(
     assert model.encoded == 2
     np.testing.assert_array_equal(first.scores, other.scores[:, ::-1])
     assert loaded.preprocessing is model.preprocessing
+
+
+def test_queries_are_embedded_anew_when_the_prompts_are_others(
+    model: nn.Module, films: list[Path]
+) -> None:
+    loaded = LoadedModel(model)
+    for name in ("biovil", "biovil", "there-is"):
+        model.prompts = PROMPT_SETS[name]
+        loaded.ask(films[:1], ["mass"])
+    assert model.encoded == 2
+
+
+@pytest.mark.parametrize("asked", [ask, lambda model, *given: LoadedModel(model).ask(*given)])
+def test_a_query_that_the_model_cannot_read_is_refused(
+    asked: Callable[..., Answer], model: nn.Module, films: list[Path]
+) -> None:
+    model.tokenizer, model.max_tokens = train_wordpiece(["a small mass"], 100), 20
+    assert asked(model, films[:1], ["mass"]).scores.shape == (1, 1)
+    with pytest.raises(QueryError, match="'気胸' has no word that this model's text encoder"):
+        asked(model, films[:1], ["mass", "気胸"])
+
+
+@pytest.mark.parametrize("batch_size", [0, -1])
+def test_a_batch_without_images_is_refused(
+    model: nn.Module, films: list[Path], batch_size: int
+) -> None:
+    with pytest.raises(ConfigError, match=f"batch_size must be at least 1, got {batch_size}"):
+        ask(model, films, ["mass"], batch_size=batch_size)
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 3, 16])

@@ -5,7 +5,8 @@ from tokenizers import Tokenizer
 
 from carina.encoders.tokenizer import train_wordpiece
 from carina.errors import QueryError
-from carina.zeroshot.phrases import check_phrases, readable_phrase
+from carina.zeroshot.phrases import check_phrases, check_readable, readable_phrase
+from carina.zeroshot.protocol import Query
 
 THREE = "there is a small left effusion. the heart is large. no mass is seen."
 
@@ -43,7 +44,7 @@ def test_a_phrase_that_is_too_long_ends_with_a_whole_sentence(
     assert sentences in phrase.note
 
 
-@pytest.mark.parametrize("phrase", ["気胸", "...", "[UNK]"])
+@pytest.mark.parametrize("phrase", ["気胸", "...", "[UNK]", "[MASK] [SEP]", "😀"])
 def test_a_phrase_without_a_known_word_is_refused(phrase: str) -> None:
     with pytest.raises(QueryError, match="has no word that this model's text encoder knows"):
         readable_phrase(Reader(100), phrase)
@@ -51,6 +52,24 @@ def test_a_phrase_without_a_known_word_is_refused(phrase: str) -> None:
 
 def test_a_model_that_does_not_tell_what_it_reads_gets_the_phrase() -> None:
     assert readable_phrase(object(), "気胸").read == "気胸"
+    check_readable(object(), [Query("気胸")])
+
+
+@pytest.mark.parametrize("name", ["気胸", "???", "[MASK]", "x" * 600])
+def test_a_query_without_a_known_word_is_refused(name: str) -> None:
+    with pytest.raises(QueryError, match=r"^The query .* has no word that this model's text"):
+        check_readable(Reader(100), [Query("mass"), Query(name)])
+    check_readable(Reader(100), [Query("mass"), Query(name, "a large mass")])
+
+
+def test_what_a_model_reads_of_a_query_is_looked_at_where_it_says_so() -> None:
+    class Described(Reader):
+        def query_text(self, query: Query) -> str:
+            return {"気胸": "a small effusion", "mass": "？"}[query.name]
+
+    check_readable(Described(100), [Query("気胸")])
+    with pytest.raises(QueryError, match="'mass' has no word"):
+        check_readable(Described(100), [Query("mass")])
 
 
 def test_a_long_phrase_is_shown_in_short() -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from carina.errors import QueryError
 from carina.zeroshot.protocol import Query
-from carina.zeroshot.queries import check_queries, described, parse_query
+from carina.zeroshot.queries import check_queries, described, parse_query, warn_of_denials
 
 
 def test_a_name_alone_is_a_query() -> None:
@@ -48,6 +48,35 @@ def test_an_empty_query_is_refused(text: str) -> None:
         parse_query(text)
     with pytest.raises(QueryError, match="A query is empty"):
         check_queries([text.partition("=")[0]])
+
+
+@pytest.mark.parametrize("description", ["", "  ", "\n"])
+def test_an_empty_description_is_refused(description: str) -> None:
+    with pytest.raises(QueryError, match="description of the query 'mass' is empty"):
+        Query("mass", description)
+
+
+@pytest.mark.parametrize(
+    ("name", "finding"),
+    [
+        ("no pneumothorax", "pneumothorax"),
+        ("Without effusion", "effusion"),
+        ("absence of a mass", "a mass"),
+        ("nodule", None),
+        ("no finding", None),
+        ("No acute disease", None),
+        ("no", None),
+    ],
+)
+def test_a_denial_is_told_how_it_is_read(
+    name: str, finding: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    warn_of_denials([Query("mass"), Query(name)])
+    told = [record.getMessage() for record in caplog.records]
+    assert len(told) == (finding is not None)
+    assert all(
+        f"{name!r} denies a finding" in one and f"Ask for {finding!r}" in one for one in told
+    )
 
 
 def test_strings_and_queries_may_be_mixed_and_keep_their_order() -> None:

@@ -149,7 +149,7 @@ class MedKLIPModel(TwoEncoders[MedKLIPConfig]):
         Raises:
             KnowledgeError: a finding has no description, neither its own nor one that is known.
         """
-        return self.queries(self._embedded([self._text(query) for query in queries]))
+        return self.queries(self._embedded([self.query_text(query) for query in queries]))
 
     @torch.no_grad()
     def encode_queries(self, queries: Sequence[Query]) -> EncodedQueries:
@@ -158,7 +158,7 @@ class MedKLIPModel(TwoEncoders[MedKLIPConfig]):
         Raises:
             KnowledgeError: a finding has no description, neither its own nor one that is known.
         """
-        features = self._embedded([self._text(query) for query in queries])
+        features = self._embedded([self.query_text(query) for query in queries])
         with evaluating(self.decoder):
             prepared = self.decoder.prepare(self.queries(features))
         return EncodedQueries(
@@ -184,7 +184,12 @@ class MedKLIPModel(TwoEncoders[MedKLIPConfig]):
         maps = MAPS.of(decoded.cross_attention).float()
         return Answers(scores=scores, grids=maps.unflatten(-1, features.grid.shape[1:3]))
 
-    def _text(self, query: Query) -> str:
+    def query_text(self, query: Query) -> str:
+        """What is read of a query: its description, or its bare name, as the model was trained.
+
+        Raises:
+            KnowledgeError: the finding has no description, neither its own nor a known one.
+        """
         known = {folded(finding.name): finding.text for finding in self.config.findings}
         return self.config.wording.text(query, known)
 

@@ -14,8 +14,10 @@ from carina.zeroshot.answer import Answer, AskedImage
 from carina.zeroshot.ground import ground
 from carina.zeroshot.grounded import Grounded
 from carina.zeroshot.images import Pixels, gather_images
+from carina.zeroshot.phrases import check_readable
+from carina.zeroshot.prompts import PromptedModel, PromptSet
 from carina.zeroshot.protocol import EncodedQueries, Query, ZeroShotModel
-from carina.zeroshot.queries import check_queries
+from carina.zeroshot.queries import check_queries, warn_of_denials
 from carina.zeroshot.reading import Prepared, Unreadable, evaluating, none_readable, read_ahead
 
 
@@ -46,6 +48,7 @@ class LoadedModel:
         self.model = model
         self.folder = folder
         self._encoded: EncodedQueries | None = None
+        self._asked: tuple[tuple[Query, ...], PromptSet | None] = ((), None)
 
     @property
     def preprocessing(self) -> Preprocessing:
@@ -67,13 +70,16 @@ class LoadedModel:
             batch_size: radiographs that go through the network at once.
 
         Raises:
-            QueryError: there is no query, or one is blank or given twice.
+            QueryError: there is no query, or one is blank, given twice, or of words that the
+                model does not know.
             RadiographError: not one of the images can be read.
+            ConfigError: `batch_size` is below 1.
         """
-        checked = check_queries(queries)
+        checked = readable_queries(self.model, queries)
         # The text side costs more than one image: the same list is embedded only once.
-        if self._encoded is None or self._encoded.queries != checked:
-            self._encoded = encode(self.model, checked)
+        asked = (checked, prompts_of(self.model))
+        if self._encoded is None or self._asked != asked:
+            self._encoded, self._asked = encode(self.model, checked), asked
         return ask_encoded(self.model, images, self._encoded, batch_size)
 
     def ground(
@@ -96,7 +102,26 @@ def ask(
     batch_size: int = 16,
 ) -> Answer:
     """Scores and heat-maps of findings on radiographs; see `LoadedModel.ask`."""
-    return ask_encoded(model, images, encode(model, check_queries(queries)), batch_size)
+    return ask_encoded(model, images, encode(model, readable_queries(model, queries)), batch_size)
+
+
+def readable_queries(model: object, queries: Sequence[str | Query]) -> tuple[Query, ...]:
+    """The queries, where the model can read them; of a denial a warning says how it is read.
+
+    Raises:
+        QueryError: there is no query, or one is blank, given twice, or of words that the model
+            does not know.
+        KnowledgeError: a finding has no description, which is what the model reads.
+    """
+    checked = check_queries(queries)
+    check_readable(model, checked)
+    warn_of_denials(checked)
+    return checked
+
+
+def prompts_of(model: object) -> PromptSet | None:
+    """The words that a model makes of queries, where these may be changed."""
+    return model.prompts if isinstance(model, PromptedModel) else None
 
 
 def ask_encoded(

@@ -6,11 +6,12 @@ from typing import Protocol, runtime_checkable
 
 from tokenizers import Tokenizer
 
+from carina.encoders.tokenizer import SPECIAL
 from carina.errors import QueryError
 from carina.report.sentences import split_sentences
+from carina.zeroshot.protocol import Query
 from carina.zeroshot.queries import one_line
 
-UNKNOWN = "[UNK]"
 SHOWN = 80
 FRAME = 2  # [CLS] before a text and, in most encoders, [SEP] after it
 
@@ -21,6 +22,15 @@ class TextReader(Protocol):
 
     tokenizer: Tokenizer
     max_tokens: int
+
+
+@runtime_checkable
+class QueryReader(Protocol):
+    """A model that reads something else of a query than its name and description."""
+
+    def query_text(self, query: Query) -> str:
+        """What it reads."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,11 +95,36 @@ def readable_phrase(model: object, phrase: str) -> Phrase:
     )
 
 
+def check_readable(model: object, queries: Sequence[Query]) -> None:
+    """Refuses queries that a model's text encoder cannot read: their score would be any number.
+
+    A model that does not tell what it reads is asked as it is.
+
+    Raises:
+        QueryError: the encoder knows no word of one.
+        KnowledgeError: a finding has no description, which is what the model reads.
+    """
+    if not isinstance(model, TextReader):
+        return
+    for query in queries:
+        text = model.query_text(query) if isinstance(model, QueryReader) else query.text
+        if not known_pieces(model.tokenizer, text):
+            raise QueryError(
+                f"The query {query.name!r} has no word that this model's text encoder knows; "
+                "expected English words, as reports have them. Write it in other words, or "
+                "describe it: NAME=DESCRIPTION."
+            )
+
+
 def known_pieces(tokenizer: Tokenizer, text: str) -> int:
-    """How many pieces with a letter or a digit the vocabulary has for a text."""
+    """How many pieces with a letter or a digit the vocabulary has for a text.
+
+    Special tokens that a text spells out, such as [MASK], say nothing.
+    """
     encoding = tokenizer.encode(text, add_special_tokens=False)
     return sum(
-        piece != UNKNOWN and any(letter.isalnum() for letter in piece) for piece in encoding.tokens
+        piece not in SPECIAL and any(letter.isalnum() for letter in piece)
+        for piece in encoding.tokens
     )
 
 

@@ -19,7 +19,7 @@ class Query:
     is the name itself asks by the direct name, of any model.
 
     Raises:
-        QueryError: the name is blank.
+        QueryError: the name is blank, or a description that is given.
     """
 
     name: str
@@ -29,6 +29,11 @@ class Query:
         """Refuses a query that asks nothing."""
         if not self.name.strip():
             raise QueryError("A query is empty; expected the name of a finding.")
+        if self.description is not None and not self.description.strip():
+            raise QueryError(
+                f"The description of the query {self.name!r} is empty; expected what the finding "
+                "looks like. Write it, or leave the description out."
+            )
 
     @property
     def text(self) -> str:

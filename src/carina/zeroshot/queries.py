@@ -1,9 +1,19 @@
 """What a user may ask: names or `Query` objects, none of them twice."""
 
+import logging
+import re
 from collections.abc import Callable, Sequence
 
 from carina.errors import QueryError
 from carina.zeroshot.protocol import Query
+
+LOGGER = logging.getLogger(__name__)
+DENIES = re.compile(
+    r"(no|without|absence of|absent|negative for|not)\b\s*(?P<what>.*)", re.IGNORECASE
+)
+NOTHING_FOUND = re.compile(
+    r"(significant |acute )?(findings?|abnormalit(y|ies)|disease)", re.IGNORECASE
+)
 
 
 def parse_query(text: str) -> Query:
@@ -44,6 +54,21 @@ def check_queries(queries: Sequence[str | Query]) -> tuple[Query, ...]:
             )
         seen[key] = query.name
     return checked
+
+
+def warn_of_denials(queries: Sequence[Query]) -> None:
+    """Says which queries deny a finding: their score is easily read the wrong way round."""
+    for query in queries:
+        found = DENIES.match(query.name)
+        what = found["what"] if found else ""
+        if what and not NOTHING_FOUND.fullmatch(what):  # "no finding" is a label of its own
+            LOGGER.warning(
+                "The query %r denies a finding, which no model has learnt to be asked: its score "
+                "may be that of the finding itself. Ask for %r; a low score says that it is not "
+                "seen.",
+                query.name,
+                what,
+            )
 
 
 def described(

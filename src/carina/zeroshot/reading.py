@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from carina.errors import RadiographError
+from carina.errors import ConfigError, RadiographError
 from carina.imaging.preprocessing import Placement, Preprocessing, prepare
 from carina.zeroshot.images import Pixels, read_pixels
 
@@ -40,7 +40,13 @@ class Prepared:
 def read_ahead(
     images: Iterable[Path | Pixels], preprocessing: Preprocessing, batch_size: int
 ) -> Iterator[list[Prepared | Unreadable]]:
-    """Reads batches of images in threads, one batch ahead of the caller."""
+    """Reads batches of images in threads, one batch ahead of the caller.
+
+    Raises:
+        ConfigError: `batch_size` is below 1.
+    """
+    if batch_size < 1:
+        raise ConfigError(f"batch_size must be at least 1, got {batch_size}.")
     readers = ThreadPoolExecutor(READERS)
     try:
         waiting: list[Future[Prepared | Unreadable]] = []
