@@ -1,5 +1,6 @@
 import math
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -38,6 +39,15 @@ def test_existence_loss_is_binary_cross_entropy_of_the_difference(seed: int) -> 
     torch.testing.assert_close(
         existence_loss(logits, labels, weight)[0], expected, rtol=1e-4, atol=1e-4
     )
+
+
+def test_in_half_precision_sum_and_count_are_those_of_the_rounded_logits() -> None:
+    logits = torch.randn(33, 41, 2, generator=torch.Generator().manual_seed(0)).bfloat16()
+    labels = torch.ones(33, 41, dtype=torch.long)
+    total, count = existence_loss(logits, labels)
+    margins = (logits[..., 0].double() - logits[..., 1].double()).numpy()
+    assert total.item() == pytest.approx(float(np.logaddexp(0, margins).sum()), rel=1e-6)
+    assert count.item() == 33 * 41  # 1353, which bfloat16 would make 1352
 
 
 def test_nothing_labelled_gives_zero_of_zero() -> None:

@@ -27,8 +27,10 @@ def existence_loss(
     Returns:
         The sum over the labels that are not ignored, in nats, and their number.
     """
+    # In half precision a sum over hundreds of answers, and their number, would be rounded.
+    wide = logits.to(torch.promote_types(logits.dtype, torch.float32))
     losses = F.cross_entropy(
-        logits.flatten(0, 1),
+        wide.flatten(0, 1),
         labels.flatten().long(),
         ignore_index=IGNORED,
         reduction="none",
