@@ -17,7 +17,7 @@ from carina.conversion.gloria import TABLE, gloria_from_state
 from carina.conversion.table import translate
 from carina.encoders.features import ImageFeatures
 from carina.encoders.local_global import enlarged
-from carina.encoders.text import Tokens
+from carina.encoders.tokens import Tokens
 from carina.encoders.words import Words, gathered
 from carina.imaging.preprocessing import prepare_levels
 from carina.losses.local_alignment import (
@@ -29,17 +29,16 @@ from carina.losses.local_alignment import (
     word_maps,
 )
 from carina.pretraining.entity_maps import SquareWindow
-from carina.pretraining.gloria_text import OfficialCleaning, OfficialSentences
-from carina.pretraining.local_alignment import (
-    GLORIA_224,
+from carina.pretraining.gloria_comparison import (
     CharacterLengths,
-    GLoRIAModel,
     PublishedComparison,
     WordLengths,
     best_of,
     filled,
     standardised,
 )
+from carina.pretraining.gloria_text import OfficialCleaning, OfficialSentences
+from carina.pretraining.local_alignment import GLORIA_224, GLoRIAModel
 from carina.pretraining.local_alignment_objective import Captions, GLoRIALosses, GLoRIAObjective
 from carina.study import Report
 from carina.training.objective import Losses

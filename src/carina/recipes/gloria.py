@@ -6,9 +6,10 @@ from carina.encoders.vit import ViTConfig
 from carina.encoders.words import WordEncoderConfig
 from carina.losses.local_alignment import AveragedWords
 from carina.pretraining.entity_texts import ByRules, DistilledSentences
+from carina.pretraining.gloria_comparison import TrainedComparison
 from carina.pretraining.gloria_text import AsWritten, OfficialSentences
 from carina.pretraining.image_source import PublishedResNet
-from carina.pretraining.local_alignment import GLoRIAConfig, TrainedComparison
+from carina.pretraining.local_alignment import GLoRIAConfig
 from carina.pretraining.local_alignment_objective import GLoRIALosses
 from carina.pretraining.local_alignment_stage import GLoRIAStage, WordSource
 from carina.pretraining.report_pieces import Single
@@ -21,8 +22,6 @@ from carina.training.settings import TrainingSettings
 from carina.zeroshot.prompts import PROMPT_SETS
 
 SMALL_DIM = 64
-
-
 CLINICAL_BERT = "emilyalsentzer/Bio_ClinicalBERT"
 TRAINING = TrainingSettings(
     batch_size=48,
@@ -34,18 +33,21 @@ TRAINING = TrainingSettings(
 )
 
 
+OFFICIAL = GLoRIAStage(
+    image_start=PublishedResNet(),
+    text=WordSource(paper_weights=CLINICAL_BERT),
+    pieces=OfficialSentences(),
+    training=TRAINING,
+)
+"""As published, on the sentences of reports."""
+
+
 def gloria_official() -> Recipe:
     """GLoRIA as the published code computes it: ResNet-50 at 299 px and ClinicalBERT."""
-    stage = GLoRIAStage(
-        image_start=PublishedResNet(),
-        text=WordSource(paper_weights=CLINICAL_BERT),
-        pieces=OfficialSentences(),
-        training=TRAINING,
-    )
     return Recipe(
         name="gloria_official",
         summary="GLoRIA as the published code computes it, ResNet-50 and ClinicalBERT.",
-        stages=(stage,),
+        stages=(OFFICIAL,),
     )
 
 
