@@ -339,3 +339,12 @@ def test_a_phantom_with_the_other_lists_keeps_the_splits(
     write_chexnet(cohort, tmp_path / "out")
     studies = chexnet(tmp_path / "out")
     assert [study.split for study in studies] == [study.split for study in cohort.studies]
+
+
+def test_a_copy_that_calls_the_gender_sex_is_read(tmp_path: Path) -> None:
+    release(tmp_path, [row("00000001_000.png")])
+    before = studies_in(tmp_path)
+    path = tmp_path / "Data_Entry_2017_v2020.csv"
+    path.write_text(path.read_text().replace("Patient Gender", "Patient Sex"))
+    assert studies_in(tmp_path) == before
+    assert before[0].sex is not None

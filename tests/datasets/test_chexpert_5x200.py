@@ -97,9 +97,9 @@ def test_the_list_depends_on_the_table_alone(tmp_path: Path) -> None:
     assert second.counts["images that are listed but not there, left out"] == 1
 
 
-def test_a_release_without_one_of_the_five_is_refused(tmp_path: Path) -> None:
-    root = release(tmp_path, [row(1, Atelectasis="1.0"), row(2, Fracture="1.0")])
-    with pytest.raises(DatasetError, match="no frontal image has Cardiomegaly and no other label"):
+def test_a_release_without_any_of_the_five_is_refused(tmp_path: Path) -> None:
+    root = release(tmp_path, [row(1, Atelectasis="1.0", Edema="-1.0"), row(2, Fracture="1.0")])
+    with pytest.raises(DatasetError, match="no frontal image has one of Atelectasis, Cardiomegaly"):
         studies_in(root)
 
 
@@ -110,8 +110,7 @@ def test_a_phantom_has_images_with_one_finding(
     cohort = stand_in([(name, "nodule") for name in names for _ in range(4)])
     write_chexpert_5x200(cohort, tmp_path)
     assert Image.open(next(tmp_path.rglob("*.jpg"))).size == (32, 32)
-    with pytest.raises(DatasetError, match="Edema and no other label"):
-        studies_in(tmp_path)  # half of the cohort trains, without edema
+    assert len(studies_in(tmp_path)) == 10  # half of the cohort trains
     cohort = stand_in_all(cohort)
     write_chexpert_5x200(cohort, tmp_path / "all")
     assert len(studies_in(tmp_path / "all")) == 20

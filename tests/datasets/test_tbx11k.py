@@ -168,3 +168,10 @@ def test_a_phantom_is_read_back(
     assert said(found[3])["No Finding"] == "present"
     assert found[0].boxes[0].x2 == 256.0  # half of the picture, which is 512 wide there
     assert [note[:26] for note in tally.notes] == ["2 images of the test part "]
+
+
+def test_json_with_a_byte_order_mark_is_read(root: Path) -> None:
+    before = studies_in(root)
+    path = save_boxes(root, annotations(box(), box(category=2)))
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert studies_in(root) == before

@@ -106,7 +106,7 @@ def entries_in(path: Path, edition: Edition) -> Iterator[tuple[str, tuple[Outlin
         DatasetError: the file is no such list, or an entry cannot be understood.
     """
     try:
-        entries = json.loads(path.read_text(encoding="utf-8"))
+        entries = json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as error:
         raise DatasetError(
             f"{path}: cannot be read as JSON ({error}). Download it again."

@@ -40,6 +40,9 @@ COLUMNS = (
     *("Image Index", "Finding Labels", "Patient ID", "Patient Age", "Patient Gender"),
     "View Position",
 )
+RENAMED = {"Patient Gender": "Patient Sex"}
+"""Columns that some copies of the table call otherwise."""
+
 BOX_COLUMNS = ("Image Index", "Finding Label", "Bbox [x", "y", "w", "h]")
 """The header of the boxes as it comes out of its commas."""
 
@@ -85,6 +88,11 @@ def _read(release: Release, tally: Tally, splits_of: Splits) -> Iterator[Study]:
         if is_there(release.root, study.radiographs[0].path, tally):
             found += 1
             yield with_boxes(study, boxes.get(name, ()), release.root, tally)
+    if not listed:
+        raise DatasetError(
+            f"{table_of(release)}: lists no image, expected a row each. It may be cut short: "
+            "download it again."
+        )
     if not found:
         raise DatasetError(
             f"{release.root}: none of the {len(listed):,} images of the table is there, but "
@@ -116,13 +124,18 @@ def opened(path: Path, columns: tuple[str, ...]) -> Table:
         DatasetError: it is a table of something else.
     """
     table = read_table(path)
-    missing = [name for name in columns if name not in table.columns]
+    missing = [name for name in columns if name not in (*table.columns, *_also(table))]
     if missing:
         raise DatasetError(
             f"{path}: found the columns {', '.join(table.columns[:7])}, expected "
             f"{', '.join(missing)} too. Take the file that came with ChestX-ray14."
         )
     return table
+
+
+def _also(table: Table) -> tuple[str, ...]:
+    """Our names for columns that a table calls otherwise."""
+    return tuple(ours for ours, theirs in RENAMED.items() if theirs in table.columns)
 
 
 def places_of(root: Path) -> dict[str, str]:
@@ -132,13 +145,14 @@ def places_of(root: Path) -> dict[str, str]:
         DatasetError: there is none, or one is in two folders.
     """
     places: dict[str, str] = {}
-    for parent, name in _images_below(root, ".", depth=2):
+    for parent, found in _images_below(root, ".", depth=2):
+        name = found.lower()  # endings in large letters are of some copies
         if name in places:
             raise DatasetError(
                 f"{root}: {name} is both in {Path(places[name]).parent} and in {parent}; expected "
                 "one copy of the images. Give the folder of one, or remove the other."
             )
-        places[name] = f"{parent}/{name}".removeprefix("./")
+        places[name] = f"{parent}/{found}".removeprefix("./")
     if not places:
         raise DatasetError(
             f"{root}: found no image such as images_001/images/00000001_000.png here or up to "
@@ -152,7 +166,7 @@ def _images_below(root: Path, parent: str, depth: int) -> Iterator[tuple[str, st
     with os.scandir(root / parent) as entries:
         folders = [entry.name for entry in entries if entry.is_dir()]
     with os.scandir(root / parent) as entries:
-        names = [entry.name for entry in entries if IMAGE.fullmatch(entry.name)]
+        names = [entry.name for entry in entries if IMAGE.fullmatch(entry.name.lower())]
     yield from ((parent, name) for name in names)
     for folder in sorted(folders) if depth else ():
         yield from _images_below(root, f"{parent}/{folder}".removeprefix("./"), depth - 1)
@@ -204,7 +218,8 @@ def findings_of(row: Row) -> tuple[Finding, ...]:
 def study_of(row: Row, path: str, split: str | None, tally: Tally) -> Study:
     """The study of a row of the table, with its mined labels."""
     name = row.get("Image Index")
-    age, sex = age_of(row.get("Patient Age")), sex_of(row.get("Patient Gender"))
+    told = row.get("Patient Gender") or row.get(RENAMED["Patient Gender"])
+    age, sex = age_of(row.get("Patient Age")), sex_of(told)
     if age is None:
         tally.add("ages that no human has, taken as not known", f"row {row.number}")
     if sex is None:

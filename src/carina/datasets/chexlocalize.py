@@ -78,7 +78,7 @@ def outlines_in(path: Path) -> Outlines:
         DatasetError: the file is of something else.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as error:
         raise DatasetError(f"{path}: cannot be read as JSON ({error}). {ADVICE}") from error
     if not isinstance(content, dict) or not all(isinstance(one, dict) for one in content.values()):

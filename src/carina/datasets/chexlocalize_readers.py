@@ -147,7 +147,7 @@ def points_in(root: Path, tally: Tally) -> Points:
         return {}
     path = found[0]
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
         return {
             str(key): {
                 str(name): tuple((float(point[0]), float(point[1])) for point in points)

@@ -16,7 +16,7 @@ from pathlib import Path
 from carina.datasets.cells import SPLIT_NAMES, age_of, sex_of, slashes
 from carina.datasets.chexpert_layout import LABELS, TABLES, write_chexpert
 from carina.datasets.declaration import Dataset, Release
-from carina.datasets.presence import is_there
+from carina.datasets.presence import hint_at_spelling, is_there
 from carina.datasets.table import Row, Table, read_table
 from carina.datasets.tally import Tally
 from carina.errors import DatasetError
@@ -123,11 +123,17 @@ def studies_there(root: Path, visits: Sequence[Visit], tally: Tally) -> Iterator
             yield _study(visit, there)
         else:
             tally.add("studies left out: none of their images is there", visit.place.study_id)
+    if not visits:
+        raise DatasetError(
+            f"{root}: the tables have no rows, expected one a study or image. They may be cut "
+            "short: download them again."
+        )
     if not found:
+        example = next((each.path for visit in visits for each in visit.radiographs), "")
         raise DatasetError(
             f"{root}: there are folders of patients, but none of the images of the "
             f"{len(visits):,} studies in the tables is in them. Unpack the images that belong to "
-            "these tables."
+            f"these tables.{hint_at_spelling(root, example)}"
         )
 
 

@@ -59,7 +59,8 @@ def table_of(release: Release) -> Path:
 
 def places_of(root: Path, name: str) -> list[Path]:
     """Where a file is, in the root or up to two folders below."""
-    return [path for depth in DEPTHS for path in sorted(root.glob(f"{depth}{name}"))]
+    found = (path for depth in DEPTHS for path in sorted(root.glob(f"{depth}{name}")))
+    return [path for path in found if not path.name.startswith(".")]  # "._x" of another system
 
 
 def opinions_in(root: Path, studies: set[str], tally: Tally) -> Opinions:

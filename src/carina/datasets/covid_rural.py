@@ -94,7 +94,7 @@ def read_covid_rural(splits_of: Splits, release: Release, tally: Tally) -> Itera
         study = _study(name, match["patient"], path, patient or Patient(), splits.get(name))
         yield with_opacity(study, release.root, folder, tally)
     check_found(release.root, found, len(places), EXAMPLE)
-    masks = {path.stem for path in (release.root / MASKS).glob("*.png")} - places.keys()
+    masks = {path.stem for path in (release.root / MASKS).glob("[!.]*.png")} - places.keys()
     if masks:
         tally.add("masks without an image, left out", min(masks), len(masks))
 
@@ -114,6 +114,8 @@ def patients_in(path: Path, tally: Tally) -> dict[str, Patient]:
         if name in patients:
             raise row.error(PATIENT_COLUMNS[0], f"{name} is there twice", "Remove one of the rows.")
         patients[name] = _patient(row)
+    if not patients:
+        tally.note(f"{PATIENTS} has no rows: age, sex and COVID-19 are not told.")
     return patients
 
 
@@ -169,7 +171,7 @@ def _opacity_told(shapes: Path, tally: Tally) -> Assertion | None:
         tally.add("images that nobody outlined: opacity is not told", name)
         return None
     try:
-        labels = {shape["label"] for shape in json.loads(shapes.read_text("utf-8"))["shapes"]}
+        labels = {shape["label"] for shape in json.loads(shapes.read_text("utf-8-sig"))["shapes"]}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DatasetError(
             f"{shapes}: cannot be read as outlines ({error}). Download it again."

@@ -64,6 +64,11 @@ def check_found(root: Path, found: int, listed: int, example: str) -> None:
     Raises:
         DatasetError: nothing was found.
     """
+    if not listed:
+        raise DatasetError(
+            f"{root}: the table lists no image, expected a row each. It may be cut short: download "
+            "it again."
+        )
     if not found:
         raise DatasetError(
             f"{root}: none of the {listed:,} images that are listed is there, such as {example}. "

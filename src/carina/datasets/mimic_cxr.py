@@ -21,7 +21,7 @@ from carina.datasets.mimic_cxr_tables import (
     label_table,
     split_table,
 )
-from carina.datasets.presence import is_there
+from carina.datasets.presence import hint_at_spelling, is_there
 from carina.datasets.tally import Tally
 from carina.errors import DatasetError, RadiographError
 from carina.imaging.reader import probe
@@ -162,6 +162,7 @@ def _check_found(release: Release, images: pl.DataFrame, found: int, told: int) 
         raise DatasetError(
             f"{release.root}: none of the {len(images):,} images is there, such as "
             f"{images['path'][0]}. Name the folder that holds `files/` as downloaded."
+            f"{hint_at_spelling(release.root, images['path'][0])}"
         )
     if not told:
         raise DatasetError(

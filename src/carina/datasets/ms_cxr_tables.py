@@ -120,7 +120,7 @@ def of_json(path: Path) -> Iterator[Annotation]:
         DatasetError: it is no such file, or an annotation is of no image or category.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
         images = {each["id"]: each for each in content["images"]}
         names = {each["id"]: str(each["name"]) for each in content["categories"]}
         records: list[dict[str, Any]] = content["annotations"]

@@ -5,7 +5,7 @@ outline is a rectangle, an ellipse or a polygon; papers detect the boxes around 
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import PurePosixPath
 
@@ -48,7 +48,7 @@ def read_object_cxr(release: Release, tally: Tally) -> Iterator[Study]:
             tally.note(f"{table} is not there: no study of {split}.")
             continue
         places = images_below(release.root, (FOLDERS[split],), depth=1)
-        rows = list(read_table_of(path, (IMAGE, OUTLINES), OBJECT_CXR.name).rows)
+        rows = once_each(read_table_of(path, (IMAGE, OUTLINES), OBJECT_CXR.name).rows, tally)
         found = 0
         for row in rows:
             place = places.get(PurePosixPath(row.get(IMAGE)).stem)
@@ -58,6 +58,25 @@ def read_object_cxr(release: Release, tally: Tally) -> Iterator[Study]:
             found += 1
             yield with_boxes(_study(row, place, split), boxes_of(row), release, tally)
         check_found(release.root, found, len(rows), rows[0].get(IMAGE) if rows else "")
+
+
+def once_each(rows: Iterable[Row], tally: Tally) -> list[Row]:
+    """The rows without those that repeat another word for word, which are counted.
+
+    Raises:
+        DatasetError: an image is listed twice, outlined otherwise.
+    """
+    kept: dict[str, Row] = {}
+    for row in rows:
+        name = row.get(IMAGE)
+        first = kept.setdefault(name, row)
+        if first is row:
+            continue
+        if row.get(OUTLINES) != first.get(OUTLINES):
+            problem = f"{name} is outlined otherwise than in row {first.number}"
+            raise row.error(IMAGE, problem, "Keep one of the two rows.")
+        tally.add("rows that repeat an image, left out", f"row {row.number}")
+    return list(kept.values())
 
 
 def boxes_of(row: Row) -> tuple[Box, ...]:

@@ -152,7 +152,7 @@ def patients_in(path: Path, tally: Tally) -> dict[str, str]:
         tally.note(f"{path.name} is not there: each image is a patient of its own.")
         return {}
     try:
-        rows = json.loads(path.read_text(encoding="utf-8"))
+        rows = json.loads(path.read_text(encoding="utf-8-sig"))
         names = {str(row["subset_img_id"]): str(row["img_id"]) for row in rows}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DatasetError(

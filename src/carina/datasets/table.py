@@ -57,7 +57,8 @@ def read_table(path: Path) -> Table:
         header = [name.strip() for name in next(reader, [])]
     except csv.Error as error:
         raise DatasetError(f"{path}, row 1: {error}. Correct the quotes of the header.") from error
-    columns = tuple(_without_blank_end(header, 0))
+    named = enumerate(_without_blank_end(header, 0), start=1)
+    columns = tuple(name or f"column {place} without a name" for place, name in named)
     _check_header(path, columns)
     return Table(columns, _rows(path, columns, reader))
 
@@ -134,7 +135,7 @@ def _without_blank_end(cells: list[str], length: int) -> list[str]:
 
 
 def _check_header(path: Path, columns: tuple[str, ...]) -> None:
-    if not any(columns):
+    if not columns:
         raise DatasetError(f"{path}: is empty; expected a header and one row an image.")
     twice = sorted({name for name in columns if columns.count(name) > 1})
     if twice:

@@ -124,7 +124,7 @@ def boxes_in(root: Path) -> Boxes:
     """
     path = next(root / name for name in BOXES if (root / name).exists())
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
         names = {each["id"]: str(each["file_name"]) for each in content["images"]}
         kinds = {each["id"]: str(each["name"]) for each in content["categories"]}
         records: list[dict[str, Any]] = content["annotations"]
