@@ -56,6 +56,7 @@ def test_a_table_a_page_and_models_that_can_be_asked(
     assert mean["patients"].to_list() == [5, 10, 5, 10]
     page = (tmp_path / "o" / "index.html").read_text()
     assert "Label efficiency" in page
+    assert "run: was pre-trained on none of the 10 test patients." in page
     model = tmp_path / "o" / "run" / "1" / "seed0"
     assert (model / "evaluation" / "index.html").is_file()
     assert exit_code(["ask", str(model), str(tmp_path / "1.png"), "--query", "opacity"]) == 0
@@ -116,6 +117,8 @@ def test_cross_validation_scores_every_patient_once(
         (("--mask-loss", "dice"), "--mask-loss is 'dice', expected one of entropy, focal"),
         (("--unmentioned", "no"), "--unmentioned is 'no', expected one of auto"),
         (("--folds", "2"), "folds is 2, expected 3 or more"),
+        (("--seeds", "0"), "Invalid value for '--seeds'"),
+        (("--finding", "opacities"), "lists no findings called 'opacities'"),
     ],
 )
 def test_options_that_would_do_nothing_are_wrong_usage(

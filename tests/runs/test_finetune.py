@@ -350,6 +350,12 @@ def test_a_start_of_which_nothing_tells_whom_it_was_trained_on_is_told(
     (told,) = overlaps(start, labelled, every_split=False)
     assert not told.known
     assert "official: nothing tells whom it was pre-trained on" in str(told)
+    (tuned,) = tune(tmp_path / "official", labelled, tmp_path / "out", "linear-probe")
+    (told,) = overlaps(
+        opened_starts([tuned.folder], random_start=False), labelled, every_split=True
+    )
+    assert (told.known, told.patients) == (False, 30)
+    assert "was pre-trained on at least 30 of the 60 test patients" in str(told)
 
 
 def test_a_start_that_has_seen_none_is_said_to_be_fair() -> None:

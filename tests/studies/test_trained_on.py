@@ -67,6 +67,16 @@ def test_what_the_start_was_trained_on_counts_too(tmp_path: Path) -> None:
     assert after["patient_id"].to_list() == ["a", "b", "c"]
 
 
+def test_a_list_that_lacks_the_start_says_so(tmp_path: Path) -> None:
+    """A converted checkpoint tells nothing, and what is tuned from it cannot be called clean."""
+    write_trained_on([study(0, "a")], tmp_path, complete=False)
+    found = seen_before(tmp_path, manifest(tmp_path, study(0, "b")))
+    assert not found.complete
+    assert str(found).endswith("(test); nothing tells whom its start was trained on")
+    write_trained_on([study(0, "a")], tmp_path)
+    assert seen_before(tmp_path, manifest(tmp_path, study(0, "b"))).complete
+
+
 def test_a_model_that_does_not_tell_is_refused(tmp_path: Path) -> None:
     assert read_trained_on(tmp_path / "none") is None
     with pytest.raises(ModelError, match="nothing tells what it was trained on"):

@@ -31,7 +31,7 @@ from carina.runs.starts import Start, opened_starts
 from carina.runs.stores import opened_store, tell_left_out
 from carina.runs.tasks import TASKS
 from carina.studies.manifest import Manifest
-from carina.studies.trained_on import read_trained_on, write_trained_on
+from carina.studies.trained_on import read_trained_on, tells_all, write_trained_on
 from carina.studies.truth import canonical
 
 RECORD = "finetune.json"
@@ -235,8 +235,10 @@ def carry_out(job: Job) -> None:
     write_patients(job)
     drawn = set(job.train.studies)
     trained = [study for study in job.manifest.studies if study.study_id in drawn]
-    before = read_trained_on(job.start.path) if job.start.pretrained else None
-    write_trained_on(trained, job.folder, before)
+    fresh = not job.start.pretrained
+    before = None if fresh else read_trained_on(job.start.path)
+    known = fresh or tells_all(job.start.path)
+    write_trained_on(trained, job.folder, before, complete=known)
     model = TASKS[job.task].tune(job)
     save_model(model.to("cpu").eval(), job.folder / "model", card(job))
 

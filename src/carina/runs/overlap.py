@@ -13,8 +13,8 @@ from carina.studies.trained_on import read_trained_on, seen_before
 class Overlap:
     """Patients and studies of the part that is tested which a start was pre-trained on.
 
-    `of` counts the patients of the part; with `known` False nothing tells what the start was
-    pre-trained on, and both counts are 0.
+    `of` counts the patients of the part. With `known` False nothing tells whom the start was
+    pre-trained on, or not of all trainings behind it: both counts may be higher.
     """
 
     start: str
@@ -25,16 +25,17 @@ class Overlap:
 
     def __str__(self) -> str:
         """A sentence that names no patient."""
-        if not self.known:
+        if not self.known and not self.patients:
             return (
-                f"{self.start}: nothing tells whom it was pre-trained on; whether it has seen any "
-                "of the test patients is not known."
+                f"{self.start}: nothing tells whom it was pre-trained on, or not of all trainings "
+                "behind it; whether it has seen any of the test patients is not known."
             )
         if not self.patients:
             return f"{self.start}: was pre-trained on none of the {self.of:,} test patients."
+        least = "" if self.known else "at least "
         return (
-            f"{self.start}: was pre-trained on {self.patients:,} of the {self.of:,} test patients "
-            f"({self.studies:,} of their studies); its scores on them are no fair measure. "
+            f"{self.start}: was pre-trained on {least}{self.patients:,} of the {self.of:,} test "
+            f"patients ({self.studies:,} of their studies); its scores are no fair measure. "
             "Pre-train with --exclude, or measure on others; `carina check --model` names some."
         )
 
@@ -73,5 +74,9 @@ def overlap_of(start: Start, tested: Manifest) -> Overlap:
         return Overlap(start=start.name, known=False, patients=0, studies=0, of=0)
     seen = seen_before(start.path, tested)
     return Overlap(
-        start=start.name, known=True, patients=seen.patients, studies=seen.studies, of=seen.of
+        start=start.name,
+        known=seen.complete,
+        patients=seen.patients,
+        studies=seen.studies,
+        of=seen.of,
     )

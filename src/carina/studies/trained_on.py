@@ -14,6 +14,7 @@ from carina.study import Study
 
 TRAINED_ON = "trained_on.parquet"
 KEYS = ["source", "patient_id"]
+COMPLETE = "carina.complete"
 SHOWN = 3
 
 
@@ -23,6 +24,7 @@ class SeenBefore:
 
     `part` is "test", or "any" where the manifest has no test part. `of` counts its patients, and
     `examples` names some of those that were `patients` of the training; `studies` are theirs.
+    The list is not `complete` where nothing tells whom the start of the training had seen.
     """
 
     model: str
@@ -32,11 +34,15 @@ class SeenBefore:
     of: int
     studies: int
     examples: tuple[str, ...]
+    complete: bool = True
 
     def __str__(self) -> str:
         """One line."""
         if not self.patients:
-            return f"{self.model}: was trained on none of the {self.of} patients ({self.part})"
+            unsure = "" if self.complete else "; nothing tells whom its start was trained on"
+            return (
+                f"{self.model}: was trained on none of the {self.of} patients ({self.part}){unsure}"
+            )
         named = ", ".join(self.examples)
         return (
             f"{self.model}: was trained on {self.patients} of the {self.of} patients "
@@ -46,7 +52,11 @@ class SeenBefore:
 
 
 def write_trained_on(
-    studies: Iterable[Study], folder: Path, before: pl.DataFrame | None = None
+    studies: Iterable[Study],
+    folder: Path,
+    before: pl.DataFrame | None = None,
+    *,
+    complete: bool = True,
 ) -> None:
     """Writes the sources and ids of the patients of a training into its folder.
 
@@ -55,13 +65,14 @@ def write_trained_on(
         folder: of the run; the file stays beside the model and is no part of it, so that ids of
             patients are not handed on with a model's folder.
         before: patients that the start of the training was trained on, from `read_trained_on`.
+        complete: False if nothing tells whom that start was trained on, or not of all.
     """
     keys = sorted({(study.source, study.patient_id) for study in studies})
     frame = pl.DataFrame(keys, schema=dict.fromkeys(KEYS, pl.String), orient="row")
     if before is not None:
         frame = pl.concat([frame, before]).unique().sort(KEYS)
     with atomic_path(folder / TRAINED_ON) as temporary:
-        frame.write_parquet(temporary)
+        frame.write_parquet(temporary, metadata={COMPLETE: str(complete)})
 
 
 def read_trained_on(model: Path) -> pl.DataFrame | None:
@@ -73,19 +84,32 @@ def read_trained_on(model: Path) -> pl.DataFrame | None:
     Raises:
         ModelError: the file that tells is damaged.
     """
+    path = path_of(model)
+    if path is None:
+        return None
+    try:
+        return pl.read_parquet(path).select(pl.col(KEYS).cast(pl.String))
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise ModelError(
+            f"{path}: cannot be read ({error}); expected the patients of a training. "
+            "Train the model again, or remove the file and go without."
+        ) from error
+
+
+def path_of(model: Path) -> Path | None:
+    """The file that tells whom a model was trained on, beside it or in it; None if there is none.
+
+    It lies in the folder of the run that a model folder called `model` is in.
+    """
     resolved = model.resolve()
-    inside_a_run = resolved.name == "model"
-    for folder in (resolved, resolved.parent) if inside_a_run else (resolved,):
-        path = folder / TRAINED_ON
-        if path.is_file():
-            try:
-                return pl.read_parquet(path).select(pl.col(KEYS).cast(pl.String))
-            except (pl.exceptions.PolarsError, OSError) as error:
-                raise ModelError(
-                    f"{path}: cannot be read ({error}); expected the patients of a training. "
-                    "Train the model again, or remove the file and go without."
-                ) from error
-    return None
+    folders = (resolved, resolved.parent) if resolved.name == "model" else (resolved,)
+    return next((one / TRAINED_ON for one in folders if (one / TRAINED_ON).is_file()), None)
+
+
+def tells_all(model: Path) -> bool:
+    """Whether it is known of all trainings behind a model whom they were done on."""
+    path = path_of(model)
+    return path is not None and pl.read_parquet_metadata(path).get(COMPLETE) != str(False)
 
 
 def seen_before(model: Path, manifest: Manifest) -> SeenBefore:
@@ -117,6 +141,7 @@ def seen_before(model: Path, manifest: Manifest) -> SeenBefore:
         of=rows.n_unique(),
         studies=len(seen),
         examples=tuple(repr(patient) for patient in found["patient_id"].head(SHOWN)),
+        complete=tells_all(model),
     )
 
 
