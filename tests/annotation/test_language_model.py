@@ -320,6 +320,13 @@ def test_a_server_that_will_answer_nothing_ends_the_run(
     assert len(fake.asked) == 1
 
 
+def test_a_server_whose_name_can_be_none_is_told_at_once(studies_of, tmp_path: Path) -> None:
+    server = f"http://{'a' * 70}.example/v1"
+    model = LanguageModel(server=server, model="tiny", cache=tmp_path, allow_remote=True)
+    with pytest.raises(AnnotationError, match="it is no name of a machine"):
+        model.read(studies_of("Mass."))
+
+
 def test_a_server_that_is_not_there_is_told_at_once(fake, studies_of, tmp_path: Path) -> None:
     fake.close()
     with pytest.raises(
@@ -367,10 +374,10 @@ def test_a_damaged_answer_is_asked_for_again(fake, studies_of, tmp_path: Path) -
     fake.behave = lambda report, call: fake.Act(entities())
     source(fake, tmp_path).read(studies_of("Mass."))
     (file,) = (tmp_path / "answers").rglob("*.json")
-    for damaged in ("{", "[]", '{"ghost": 1}'):
+    for damaged in ("{", "[]", '{"ghost": 1}', '{"answer": 5}'):
         file.write_text(damaged)
         assert source(fake, tmp_path).read(studies_of("Mass.")).entities == ((),)
-    assert len(fake.asked) == 4
+    assert len(fake.asked) == 5
 
 
 def test_tokens_that_the_server_does_not_count_are_told(fake, studies_of, tmp_path: Path) -> None:

@@ -53,6 +53,8 @@ def test_a_text_without_headers_is_one_full_report() -> None:
         ("   FINAL REPORT\n Clear.", ["full report"]),
         ("PLEURAL EFFUSION: None.", ["pleural effusion"]),
         ("The ratio: 3 of 4", ["full report"]),
+        ("History: cough. Findings: clear. Impression: a.", ["history", "findings", "impression"]),
+        ("Findings: clear, as the last Impression: clear.", ["findings"]),
     ],
 )
 def test_headers_are_found_in_all_their_forms(text: str, names: list[str]) -> None:

@@ -38,10 +38,10 @@ class AnswerCache:
     def read(self, path: Path) -> Reply | None:
         """An answer; None where it was not given yet, or its file is damaged."""
         try:
-            fields = json.loads(path.read_text(encoding="utf-8"))
-            return Reply(**fields)
+            reply = Reply(**json.loads(path.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):
             return None
+        return reply if isinstance(reply.answer, str) else None
 
     def write(self, path: Path, reply: Reply) -> None:
         """Keeps an answer, whole or not at all.

@@ -140,12 +140,11 @@ class ChatServer:
             content = response.read(LONGEST_REPLY + 1)
         except TimeoutError as error:
             raise PassingError(f"was silent for {self._timeout_s:g} s") from error
+        except UnicodeError as error:  # a name with a part of more than 63 letters
+            raise self._unreachable("it is no name of a machine") from error
         except (ConnectionRefusedError, socket.gaierror, ssl.SSLError) as error:
             if not self._met:
-                raise AnnotationError(
-                    f"nothing answers at {self._url.geturl()} ({error.strerror or error}). Start "
-                    "the server, or correct --server."
-                ) from error
+                raise self._unreachable(error.strerror or str(error)) from error
             raise PassingError("could not be reached") from error
         except (OSError, http.client.HTTPException) as error:
             raise PassingError(f"broke off ({type(error).__name__})") from error
@@ -154,6 +153,12 @@ class ChatServer:
         if response.status == HTTPStatus.OK:
             return content
         raise self._refusal(response)
+
+    def _unreachable(self, why: str) -> AnnotationError:
+        return AnnotationError(
+            f"nothing answers at {self._url.geturl()} ({why}). Start the server, or correct "
+            "--server."
+        )
 
     def _refusal(self, response: http.client.HTTPResponse) -> Exception:
         """What a status other than 200 means: for this attempt, for this report, or for all."""

@@ -2,9 +2,10 @@
 
 Source: the section rules of the MIMIC-CXR code repository (Johnson et al., Sci Data 2019,
 doi:10.1038/s41597-019-0322-0), corrected: a header may hold digits, dots and (for the
-common names) lower case, may open the text or stand in the middle of a line, may be glued
-to its body, and an empty section does not swallow the next header. The titles FINAL REPORT and
-FINAL ADDENDUM end what stands before them, such as a wet read.
+common names) lower case, may open the text or stand in the middle of a line (in capitals, or
+behind the end of a sentence), may be glued to its body, and an empty section does not swallow
+the next header. The titles FINAL REPORT and FINAL ADDENDUM end what stands before them, such as
+a wet read.
 """
 
 import functools
@@ -100,6 +101,11 @@ INNER = re.compile(
     r"(?<![A-Za-z])(FINDINGS AND IMPRESSION|FINDINGS|IMPRESSION|INDICATION|CLINICAL HISTORY"
     r"|HISTORY|COMPARISON|TECHNIQUE|CONCLUSION|EXAMINATION|RECOMMENDATIONS?|ADDENDUM|WET READ"
     r"|NOTIFICATION)[ \t]*$"
+)
+# The same as a title ("Impression") opens a section where a sentence has ended before it.
+INNER_TITLE = re.compile(
+    r"(?<=[.!?])[ \t]+(Findings|Impressions?|Indications?|Clinical History|History|Comparison"
+    r"|Technique|Conclusions?|Examination|Recommendations?|Addendum)[ \t]*$"
 )
 # What the signing system adds.
 SIGNED = re.compile(
@@ -203,8 +209,8 @@ def header_in(words: str, whole: bool, clock: bool) -> tuple[int, str] | None:
         name = words.strip()
         if not clock and (name.lower() in COMMON or (name and CAPITALS.fullmatch(words))):
             return start, canonical_name(name)
-    inner = INNER.search(words)
-    return None if inner is None else (start + inner.start(), canonical_name(inner[1]))
+    inner = INNER.search(words) or INNER_TITLE.search(words)
+    return None if inner is None else (start + inner.start(1), canonical_name(inner[1]))
 
 
 @functools.lru_cache(maxsize=4096)
