@@ -95,12 +95,15 @@ def test_a_page_is_written_and_said_to_be_private(
 
 
 def test_a_store_is_read_and_what_was_seen_is_kept_beside_it(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     manifest = cohort(tmp_path, (0, 1), ("train", "test"))
     build_store([(f"{i}.png", tmp_path / f"{i}.png") for i in (0, 1)], tmp_path / "store", 32, 1)
     assert run(manifest, "--store", tmp_path / "store") == 0
     assert len(list((tmp_path / "store.seen").iterdir())) == 1
+    monkeypatch.chdir(tmp_path / "store")
+    assert run(manifest, "--store", ".") == 0
+    assert not [path for path in tmp_path.rglob("*.seen") if path != tmp_path / "store.seen"]
     assert run(manifest, "--store", tmp_path / "store", "--store", tmp_path / "store") == 2
     assert "--store is given 2 times for 1" in capsys.readouterr().err
 

@@ -73,7 +73,7 @@ def check(
     seen = [seen_before(one, manifest) for one in model or () for manifest in read]
     stores = [ImageStore.open(path) for path in store or ()]
     if cache is None and store:
-        cache = store[0].with_name(f"{store[0].name}.seen")
+        cache = Path(f"{store[0].absolute()}.seen")  # beside it, even if it is "."
     report = checks.check(read, processes, stores=stores, cache=cache)
     for counts in report.counts:
         typer.echo(counts.manifest)
