@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from carina.conversion.maco import convert_maco, write_mae
+from carina.conversion.starts import convert_start
 from carina.encoders.masked_decoder import MaskedDecoderConfig
 from carina.encoders.masked_vit import MaskedViT, MaskedViTConfig
 from carina.encoders.positions import MAEPositions
@@ -95,7 +96,10 @@ def test_a_checkpoint_that_does_not_fit_is_refused(model: MaCoModel, tmp_path: P
 def test_weights_of_mae_are_written_and_start_an_encoder(model: MaCoModel, tmp_path: Path) -> None:
     weights = {f"{key}": value for key, value in model.image_encoder.state_dict().items()}
     torch.save({"model": {**weights, "mask_token": torch.zeros(1, 1, 2)}}, tmp_path / "mae.pth")
-    path = write_mae(tmp_path / "mae.pth", tmp_path / "mae.safetensors")
+    path = tmp_path / "mae.safetensors"
+    accounted = convert_start("mae", tmp_path / "mae.pth", path)
+    assert accounted.taken == len(weights)
+    assert [*accounted.unused.values()] == [("mask_token",)]
     encoder = MaskedViT(CONFIG.image)
     load_mae(encoder, path)
     for key, value in encoder.state_dict().items():

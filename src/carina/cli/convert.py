@@ -53,14 +53,8 @@ def convert(
 ) -> None:
     """Turns published weights into a model folder, every key accounted for; and back."""
     from carina.conversion.layout import LAYOUTS, write_official
-    from carina.conversion.systems import (
-        STARTS,
-        Given,
-        check_nothing_given,
-        convert_start,
-        convert_to_folder,
-        system_of,
-    )
+    from carina.conversion.starts import STARTS, convert_start
+    from carina.conversion.systems import Given, check_nothing_given, convert_to_folder, system_of
     from carina.errors import ConfigError
     from carina.models.folder import load_model
 

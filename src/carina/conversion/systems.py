@@ -3,7 +3,7 @@
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -22,13 +22,10 @@ from carina.conversion.finetuned import (
 )
 from carina.conversion.gloria import convert_gloria
 from carina.conversion.kad import convert_kad, convert_kad_text
-from carina.conversion.layout import LAYOUTS, Accounted, account, account_keys, systems_of
-from carina.conversion.maco import MAE_TABLE, convert_maco, write_mae
+from carina.conversion.layout import LAYOUTS, Accounted, account, systems_of
+from carina.conversion.maco import convert_maco
 from carina.conversion.medklip import convert_medklip
-from carina.conversion.table import Rule
-from carina.conversion.torchvision import TABLE as IMAGENET_TABLE
-from carina.conversion.torchvision import write_safetensors
-from carina.encoders.published_resnet import read_safetensors
+from carina.conversion.starts import STARTS
 from carina.encoders.text import TextEncoder
 from carina.encoders.tokenizer import load_tokenizer
 from carina.errors import ConfigError, ConversionError
@@ -201,43 +198,6 @@ SYSTEMS: dict[str, System] = {
     "ecamp-detection": finetuned(ECAMP_SOURCE, ecamp_detection),
 }
 """Every system by its name on the command line."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class StartFile:
-    """Published weights that training starts from: safetensors, under their own names.
-
-    `table` says which of them training takes, and why it leaves others out.
-    """
-
-    write: Callable[[Path, Path], Path]
-    table: Sequence[Rule]
-
-
-STARTS = {
-    "mae": StartFile(write=write_mae, table=MAE_TABLE),
-    "imagenet": StartFile(write=write_safetensors, table=IMAGENET_TABLE),
-}
-"""Every kind of file to start from, by its name on the command line."""
-
-
-def convert_start(name: str, file: Path, out: Path) -> Accounted:
-    """Writes published weights so that training can start from them.
-
-    Args:
-        name: of `STARTS`.
-        file: the published file.
-        out: the file to write.
-
-    Returns:
-        What training takes and leaves out.
-
-    Raises:
-        ConversionError: the file cannot be read, or a key is not accounted for.
-    """
-    start = STARTS[name]
-    written = start.write(file, out)
-    return account_keys(read_safetensors(written), start.table, str(file))
 
 
 def convert_to_folder(system: str, given: Given, out: Path) -> Accounted:
