@@ -78,6 +78,19 @@ def test_every_error_is_one_message_and_a_code(
             cli.main(["--debug", "index"])
 
 
+def test_who_stops_a_run_is_told_of_resume_where_the_command_has_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def pretrain(resume: bool = False) -> None:
+        raise KeyboardInterrupt
+
+    module = SimpleNamespace(EXAMPLES=(), pretrain=pretrain)
+    monkeypatch.setitem(sys.modules, "carina.cli.pretrain", module)
+    with pytest.raises(SystemExit):
+        cli.main(["pretrain"])
+    assert "the same command and --resume goes on with it" in capsys.readouterr().err
+
+
 def test_debug_shows_what_carina_logs_and_nothing_of_its_libraries() -> None:
     script = (
         "import sys, logging, types, carina.cli.main as m\n"

@@ -112,7 +112,8 @@ def run(name: str, words: Sequence[str], debug: bool) -> None:
             raise
         fail(str(error), error.exit_code)
     except KeyboardInterrupt:
-        fail("stopped. What was finished is kept; the same command goes on with it.", 1)
+        resume = " and --resume" if "resume" in inspect.signature(function).parameters else ""
+        fail(f"stopped. What was finished is kept; the same command{resume} goes on with it.", 1)
     except BrokenPipeError:  # `carina ... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
