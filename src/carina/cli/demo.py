@@ -363,9 +363,9 @@ def summary(plan: Plan, evaluation: "Evaluation") -> str:
 
 def print_headlines(headlines: "Sequence[Headline]") -> None:
     """The numbers at the top of the page."""
-    from rich.console import Console
     from rich.table import Table
 
+    from carina.cli.console import table_console
     from carina.pages.report_scores import headline_texts
 
     table = Table("measured on test patients", box=None, pad_edge=False)
@@ -373,4 +373,4 @@ def print_headlines(headlines: "Sequence[Headline]") -> None:
     table.add_column("")
     for headline in headlines:
         table.add_row(headline.label, *headline_texts(headline))
-    Console().print(table)
+    table_console().print(table)

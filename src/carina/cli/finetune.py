@@ -152,8 +152,7 @@ def show(
     scored: "list[Measurement]", studies: "Manifest", out: Path, request: "FinetuneRequest"
 ) -> None:
     """Writes table and page, and prints the means and how to ask the first model."""
-    from rich.console import Console
-
+    from carina.cli.console import table_console
     from carina.evaluation.efficiency import MEASURES, efficiency_rows, write_efficiency
     from carina.evaluation.efficiency_page import efficiency_table, render_efficiency
     from carina.files import write_text
@@ -164,7 +163,7 @@ def show(
     seen = tuple(str(overlap) for overlap in recorded_overlaps(out))
     page = render_efficiency(rows, request.task, studies, seen, request.folds)
     write_text(out / "index.html", page)
-    Console().print(efficiency_table(rows))
+    table_console().print(efficiency_table(rows))
     typer.echo(f"Written: {out / 'efficiency.csv'}, {out / 'index.html'}")
     folder = [f"{rows[0].fraction:g}", "seed0", *(["fold0"] if request.folds else [])]
     first = Path(out, rows[0].start, *folder)
