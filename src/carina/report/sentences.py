@@ -128,7 +128,7 @@ def ends_sentence(text: str, begin: int, place: int, following: str) -> bool:
         glued = text[place] == "." and text[place + 1 : place + 3].istitle()
         return glued and text[max(begin, place - 3) : place].islower()
     if text[place] != ".":
-        return True
+        return text[place] != "?" or not asks(text, begin, place)
     space = text.rfind(" ", max(begin, place - 8), place)
     word = text[max(space + 1, begin, place - 8) : place + 1].lower().lstrip("(\n")
     if word in TITLES:
@@ -137,6 +137,12 @@ def ends_sentence(text: str, begin: int, place: int, following: str) -> bool:
         # "at 5 a.m. the" goes on, "at T8. The" does not
         return not text[place + 1 : place + 4].lstrip()[:1].islower()
     return True
+
+
+def asks(text: str, begin: int, place: int) -> bool:
+    """Whether the question mark at `place` stands before what it asks: "? pneumonia"."""
+    apart = place == begin or text[place - 1] in " \t\n("
+    return apart and text[place + 1 : place + 3].lstrip()[:1].isalpha()
 
 
 def ends_short_line(text: str, start: int, newline: int) -> bool:

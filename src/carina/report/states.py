@@ -97,6 +97,8 @@ def owner_place(i: int, j: int, tokens: Sequence[Token], roles: list[Role]) -> P
         sided = [tokens[k] for k in range(j + 2, min(j + 4, len(roles))) if roles[k] in SIDED]
         place.side = place.side or (sided[0].meaning.side if sided else None)
     last = max(i, j) + 1
+    while last < len(roles) and region_of(tokens[last]) in HELD:
+        last += 1
     if last < len(roles) and roles[last] is speech.SIDE:
         place.side = place.side or tokens[last].meaning.side
     return place

@@ -33,6 +33,9 @@ SIZE = re.compile(
 )
 SIZE_PART = re.compile(r"[\d.]+|[a-z]+")
 UNIT = re.compile(r" [mc]m|[mc]m ")
+# "? pneumonia" asks, as does "(?pneumonia)"; "pneumonia?" ends with what it asks.
+ASKS = re.compile(r"(?<![^\s(,;:/])\?(?=\s?[^\W\d_])")
+ASKED = Meaning(role=speech.DOUBT, word="?")
 AFTER_WORD = " ,;:"
 DEVICES = frozenset({"device", "tube", "line", "catheter", "central venous catheter", "wire"})
 
@@ -70,6 +73,9 @@ def read_tokens(sentence: str, automaton: Any) -> list[Token]:
         ]
     if ("mm" in spaced or "cm" in spaced) and UNIT.search(padded):
         tokens += read_sizes(lowered(sentence))
+        tokens.sort(key=lambda token: token.start)
+    if "?" in sentence:
+        tokens += [new_token((ASKED, *m.span(), speech.DOUBT)) for m in ASKS.finditer(sentence)]
         tokens.sort(key=lambda token: token.start)
     return tokens
 
