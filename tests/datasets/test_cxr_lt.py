@@ -179,3 +179,15 @@ def test_another_folder_is_refused(written: Callable[[Dataset], Path]) -> None:
     shutil.copytree(path_of(root).parent, root / "cxr-lt" / "old" / "cxr-lt-2023")
     with pytest.raises(DatasetError, match="expected one folder cxr-lt-2023"):
         studies_in(root, CXR_LT_2023)
+
+
+def test_ids_with_the_letters_of_their_folders_are_read(
+    written: Callable[[Dataset], Path],
+) -> None:
+    root = written(CXR_LT_2023)
+    before = studies_in(root, CXR_LT_2023)
+    head, *rows = path_of(root).read_text().splitlines()
+    lettered = [row.split(",", 3) for row in rows]
+    lines = [f"{name},p{subject},s{study},{rest}" for name, subject, study, rest in lettered]
+    path_of(root).write_text("\n".join([head, *lines]) + "\n")
+    assert studies_in(root, CXR_LT_2023) == before

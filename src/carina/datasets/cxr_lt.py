@@ -114,6 +114,9 @@ def table_of(path: Path, split: str, labels: Sequence[str], tally: Tally) -> pl.
         DatasetError: it is another table, an id is none, or a label is neither.
     """
     table = read_columns(path, (IMAGE, SUBJECT, STUDY, *labels), tally)
+    # Some of the tables write the letters of the folders before the numbers: p10000032.
+    bare = (pl.col(name).str.replace(r"^[ps](\d)", "${1}") for name in (SUBJECT, STUDY))
+    table = table.with_columns(bare)
     for column in (IMAGE, SUBJECT, STUDY):
         pattern, example = IDS[column]
         table = checked_ids(table, column, pattern, example, path, tally)

@@ -13,12 +13,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from carina.datasets.cells import SPLIT_NAMES, age_of, sex_of
 from carina.datasets.declaration import Dataset, Release
 from carina.datasets.found_images import check_found, images_below
-from carina.datasets.padchest import LICENCE, PADCHEST, READ, levels_of
+from carina.datasets.padchest import LICENCE, PADCHEST, levels_of
 from carina.datasets.padchest_gr_layout import AGE, REPORTS, SPLIT, TABLE, write_padchest_gr
-from carina.datasets.padchest_layout import IMAGE, NORMAL, PATIENT, SEX, STUDY
+from carina.datasets.padchest_layout import BITS, IMAGE, NORMAL, PATIENT, PHOTOMETRIC, SEX, STUDY
 from carina.datasets.padchest_layout import TABLE as PADCHEST_TABLE
 from carina.datasets.presence import is_there
 from carina.datasets.released_table import ROW, checked_ids, read_columns
@@ -68,10 +70,10 @@ def read_padchest_gr(release: Release, tally: Tally) -> Iterator[Study]:
     """
     path = reports_in(release.root)
     known = known_in(release.root / TABLE, tally)
-    levels = levels_in(release.root / PADCHEST_TABLE, tally)
     places = images_below(release.root, (".",), depth=3)
     found = 0
     records = records_in(path)
+    levels = levels_in(release.root / PADCHEST_TABLE, [str(one[IMAGE]) for one in records], tally)
     for number, record in enumerate(records, start=1):
         where = f"{path}, study {number}"
         study_id, image = str(record.get(STUDY)), str(record.get(IMAGE))
@@ -167,7 +169,7 @@ def known_in(path: Path, tally: Tally) -> dict[str, Known]:
     return known
 
 
-def levels_in(path: Path, tally: Tally) -> dict[str, ToldLevels]:
+def levels_in(path: Path, images: Sequence[str], tally: Tally) -> dict[str, ToldLevels]:
     """Image -> its levels, from PadChest's own table where that lies here; else nothing.
 
     Raises:
@@ -179,10 +181,10 @@ def levels_in(path: Path, tally: Tally) -> dict[str, ToldLevels]:
             "are read as they are. Put PadChest's table here to have them told."
         )
         return {}
-    quiet = Tally()  # of 160,000 rows only those of our pictures matter
+    table = read_columns(path, (IMAGE, BITS, PHOTOMETRIC), tally)
+    ours = table.filter(pl.col(IMAGE).is_in(list(images)))
     return {
-        Path(row[IMAGE] or "").stem: levels_of(row, path, quiet)
-        for row in read_columns(path, READ, tally).iter_rows(named=True)
+        Path(row[IMAGE]).stem: levels_of(row, path, tally) for row in ours.iter_rows(named=True)
     }
 
 
