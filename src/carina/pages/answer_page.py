@@ -35,8 +35,18 @@ class AnsweredImage:
     queries: tuple[AnsweredQuery, ...]
 
 
-def render_answer_page(images: Sequence[AnsweredImage], unreadable: Sequence[str]) -> str:
-    """Builds the HTML of the page."""
+def render_answer_page(
+    images: Sequence[AnsweredImage],
+    unreadable: Sequence[str],
+    descriptions: Sequence[tuple[str, str]] = (),
+) -> str:
+    """Builds the HTML of the page.
+
+    Args:
+        images: what was answered.
+        unreadable: a message for each image that was not.
+        descriptions: findings that were asked with a description, and the description.
+    """
     count = len(images[0].queries)
     summary = (
         f"{counted(count, 'finding')} on {counted(len(images), 'radiograph')}. A score lies "
@@ -51,7 +61,7 @@ def render_answer_page(images: Sequence[AnsweredImage], unreadable: Sequence[str
                 f'<p class="note small">{RESEARCH_NOTE}</p>',
                 paragraph(summary),
                 left_out(unreadable),
-                section("scores", "Scores", score_table(images)),
+                section("scores", "Scores", score_table(images), described(descriptions)),
                 section(
                     "maps",
                     "Where the model looked",
@@ -61,6 +71,16 @@ def render_answer_page(images: Sequence[AnsweredImage], unreadable: Sequence[str
             ]
         ),
     )
+
+
+def described(descriptions: Sequence[tuple[str, str]]) -> str:
+    """The words that findings were asked by beside their names: others give other scores."""
+    if not descriptions:
+        return ""
+    items = "".join(
+        f"<li><strong>{escape(name)}</strong>: {escape(text)}</li>" for name, text in descriptions
+    )
+    return f'<p class="small">Asked with a description:</p><ul class="small">{items}</ul>'
 
 
 def counted(count: int, noun: str) -> str:

@@ -95,7 +95,8 @@ class Answer:
             write_scores_csv(self, temporary / "scores.csv")
             (temporary / "scores.json").write_text(scores_json(self), encoding="utf-8")
             images = write_overlays(self, temporary)
-            page = render_answer_page(images, self.unreadable)
+            words = [(q.name, q.description) for q in self.queries if q.description]
+            page = render_answer_page(images, self.unreadable, words)
             (temporary / "index.html").write_text(page, encoding="utf-8")
 
 
