@@ -3,20 +3,29 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
+from safetensors.numpy import save
 
 import carina
 from carina.encoders.context_fusion import AddedMean
 from carina.encoders.super_resolution import NoSuperResolution
 from carina.errors import ConfigError, ManifestError, ModelError
+from carina.imaging.store import ImageStore
+from carina.knowledge.graph import ConceptGraph
 from carina.models.folder import load_model
 from carina.models.load import answers_queries
 from carina.pretraining.ecamp import ECAMPModel
 from carina.pretraining.ecamp_contrast import ECAMPContrastModel
 from carina.pretraining.ecamp_objective import NoWords
-from carina.pretraining.ecamp_stage import MAPS, ECAMPStage, reported_words
+from carina.pretraining.ecamp_stage import MAPS, ECAMPStage, MapSource, reported_words
 from carina.pretraining.entity_maps import EntityMaps
-from carina.pretraining.entity_texts import FromManifest
+from carina.pretraining.entity_texts import DistilledSentences, FromManifest
+from carina.pretraining.image_source import PublishedResNet
+from carina.pretraining.local_alignment_stage import GLoRIAStage
+from carina.pretraining.pairs import Pairs
+from carina.pretraining.stage import StageInputs
 from carina.pretraining.text_masking import EveryWord
 from carina.pretraining.text_weights import RebalancedWeights
 from carina.recipes.catalogue import find_recipe
@@ -68,6 +77,33 @@ def test_maps_of_the_stage_before_are_kept(run: Path, tiny_cohort: Path) -> None
     maps = EntityMaps.open(run / "ecamp" / MAPS)
     trained = Manifest.read(tiny_cohort).split("train").studies
     assert len(maps) == sum(len(study.radiographs) for study in trained)
+
+
+def test_maps_that_the_first_process_left_are_taken_without_waiting_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The first process prepares before the others: a barrier in here would hold both for ever.
+    for name, value in (("is_initialized", True), ("get_rank", 1), ("get_world_size", 2)):
+        monkeypatch.setattr(f"torch.distributed.{name}", lambda value=value: value)
+    monkeypatch.setattr("torch.distributed.barrier", lambda: pytest.fail("it waits"))
+    left = {
+        "keys": np.frombuffer(b"a.png", dtype=np.uint8),
+        "maps": np.ones((1, 2, 2), dtype=np.float16),
+        "found": np.array([True]),
+    }
+    (tmp_path / MAPS).write_bytes(save(left))
+    inputs = StageInputs(
+        manifest=object.__new__(Manifest),
+        store=lambda size: pytest.fail("no picture is needed"),
+        graph=object.__new__(ConceptGraph),
+        finished={},
+        load=load_model,
+        folder=tmp_path,
+        seed=0,
+        device=torch.device("cpu"),
+    )
+    nothing = Pairs(keys=(), names=(), reports=(), entities=())
+    assert len(MapSource().maps(nothing, object.__new__(ImageStore), inputs)) == 1
 
 
 def test_a_run_without_contrast_reads_and_answers_nothing(
@@ -123,6 +159,15 @@ def test_paper_and_published_code_have_their_numbers() -> None:
         assert stage.model.side == 448
         assert stage.distillation == FromManifest()
     assert code.texts.padded
+    # The maps are those of GLoRIA as published, on distilled reports.
+    for name in ("ecamp_paper", "ecamp_official"):
+        maps = find_recipe(name).stages[0]
+        assert isinstance(maps, GLoRIAStage)
+        assert maps.pieces == DistilledSentences(source=FromManifest())
+        assert maps.training.optimiser.betas == (0.5, 0.999)
+        assert maps.training.clip_norm == 0.25
+        assert isinstance(maps.image_start, PublishedResNet)
+        assert maps.text.paper_weights == "emilyalsentzer/Bio_ClinicalBERT"
     # After 40 of 120 epochs the peak; at the end half of the curve for 200 is left.
     length = code.training.length(28)
     schedule = code.training.schedule

@@ -22,17 +22,16 @@ from carina.losses.local_alignment import AveragedWords
 from carina.models.codec import from_json, to_json
 from carina.models.folder import load_model, save_model
 from carina.pretraining.entity_maps import EntityMapper, EntityText
-from carina.pretraining.gloria_text import AsWritten, OfficialCleaning, OfficialSentences
-from carina.pretraining.local_alignment import (
+from carina.pretraining.gloria_comparison import (
     CharacterLengths,
-    GLoRIAConfig,
-    GLoRIAModel,
     PublishedComparison,
     TrainedComparison,
     WordLengths,
     best_of,
     standardised,
 )
+from carina.pretraining.gloria_text import AsWritten, OfficialCleaning, OfficialSentences
+from carina.pretraining.local_alignment import GLoRIAConfig, GLoRIAModel
 from carina.pretraining.local_alignment_objective import (
     Captions,
     GLoRIALosses,
@@ -44,6 +43,7 @@ from carina.studies.batches import ImageBatch
 from carina.study import Report
 from carina.training.loop import reduce_losses
 from carina.training.objective import Place, Term
+from carina.training.settings import TrainingSettings
 from carina.zeroshot.prompts import PROMPT_SETS, PromptedModel
 from carina.zeroshot.protocol import ImageTextModel, PhraseGrounder, Query, ZeroShotModel
 
@@ -181,6 +181,7 @@ def test_scores_are_standardised_by_finding_over_the_images() -> None:
     scores = torch.tensor([[1.0, 10.0], [3.0, 30.0]])
     assert standardised(scores).tolist() == [[-1.0, -1.0], [1.0, 1.0]]
     assert torch.equal(standardised(scores[:1]), scores[:1])
+    assert standardised(torch.tensor([[0.5, 1.0], [0.5, 3.0]])).tolist() == [[0.0, -1.0], [0.0, 1.0]]
 
 
 @torch.no_grad()
@@ -278,6 +279,8 @@ def test_settings_that_cannot_work_are_refused() -> None:
         GLoRIALosses(local_weight=-1.0)
     with pytest.raises(ConfigError, match=r"captions_at_once and image_chunks must be at least 1"):
         GLoRIALosses(captions_at_once=0)
+    with pytest.raises(ConfigError, match=r"batch_size must be at least 2, got 1"):
+        GLoRIAStage(model=CONFIG, store_size=64, training=TrainingSettings(batch_size=1))
     with pytest.raises(ConfigError, match=r"store_size \(16\) must be at least the model's input"):
         GLoRIAStage(model=CONFIG, store_size=16)
 

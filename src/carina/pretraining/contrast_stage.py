@@ -1,7 +1,6 @@
 """Contrast alone as a stage of a recipe: the paper's ablation "KAD w/o DQN"."""
 
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 from carina.encoders.text import TextEncoder
 from carina.errors import ConfigError
@@ -20,7 +19,7 @@ from carina.pretraining.report_targets import (
     RuleEntities,
     SentenceRuleEntities,
 )
-from carina.pretraining.stage import PreparedStage, StageInputs
+from carina.pretraining.stage import PreparedStage, StageInputs, nothing_to_draw
 from carina.pretraining.text_source import FinishedStage, TextSource
 from carina.studies.batches import ImageBatches
 from carina.training.settings import TrainingSettings
@@ -73,7 +72,3 @@ class ContrastStage:
         if self.measured_standardisation:
             preprocessing = measured(preprocessing, store)
         return replace(self.model, text=encoder.config, preprocessing=preprocessing)
-
-
-def nothing_to_draw(folder: Path) -> None:
-    """Contrast leaves no picture behind."""

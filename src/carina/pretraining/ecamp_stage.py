@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import torch.distributed as dist
-
 from carina.errors import ConfigError
 from carina.imaging.store import ImageStore
 from carina.pretraining.ecamp import ECAMPConfig, ECAMPModel
@@ -25,13 +23,12 @@ from carina.pretraining.masked_text import MaskedTextConfig, MaskedTexts
 from carina.pretraining.pairs import Pairs, training_pairs
 from carina.pretraining.published_mae import PublishedMAE
 from carina.pretraining.report_targets import AnnotatedEntities, NoEntities, RuleEntities
-from carina.pretraining.stage import PreparedStage, StageInputs
+from carina.pretraining.stage import PreparedStage, StageInputs, nothing_to_draw
 from carina.pretraining.text_composition import TrainingText
 from carina.pretraining.text_source import stage_tokenizer
 from carina.report.sections import split_sections
 from carina.studies.batches import ImageBatches
 from carina.study import Entity, Report
-from carina.training.distributed import place
 from carina.training.settings import TrainingSettings
 
 MAPS = "entity_maps.safetensors"
@@ -54,16 +51,16 @@ class MapSource:
     texts: DistilledEntities = DistilledEntities()
 
     def maps(self, pairs: Pairs, store: ImageStore, inputs: StageInputs) -> EntityMaps:
-        """The maps of all images, made once by the first process, and kept in the stage's folder.
+        """The maps of all images, made once and kept in the stage's folder.
+
+        Of several processes the first one prepares before the others do, which find the file.
 
         Raises:
             ConfigError: the run has no such stage, or its model makes no maps.
         """
         kept = inputs.folder / MAPS
-        if place().rank == 0 and not kept.exists():
+        if not kept.exists():
             self._write(pairs, store, inputs, kept)
-        if place().processes > 1:
-            dist.barrier()
         return EntityMaps.open(kept)
 
     def _write(self, pairs: Pairs, store: ImageStore, inputs: StageInputs, path: Path) -> None:
@@ -184,7 +181,3 @@ def reported_words(report: Report) -> str:
     text = report.text
     parts = [text[s.start : s.end] for s in split_sections(text) if s.reported]
     return " ".join(" ".join(parts or [text]).split()).lower()
-
-
-def nothing_to_draw(folder: Path) -> None:
-    """The training leaves no picture behind."""

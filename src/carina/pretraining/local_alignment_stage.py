@@ -2,7 +2,6 @@
 
 import logging
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 from carina.encoders.published_bert import read_bert
 from carina.encoders.tokenizer import load_tokenizer
@@ -18,7 +17,7 @@ from carina.pretraining.local_alignment_objective import GLoRIALosses, GLoRIAObj
 from carina.pretraining.pairs import training_pairs
 from carina.pretraining.report_pieces import Sentences, cut
 from carina.pretraining.report_targets import AnnotatedEntities, NoEntities, RuleEntities
-from carina.pretraining.stage import PreparedStage, StageInputs
+from carina.pretraining.stage import PreparedStage, StageInputs, nothing_to_draw
 from carina.pretraining.text_source import stage_tokenizer
 from carina.studies.batches import ImageBatches
 from carina.training.settings import TrainingSettings
@@ -105,6 +104,11 @@ class GLoRIAStage:
 
     def __post_init__(self) -> None:
         """Checks sizes."""
+        if self.training.batch_size < 2:
+            raise ConfigError(
+                f"batch_size must be at least 2, got {self.training.batch_size}: a pair alone has "
+                "nothing to be told from."
+            )
         if self.store_size < self.model.preprocessing.size:
             raise ConfigError(
                 f"store_size ({self.store_size}) must be at least the model's input size "
@@ -134,7 +138,3 @@ class GLoRIAStage:
         if self.measured_standardisation:
             preprocessing = measured(preprocessing, store)
         return replace(self.model, text=encoder.config, preprocessing=preprocessing)
-
-
-def nothing_to_draw(folder: Path) -> None:
-    """The contrast leaves no picture behind."""

@@ -49,6 +49,10 @@ class PreparedStage:
     finish: Callable[[Path], None]
 
 
+def nothing_to_draw(folder: Path) -> None:
+    """For `finish`, of a training that leaves no picture behind."""
+
+
 @runtime_checkable
 class Stage(Protocol):
     """One stage of a recipe."""
@@ -64,5 +68,9 @@ class Stage(Protocol):
         ...
 
     def prepare(self, inputs: StageInputs) -> PreparedStage:
-        """Builds model, objective and batches."""
+        """Builds model, objective and batches.
+
+        Of several processes the first one does it before the others, which find what it left in
+        the stage's folder; so none may wait for another in here.
+        """
         ...

@@ -25,7 +25,7 @@ from carina.pretraining.text_composition import Inserted
 from carina.pretraining.text_marks import TokenMarks
 from carina.pretraining.text_masking import DescriptorsNever
 from carina.pretraining.text_weights import PhraseWeights
-from carina.recipes.gloria import gloria_small
+from carina.recipes.gloria import OFFICIAL, gloria_small
 from carina.recipes.recipe import Recipe
 from carina.recipes.small import SMALL_MASKED_VIT, SMALL_PREPROCESSING
 from carina.training.optimiser import AdamW, DecayAllButVectors
@@ -53,14 +53,8 @@ PIECES = 32  # of 256 pairs: the accumulation of gradients over 4 GPUs
 
 
 def true_maps() -> GLoRIAStage:
-    """GLoRIA as published, on distilled reports."""
-    return GLoRIAStage(
-        pieces=DistilledSentences(),
-        entities=AnnotatedEntities(),
-        training=TrainingSettings(
-            batch_size=48, epochs=50.0, optimiser=AdamW(rate=5e-5, weight_decay=1e-6)
-        ),
-    )
+    """GLoRIA as published, but on distilled reports: all that ECAMP's paper tells of it."""
+    return replace(OFFICIAL, pieces=DistilledSentences(), entities=AnnotatedEntities())
 
 
 def ecamp_paper() -> Recipe:
