@@ -149,6 +149,17 @@ def test_the_encoder_learns_definitions_and_guesses_those_it_never_read(tmp_path
     assert "pneumothorax" in picture
 
 
+def test_the_contrast_is_taken_in_float32_whatever_the_precision_around_it(tmp_path: Path) -> None:
+    made = prepared(stage_of(), tmp_path)
+    objective, batch = cast(Any, made.objective), made.batches.batch(0, Place())
+    given: list[torch.Tensor] = []
+    objective.contrast.register_forward_pre_hook(lambda module, entered: given.extend(entered))
+    with torch.autocast("cpu", torch.bfloat16):
+        term = objective.losses(batch)["knowledge"]
+        assert given[0].dtype == torch.float32
+    torch.testing.assert_close(term.sum, objective.contrast(*given[:3]).sum, rtol=0, atol=0)
+
+
 def test_a_batch_does_not_depend_on_the_number_of_processes(tmp_path: Path) -> None:
     made = prepared(stage_of(noise=BertNoise()), tmp_path)
     whole = made.batches.batch(5, Place())

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
-from carina.encoders.text import TextEncoder, TextEncoderConfig, Tokens
+from carina.encoders.text import TextEncoder, TextEncoderConfig
 from carina.encoders.tokenizer import SPECIAL
+from carina.encoders.tokens import Tokens
 from carina.errors import ConfigError
 from carina.knowledge.graph import ConceptGraph
 from carina.knowledge.kinship import Kinship
@@ -342,14 +343,16 @@ class KnowledgeObjective(nn.Module):
         self.contrast = loss
 
     def losses(self, batch: KnowledgeBatch) -> Losses:
-        """One term, `knowledge`.
+        """One term, `knowledge`, in float32 whatever the precision around it.
 
         Every process computes the loss of the whole batch, so sum and count are both as many
         times too large as there are processes, and their ratio is right.
         """
         texts = torch.cat([self.encoder(tokens) for tokens in batch.pieces])[batch.places]
-        first, second = (gather_rows(side) for side in texts.chunk(2))
-        return {"knowledge": self.contrast(first, second, batch.likeness)}
+        with torch.autocast(texts.device.type, enabled=False):
+            wide = texts.to(torch.promote_types(texts.dtype, torch.float32))
+            first, second = (gather_rows(side) for side in wide.chunk(2))
+            return {"knowledge": self.contrast(first, second, batch.likeness)}
 
 
 @dataclass(frozen=True, kw_only=True)

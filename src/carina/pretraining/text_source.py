@@ -77,19 +77,11 @@ class BertText:
                 "Fetch that, or name a folder that holds it, with --set text.pretrained=...",
                 self.paper_weights,
             )
-        encoder = TextEncoder(config, self._tokenizer(config, inputs))
+        texts = [*graph_texts(inputs.graph), *report_texts(inputs)]
+        tokenizer = stage_tokenizer(self.tokenizer, texts, config.vocabulary, inputs)
+        encoder = TextEncoder(config, tokenizer)
         widen(encoder)
         return encoder
-
-    def _tokenizer(self, config: TextEncoderConfig, inputs: StageInputs) -> Tokenizer:
-        if self.tokenizer is not None:
-            return load_tokenizer(self.tokenizer)
-        # Kept in a file, so that a run that is resumed by another version has the very same.
-        kept = inputs.folder / TOKENIZER
-        if not kept.exists():
-            texts = [*graph_texts(inputs.graph), *report_texts(inputs)]
-            write_text(kept, train_wordpiece(texts, config.vocabulary).to_str())
-        return load_tokenizer(kept)
 
 
 TextSource = FinishedStage | BertText
