@@ -2,14 +2,18 @@
 
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from torch import nn
 
 from carina.encoders.masking import PatchMasks
 from carina.encoders.positions import OfficialPositions, position_table
 from carina.losses.weighted_contrast import weighted_contrast
+from carina.pretraining.maco import MaCoModel, RawProducts
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from parity_formula import weight
@@ -32,13 +36,26 @@ def test_parity_maco_slim_masks_and_positions() -> None:
     torch.testing.assert_close(table, case["pos_embed"], **TOLERANCE)
 
 
+def linear(name: str, inputs: int, outputs: int) -> nn.Linear:
+    """A layer with the weights of the formula."""
+    layer = nn.Linear(inputs, outputs)
+    layer.load_state_dict(
+        {
+            "weight": weight(f"{name}.weight", (outputs, inputs), "param"),
+            "bias": weight(f"{name}.bias", (outputs,), "param"),
+        }
+    )
+    return layer.requires_grad_(False)
+
+
 def test_parity_maco_slim_weighted_contrast() -> None:
     case = recorded()
     removed = PatchMasks.lowest(case["noise"], 98).removed
-    bias = weight("pos_weight_img.bias", (1,), "param")
-    scores = (1 - removed) @ weight("pos_weight_img.weight", (1, 196), "param").T + bias
-    torch.testing.assert_close(scores, case["importance_raw"], **TOLERANCE)
-    pairs = (case["image_embedding"], case["text_embedding"], F.softplus(scores)[:, 0])
+    # The model's own method, without the rest of a model of 150 million weights.
+    parts: Any = SimpleNamespace(importance=linear("pos_weight_img", 196, 1))
+    importance = MaCoModel.importance_of(parts, removed)
+    torch.testing.assert_close(importance, F.softplus(case["importance_raw"])[:, 0], **TOLERANCE)
+    pairs = (case["image_embedding"], case["text_embedding"], importance)
     sharpened, weighted = weighted_contrast(*pairs, *pairs, first=0, scale=SCALE)
     loss = (sharpened[0] / sharpened[1] + weighted[0] / weighted[1]) / 2
     torch.testing.assert_close(loss, case["loss_contrastive"], **TOLERANCE)
@@ -51,10 +68,11 @@ def test_parity_maco_slim_weighted_contrast() -> None:
 
 def test_parity_maco_slim_projection_and_scores() -> None:
     case = recorded()
-    project = weight("img_mlp.weight", (768, 768), "param")
-    bias = weight("img_mlp.bias", (768,), "param")
-    vector = case["latent_mean"] @ project.T + bias
+    parts: Any = SimpleNamespace(project=linear("img_mlp", 768, 768))
+    class_token = torch.full_like(case["latent_mean"], 7.0)  # takes no part
+    tokens = torch.stack([class_token, case["latent_mean"]], 1)
+    vector = MaCoModel.pooled(parts, tokens)
     torch.testing.assert_close(vector, case["image_embedding"], **TOLERANCE)
-    images = case["zeroshot_image_embedding"]
-    margin = images @ (case["positive"] - case["negative"]).T
+    apart = case["positive"] - case["negative"]
+    margin = RawProducts().margin(case["zeroshot_image_embedding"], apart, SCALE)
     torch.testing.assert_close(margin.sigmoid(), case["probability"], **TOLERANCE)
