@@ -35,7 +35,7 @@ class _GatherRows(torch.autograd.Function):
 
     @staticmethod
     def backward(context: Any, *gradients: Tensor) -> Tensor:
-        gradient = gradients[0].contiguous()
+        gradient = gradients[0].clone(memory_format=torch.contiguous_format)  # not ours to change
         dist.all_reduce(gradient)
         start = dist.get_rank() * context.local_rows
         return gradient[start : start + context.local_rows]
