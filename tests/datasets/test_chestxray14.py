@@ -348,3 +348,10 @@ def test_a_copy_that_calls_the_gender_sex_is_read(tmp_path: Path) -> None:
     path.write_text(path.read_text().replace("Patient Gender", "Patient Sex"))
     assert studies_in(tmp_path) == before
     assert before[0].sex is not None
+
+
+def test_a_table_without_rows_is_told_as_such(tmp_path: Path) -> None:
+    release(tmp_path, [row("00000001_000.png")])
+    (tmp_path / "Data_Entry_2017_v2020.csv").write_text(HEADER + "\n")
+    with pytest.raises(DatasetError, match=r"v2020\.csv: lists no image, expected a row each"):
+        studies_in(tmp_path)

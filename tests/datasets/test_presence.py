@@ -5,7 +5,10 @@ from pathlib import Path
 import pytest
 
 from carina.datasets.chestxray14 import places_of
+from carina.datasets.chexpert import studies_there
 from carina.datasets.chexpert_test import places_of as tables_below
+from carina.datasets.covid_rural import patients_in
+from carina.datasets.covid_rural_layout import PATIENT_COLUMNS, PATIENTS
 from carina.datasets.found_images import check_found
 from carina.datasets.object_cxr import OUTLINES, once_each
 from carina.datasets.presence import MISSING, hint_at_spelling, is_there
@@ -60,3 +63,16 @@ def test_a_row_of_object_cxr_that_repeats_another_is_left_out(tmp_path: Path) ->
     assert tally.counts == {"rows that repeat an image, left out": 1}
     with pytest.raises(DatasetError, match=r"row 4, image_name: a\.jpg is outlined otherwise than"):
         once_each(rows, tally)
+
+
+def test_tables_of_chexpert_without_rows_are_told_as_such(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="the tables have no rows, expected one a study or"):
+        list(studies_there(tmp_path, [], Tally()))
+
+
+def test_a_table_of_patients_without_rows_is_noted(tmp_path: Path) -> None:
+    path = tmp_path / PATIENTS
+    path.write_text(",".join(PATIENT_COLUMNS) + "\n")
+    tally = Tally()
+    assert patients_in(path, tally) == {}
+    assert tally.notes == [f"{PATIENTS} has no rows: age, sex and COVID-19 are not told."]

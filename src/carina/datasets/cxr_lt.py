@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
@@ -71,7 +70,7 @@ def read_edition(edition: Edition, release: Release, tally: Tally) -> Iterator[S
     if len(unknown):
         what = "labelled images that the metadata of MIMIC-CXR lack, left out"
         tally.add(what, str(unknown[IMAGE][0]), len(unknown))
-    studies: dict[Labelled, list[Mapping[str, Any]]] = {}
+    studies: dict[Labelled, list[Radiograph]] = {}
     for row in labelled.filter(pl.col("path").is_not_null()).iter_rows(named=True):
         key = Labelled(
             subject=row[SUBJECT],
@@ -79,7 +78,8 @@ def read_edition(edition: Edition, release: Release, tally: Tally) -> Iterator[S
             split=row["split"],
             values=tuple(row[label] for label in edition.labels),
         )
-        studies.setdefault(key, []).append(row)
+        radiograph = Radiograph(path=row["path"], view=row["view"])
+        studies.setdefault(key, []).append(radiograph)
     yield from studies_of(edition, release.root, studies, tally)
 
 
@@ -149,7 +149,7 @@ def once_each(table: pl.DataFrame, folder: Path) -> pl.DataFrame:
 def studies_of(
     edition: Edition,
     root: Path,
-    studies: Mapping[Labelled, Sequence[Mapping[str, Any]]],
+    studies: Mapping[Labelled, Sequence[Radiograph]],
     tally: Tally,
 ) -> Iterator[Study]:
     """The studies whose images are there.
@@ -159,15 +159,11 @@ def studies_of(
     """
     seen: dict[str, int] = {}
     found = 0
-    for key, rows in studies.items():
+    for key, listed in studies.items():
         seen[key.study] = number = seen.get(key.study, 0) + 1
         if number > 1:
             tally.add("images labelled otherwise than their study: studies of their own", key.study)
-        radiographs = tuple(
-            Radiograph(path=row["path"], view=row["view"])
-            for row in rows
-            if is_there(root, row["path"], tally)
-        )
+        radiographs = tuple(each for each in listed if is_there(root, each.path, tally))
         found += len(radiographs)
         if radiographs:
             yield Study(
