@@ -39,7 +39,7 @@ UNSEEN = ("Bulla", "Cardiomyopathy", "Hilum", "Osteopenia", "Scoliosis")
 
 @dataclass(frozen=True, kw_only=True)
 class Edition:
-    """One set of labels: its folder, the table of each split, its labels, and what is odd."""
+    """One set of labels: its folder, the table of each split, and its labels."""
 
     folder: str
     files: Mapping[str, str]
