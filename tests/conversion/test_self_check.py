@@ -46,7 +46,7 @@ def test_published_names_give_the_official_answers(system: str) -> None:
 def test_every_system_is_checked_and_what_is_not_is_said() -> None:
     assert CHECKS.keys() == LAYOUTS.keys()
     assert any("1024 pixels" in what for what in unproven("kad"))
-    assert unproven("maco") == ()
+    assert unproven("ecamp") == ()
 
 
 def test_a_table_that_mixes_up_two_keys_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:

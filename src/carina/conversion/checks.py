@@ -291,7 +291,11 @@ UNPROVEN: Mapping[str, tuple[str, ...]] = {
         "1024 pixels (no answers are recorded; it is the network for 512 on a larger input)",
         "the ViT's way through the query network (only its features are recorded)",
     ),
-    "medklip": ("the text encoder (the file has none; its vectors are recorded)",),
+    "medklip": (
+        "the text encoder (the file has none; its vectors are recorded)",
+        "the head of positions (no answer asks it)",
+    ),
+    "maco": ("the importance of places and the scale of training (no recorded answer asks them)",),
     "ecamp-detection": ("narrower bottlenecks (only those for all labels are recorded)",),
 }
 """What no recorded answer proves, and why."""
