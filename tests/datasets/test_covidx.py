@@ -166,12 +166,16 @@ def test_a_phantom_in_this_layout_says_what_was_drawn(
     tmp_path: Path, stand_in: Callable[..., DrawnCohort]
 ) -> None:
     assert set(MADE_OF) <= set(FINDINGS)
-    cohort = stand_in([("consolidation",), ("mass",)] * 8)
+    cohort = stand_in([("consolidation",), ("mass",), ()] * 8)
     assert COVIDX.write is not None
     COVIDX.write(cohort, tmp_path / "out")
     manifest = index_release(COVIDX, Release(root=tmp_path / "out"), tmp_path / "m.parquet")
     assert any(" " in study.study_id for study in manifest.studies)
+    classes = (
+        {"COVID-19": PRESENT},
+        {"COVID-19": ABSENT, "Pneumonia": PRESENT},
+        {"COVID-19": ABSENT, "Pneumonia": ABSENT, "No Finding": PRESENT},
+    )
     for drawn, study in zip(cohort.studies, manifest.studies, strict=True):
-        sick = int(drawn.study_id[1:]) % 2 == 0
-        assert said(study) == {"COVID-19": PRESENT if sick else ABSENT}
+        assert said(study) == classes[int(drawn.study_id[1:]) % 3]
         assert study.split == drawn.split

@@ -157,7 +157,16 @@ def test_chexperts_valid_part_tests_and_a_fortieth_of_its_training_part_validate
     moved = {one.study_id: one.split for one in valid_is_test(manifest).studies}
     assert (moved["v"], moved["t"]) == ("test", None)
     validating = sum(split == "validate" for split in moved.values())
-    assert 25 <= validating <= 65  # 2,000 * 5,000 / 223,414 = 44.8, give or take three deviations
+    assert 30 <= validating <= 71  # fifty, give or take three deviations
+    more = write_manifest(
+        [study(f"p{number}", "train") for number in range(10_000)], tmp_path / "l.parquet", tmp_path
+    )
+    validating = sum(one.split == "validate" for one in valid_is_test(more).studies)
+    assert 179 <= validating <= 268  # 10,000 * 5,000 / 223,414 = 223.8, give or take three
+    few = write_manifest(
+        [study(f"p{number}", "train") for number in range(100)], tmp_path / "s.parquet", tmp_path
+    )
+    assert 1 <= sum(one.split == "validate" for one in valid_is_test(few).studies) <= 19  # a tenth
 
 
 def test_a_protocol_tells_groups_counts_and_every_deviation(
@@ -377,15 +386,26 @@ def test_findings_of_no_and_of_few_radiographs_are_told(
 
 
 def test_a_small_share_of_a_small_cohort_says_how_many_studies_it_takes(tmp_path: Path) -> None:
-    studies = [study(f"t{number}", "train") for number in range(60)]
-    studies += [study(f"v{number}", "validate") for number in range(20)]
+    here = {"Nodule": Assertion.PRESENT}
+    studies = [study(f"t{number}", "train") for number in range(120)]
+    studies += [study(f"v{number}", "validate", **here) for number in range(40)]
     manifest = write_manifest(studies, tmp_path / "m.parquet", tmp_path)
     task = FineTuned(task="classification", names=("nodule",), fraction=0.01, metrics=("auc",))
-    # 1% of 60 patients is 0.6; eight need 13.3 times as many of these 80 studies: 1,067.
-    assert studies_needed(task, manifest) == 1_100
+    # A quarter of the patients has it: three of them are to be expected among twelve, ten times
+    # the 1.2 patients that are 1% of 120. Of 160 studies that makes 1,600.
+    assert studies_needed(task, manifest, every_name=True) == 1_600
+    rare = replace(task, names=("nodule", "mass"))
+    with_mass = manifest.with_studies(
+        [
+            *studies[:-1],
+            replace(studies[-1], findings=(Finding(name="Mass", value=Assertion.PRESENT),)),
+        ]
+    )
+    assert studies_needed(rare, with_mass, every_name=True) == 64_000
+    assert studies_needed(rare, with_mass, every_name=False) == 1_700  # 39 have a nodule
     one = Protocol(name="kad/own@1%", section="", part=Part(datasets=("csv",)), task=task)
     with (
-        pytest.raises(ManifestError, match=r"No example\. For kad/own@1% .* about 1,100 studies"),
+        pytest.raises(ManifestError, match=r"No example\. For kad/own@1% .* about 1,600 studies"),
         telling_how_many(one, task, manifest),
     ):
         raise ManifestError("No example.")
@@ -403,6 +423,7 @@ def test_names_that_the_data_never_list_are_left_out_of_training(tmp_path: Path)
     )
     assert listed_names("classification", manifest, ("nodule", "hernia")) == ("nodule",)
     assert listed_names("classification", manifest, ("hernia",)) == ("hernia",)
+    assert listed_names("multiclass", manifest, ("nodule", "hernia")) == ("nodule", "hernia")
     assert list_deviations(("nodule", "hernia"), ("nodule",)) == [
         "The data list no hernia: left out of training too."
     ]

@@ -16,12 +16,16 @@ SOURCES = ("cohen", "actmed", "sirm", "rsna", "ricord", "bimcv")
 BLANK_IN = "actmed"
 
 MADE_OF = ("interstitial opacity", "pulmonary edema", "miliary nodules", "consolidation")
-"""The phantom knows no COVID-19: what is diffuse and bilateral stands in for it."""
+"""The phantom knows no COVID-19: what is diffuse and bilateral stands in for it.
+
+It knows no pneumonia either: whoever is ill otherwise stands in for that.
+"""
 
 
 def write_covidx(cohort: DrawnCohort, out: Path) -> None:
     """Writes a cohort as CXR-4: PNGs in three folders, a list of four columns for each.
 
+    The classes are the three of earlier versions, from which the two of CXR-4 can be told.
     Images of one collection have names with a blank in them, as some have.
     """
     lines: dict[str, list[str]] = {part: [] for part in PARTS.values()}
@@ -38,6 +42,8 @@ def write_covidx(cohort: DrawnCohort, out: Path) -> None:
 
 
 def class_of(study: Study) -> str:
-    """Which of the two classes a study is in."""
+    """Which of the three classes a study is in."""
     there = {item.name for item in study.findings if item.value is Assertion.PRESENT}
-    return POSITIVE if there & set(MADE_OF) else NEGATIVE
+    if there & set(MADE_OF):
+        return COVID
+    return PNEUMONIA if there else NORMAL

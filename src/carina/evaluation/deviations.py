@@ -9,6 +9,8 @@ from carina.evaluation.result import Evaluation
 from carina.pages.table import metric_name
 from carina.phantom import layout
 from carina.studies.manifest import Manifest
+from carina.studies.truth import canonical
+from carina.study import Assertion
 
 SYNTHETIC = (
     "Every radiograph is synthetic: drawn by `carina phantom` in the files of this release. The "
@@ -22,8 +24,8 @@ UNKNOWN_LISTS = (
 FEW = 10
 """Below so many positives an interval is too narrow (docs/metrics.md)."""
 
-FEWEST_PATIENTS = 8
-"""So many patients of a training share or a validation part mostly have examples of each kind."""
+EXPECTED = 3.0
+"""So many patients of a kind are expected where a part mostly has one."""
 
 WITH_PREVALENCE = frozenset({"f1", "mcc", "accuracy", "average_precision", "accuracy_of_classes"})
 """Metrics that change with the share of positives, the model being what it is."""
@@ -115,18 +117,37 @@ def shortened(names: Sequence[str]) -> str:
     return f"{', '.join(names[:8])}{more}"
 
 
-def studies_needed(task: FineTuned, studies: Manifest) -> int:
+def studies_needed(task: FineTuned, studies: Manifest, every_name: bool) -> int:
     """How many studies, as mixed as these, give a training share and a validation part examples.
 
-    So that `FEWEST_PATIENTS` patients stand in each; in hundreds.
+    In hundreds: so many that `EXPECTED` patients with the finding, and as many without, are to be
+    expected in either part.
+
+    Args:
+        task: what is trained.
+        studies: a manifest that turned out too small.
+        every_name: every finding must have examples, not some one of them.
     """
     patients = [
         len({one.patient_id for one in studies.studies if one.split == part})
         for part in ("train", "validate")
     ]
-    shares = (patients[0] * task.fraction, float(patients[1]))
-    most = max(FEWEST_PATIENTS / max(share, 0.5) for share in shares)
+    shares = rarities(studies, task.names) or [0.5]
+    needed = EXPECTED / (min(shares) if every_name else max(shares))
+    most = max(needed / max(number, 0.5) for number in (patients[0] * task.fraction, patients[1]))
     return -(-int(most * len(studies)) // 100) * 100
+
+
+def rarities(studies: Manifest, names: Sequence[str]) -> list[float]:
+    """Of each finding that anybody has: the share of patients with it, or without, if smaller."""
+    everybody = {one.patient_id for one in studies.studies}
+    having: dict[str, set[str]] = {canonical(name): set() for name in names}
+    for study in studies.studies:
+        for finding in study.findings:
+            if finding.value is Assertion.PRESENT and canonical(finding.name) in having:
+                having[canonical(finding.name)].add(study.patient_id)
+    found = [len(some) / len(everybody) for some in having.values()]
+    return [min(share, 1 - share) for share in found if 0 < share < 1]
 
 
 def digest_of_names(names: Iterable[str]) -> str:

@@ -15,18 +15,12 @@ def protocol_list(protocols: Iterable[Protocol]) -> Table:
     longest = max((len(label(name, shares)) for name, (shares, _) in found.items()), default=0)
     table = Table(box=None, pad_edge=False)
     table.add_column("protocol", no_wrap=True, min_width=longest)  # is typed, so whole
-    table.add_column("what", overflow="fold")
-    table.add_column("dataset", overflow="fold")
-    table.add_column("images", justify="right", no_wrap=True)
+    table.add_column("what, dataset, radiographs")
     for name, (shares, protocol) in found.items():
-        images = protocol.part.images
-        told = protocol.task.told.partition(" with ")[0]
-        table.add_row(
-            label(name, shares),
-            told,
-            " or ".join(protocol.part.datasets),
-            "" if images is None else f"{images:,}",
-        )
+        told = [protocol.task.told.partition(" with ")[0], " or ".join(protocol.part.datasets)]
+        if protocol.part.images is not None:
+            told.append(f"{protocol.part.images:,}")
+        table.add_row(label(name, shares), ", ".join(told))
     return table
 
 

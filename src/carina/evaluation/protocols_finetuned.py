@@ -23,23 +23,30 @@ from carina.studies.splits import SplitShares, split_of_patient
 from carina.study import Study
 
 SHARES = (0.01, 0.1, 1.0)
-CHEXPERT_SHARES = SplitShares(train=1 - 5_000 / 223_414, validate=5_000 / 223_414, test=0.0)
+CHEXPERT_VALIDATES = 5_000 / 223_414
 """The papers draw 5,000 of the 223,414 training radiographs to validate on."""
+
+FEWEST_VALIDATING = 50
+"""Of a part of the release, or a synthetic copy, so many patients validate, or a tenth."""
 
 
 def valid_is_test(manifest: Manifest) -> Manifest:
     """CheXpert as MaCo and ECAMP use it: `valid.csv` tests, some of `train.csv` validates.
 
     The validating patients are drawn from a hash of their number, 5,000 of 223,414 on average;
-    a study of the part that was kept back has no split.
+    a study of the part that was kept back has no split. Of fewer than 2,235 patients that would
+    be less than `FEWEST_VALIDATING`.
     """
-    return manifest.with_studies([_moved(study) for study in manifest.studies])
+    patients = len({one.patient_id for one in manifest.studies if one.split == "train"})
+    share = max(CHEXPERT_VALIDATES, min(0.1, FEWEST_VALIDATING / max(patients, 1)))
+    shares = SplitShares(train=1 - share, validate=share, test=0.0)
+    return manifest.with_studies([_moved(study, shares) for study in manifest.studies])
 
 
-def _moved(study: Study) -> Study:
+def _moved(study: Study, shares: SplitShares) -> Study:
     parts = {
         "validate": "test",
-        "train": split_of_patient(study.patient_id, VALIDATION_SEED, CHEXPERT_SHARES),
+        "train": split_of_patient(study.patient_id, VALIDATION_SEED, shares),
     }
     return replace(study, split=parts.get(study.split or ""))
 

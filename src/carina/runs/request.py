@@ -69,10 +69,15 @@ def task_named(name: str) -> Task:
 def listed_names(task: str, manifest: Manifest, asked: Sequence[str]) -> tuple[str, ...]:
     """Those of the names that the manifest lists, as they were asked; all where it lists none.
 
+    Of a kind that is learnt whole or not at all, such as classes, all.
+
     Raises:
         ConfigError: there is no such task.
     """
-    listed = frozenset(task_named(task).truth.nameable(manifest.studies))
+    truth = task_named(task).truth
+    if truth.check_some is None:
+        return tuple(asked)
+    listed = frozenset(truth.nameable(manifest.studies))
     return tuple(name for name in asked if canonical(name) in listed) or tuple(asked)
 
 
