@@ -1,17 +1,20 @@
 """Where, and how much? The words in front of an observation and behind it that say so."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from carina.report import speech
-from carina.report.lexicon import Meaning, Role, Term
+from carina.report.lexicon import Role
 from carina.report.reach import LIST_ROLES, MODIFIER_ROLES, PLACE_ROLES, opens_clause
 from carina.report.tokens import Token, is_device
+from carina.report.whereabouts import (
+    VAGUE,
+    Place,
+    add_word,
+    complete_from_right,
+    is_side_alone,
+)
 from carina.study import Change
 
-# Places that say little; a second place word wins over them ("left lower lobe pulmonary nodule").
-VAGUE = frozenset({"lung", "chest", "bone", "pleural", "interstitium", "lobe", "soft tissue"})
-ZONED = frozenset({"lung", "lobe"})
 FARTHEST_MODIFIER = 30
 PASSED_BY_PLACES = frozenset(
     {
@@ -35,23 +38,6 @@ AFTER_ZONE = ([speech.ANATOMY], [speech.JOINT], [speech.ZONE], [speech.CHOICE])
 GOING_ON = ([speech.SIDE], [speech.DOUBTED], [speech.PREPOSITION])
 BOTH_SIDES = "bilaterally"
 AWAY_FROM = frozenset({"above", "below", "from", "beneath", "under"})
-
-
-@dataclass(slots=True)
-class Place:
-    """Words in front of or behind an observation that say where and how much."""
-
-    side: str | None = None
-    zone: str | None = None
-    term: Term | None = None
-    severity: str | None = None
-    limit: str | None = None
-    paired: bool = False
-
-    @property
-    def spread(self) -> str | None:
-        """The side, which is both where only a plural speaks of it: "the lung bases"."""
-        return self.side or ("bilateral" if self.paired else None)
 
 
 def find_places(tokens: Sequence[Token], roles: list[Role]) -> dict[int, list[Place]]:
@@ -188,55 +174,6 @@ def after_other_owner(tokens: Sequence[Token], roles: list[Role], used: list[int
     return used[lists[-1] + 1 :]
 
 
-def add_word(place: Place, meaning: Meaning) -> None:
-    """Adds one modifier to a place; the more telling of two place words stays."""
-    role = meaning.role
-    if role is speech.SIDE:
-        place.side = meaning.side if place.side in {None, meaning.side} else "bilateral"
-    elif role is speech.ZONE:
-        place.zone = meaning.word
-    elif role is speech.ANATOMY:
-        if place.term is None or place.term.name in VAGUE:
-            place.term, place.paired = meaning.term, meaning.paired
-        place.side = place.side or meaning.side
-    if meaning.severity:
-        place.severity = joined_words(place.severity, meaning.severity)
-    if meaning.limit:
-        place.limit = place.limit or meaning.limit
-
-
-def joined_words(first: str | None, second: str) -> str:
-    """Two severities as one, without saying the same twice."""
-    return second if first is None or first in second else f"{first} {second}"
-
-
-def complete_from_right(groups: list[Place]) -> list[Place]:
-    """Gives "right upper" of "right upper and middle lobes" its noun.
-
-    In "upper zones and perihilar region" the upper lung is meant.
-    """
-    noun = groups[-1].term
-    for group in reversed(groups):
-        if group.zone is None or noun is None or takes_zone(noun):
-            group.paired = group.paired if group.term else groups[-1].paired
-            group.term = group.term or noun
-        noun = group.term or noun
-    first = groups[0]
-    for group in groups[1:]:
-        group.side = group.side or first.side
-        if group.severity is None and group.side == first.side:
-            group.severity = first.severity
-    if len(groups) > 1 and first.severity and not any(g.severity for g in groups[1:]):
-        for group in groups[1:]:
-            group.severity = first.severity
-    return groups
-
-
-def takes_zone(term: Term) -> bool:
-    """Whether the upper part of a place is called so: that of a lung is, that of an apex not."""
-    return term.region != "lung" or term.name.split()[-1] in ZONED
-
-
 def places_behind(
     tokens: Sequence[Token], roles: list[Role], i: int, claimed: set[int]
 ) -> list[Place]:
@@ -255,25 +192,18 @@ def places_behind(
                 break
             opened = True
         elif role in LIST_ROLES:
-            lists_place = j + 1 == len(roles) or roles[j + 1] in LISTED_PLACES
-            if not opened or not lists_place or opens_clause(roles, j + 1):
+            if not (opened and lists_place(roles, j + 1)):
                 break
             groups.append(Place())
         elif role is speech.COMMA:
             if grades_side(roles, j + 1):
                 groups += [Place()] if opened else []
-            elif roles[j - 1] is not speech.DOUBTED and (
-                roles[j + 1 : j + 2] not in GOING_ON or opens_clause(roles, j + 1)
-            ):
+            elif not goes_on(roles, j):
                 break
             opened = opened or roles[j + 1 : j + 2] == [speech.SIDE]
         elif role in PLACE_ROLES:
-            said = not verb or roles[j - 1] is speech.VERB or roles[j - 1] is speech.ARTICLE
-            opened = opened or tokens[j].meaning.word == BOTH_SIDES
-            opened = opened or (said and names_place(roles, j))
-            if not opened and role is not speech.SIDE:
-                break
-            if verb and not opened:
+            opened = opened or stands_alone(tokens, roles, j, verb)
+            if not opened and (verb or role is not speech.SIDE):
                 break
             if role is speech.ZONE and roles[j + 1 : j + 2] not in AFTER_ZONE:
                 break
@@ -291,11 +221,33 @@ def places_behind(
             or is_own_tip(tokens[j], tokens[i])
         ):
             break
+    return tidied(groups)
+
+
+def tidied(groups: list[Place]) -> list[Place]:
+    """Places behind an observation, without an empty one and each with its noun."""
     if len(groups) > 1 and groups[-1] == Place():  # "in the left base and the effusion"
         groups.pop()
     if len(groups) > 1 and is_side_alone(groups[-1]):  # "the bases, left greater than right"
         groups[-1].term = groups[0].term
     return complete_from_right(groups) if len(groups) > 1 else groups
+
+
+def lists_place(roles: list[Role], j: int) -> bool:
+    """Whether another place begins at token `j`, and not another statement."""
+    return j == len(roles) or (roles[j] in LISTED_PLACES and not opens_clause(roles, j))
+
+
+def goes_on(roles: list[Role], comma: int) -> bool:
+    """Whether a place may follow a comma: ", on the right", ", if any, in the left base"."""
+    listed = roles[comma + 1 : comma + 2] in GOING_ON and not opens_clause(roles, comma + 1)
+    return roles[comma - 1] is speech.DOUBTED or listed
+
+
+def stands_alone(tokens: Sequence[Token], roles: list[Role], j: int, verb: bool) -> bool:
+    """Whether token `j` is of a place without a preposition: "scar left base", "bilaterally"."""
+    said = not verb or roles[j - 1] is speech.VERB or roles[j - 1] is speech.ARTICLE
+    return tokens[j].meaning.word == BOTH_SIDES or (said and names_place(roles, j))
 
 
 def grades_side(roles: list[Role], j: int) -> bool:
@@ -371,43 +323,3 @@ def joined(before: list[Place], behind: list[Place]) -> list[Place]:
             group.term, group.paired = extra.term, extra.paired
             group.side = group.side or extra.side
     return before
-
-
-def is_side_alone(place: Place) -> bool:
-    """Whether words name a side and no place on it: "left" of "left greater than right"."""
-    return place.side is not None and place.term is None and place.zone is None
-
-
-def place_words(place: Place, site: str | None) -> str | None:
-    """Where something is, in standard words: "right upper lobe", "left pleural"."""
-    side = place.spread
-    if place.zone == "site":
-        return f"{side} {site}" if side and site else site
-    if place.term is not None:
-        name, own = place.term.name, place.term.side
-        if name == "chest" and site:
-            name = site
-        elif name == "lung volumes":
-            name = "lung"
-        if place.zone:
-            name = zoned(place.zone, name)
-        fixed = own is not None and name == place.term.name  # "right upper and left lower lobes"
-        return f"{side} {name}" if side and not fixed else name
-    if place.zone and site in {None, "lung"}:
-        zone = zoned(place.zone, "lung")
-        return f"{side} {zone}" if side else zone
-    if side is None:
-        return None
-    return f"{side} {site}" if site else side
-
-
-def zoned(zone: str, name: str) -> str:
-    """A part of the body with the zone in front of it: "mid lung", "upper lobe".
-
-    Only lungs and lobes have zones: a vertebra in the middle of the thoracic spine is in the
-    thoracic spine.
-    """
-    noun = name.rsplit(maxsplit=1)[-1]
-    if name not in VAGUE and noun not in ZONED:
-        return name
-    return "mid lung" if (zone, noun) == ("middle", "lung") else f"{zone} {noun}"

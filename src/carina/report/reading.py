@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from carina.report import speech
 from carina.report.changes import find_changes
 from carina.report.lexicon import WHOLE, Meaning, Role, Term
-from carina.report.places import Place, add_word, find_places, place_words, places_behind
+from carina.report.places import find_places, places_behind
 from carina.report.reach import (
     ABSENT,
     PRESENT,
@@ -17,6 +17,7 @@ from carina.report.reach import (
 from carina.report.statement import OBSERVED, Statement, inherit_places
 from carina.report.states import SIDED, describe, is_calcified, join_states
 from carina.report.tokens import Token, is_device
+from carina.report.whereabouts import Place, add_word, place_words
 from carina.study import Assertion, Change, EntityKind
 
 FORWARD_CUES = frozenset(
@@ -53,33 +54,42 @@ def read_statements(
     if not met.isdisjoint(ALTERNATIVES):
         doubt_alternatives(tokens, roles, assertions)
     places = find_places(tokens, roles) if speech.OBSERVATION in met else {}
-    statements: list[Statement] = []
-    changed = False
-    for i, (token, role) in enumerate(zip(tokens, roles, strict=True)):
-        meaning = token.meaning
-        changed = changed or meaning.change is not None
-        if role is speech.OBSERVATION and assertions[i] is not None:
-            if meaning.word == FRACTURE and breaks_device(i, tokens, roles):
-                continue
-            if not meaning.state or not (
-                described := describe(i, tokens, roles, assertions, states)
-            ):
-                statements.extend(observe(i, token, assertions[i], places[i]))
-            else:
-                statements.extend(described)
-        elif role is speech.ANATOMY:
-            statements.append(name_anatomy(i, tokens))
-        elif meaning.state and assertions[i] is not None:
-            statements.extend(describe(i, tokens, roles, assertions, states))
+    statements = [
+        statement
+        for i in range(len(tokens))
+        for statement in statements_at(i, tokens, roles, assertions, places, states)
+    ]
     if statements:
         if len(statements) > 1:
             statements = without_contradictions(statements, tokens)
             inherit_places(statements, tokens, roles)
         if not met.isdisjoint(REPEATING):
             statements.extend(repeat_subject(tokens, roles, assertions, statements))
-        if changed:
+        if any(token.meaning.change is not None for token in tokens):
             set_changes(statements, find_changes(tokens, roles))
     return statements
+
+
+def statements_at(
+    i: int,
+    tokens: Sequence[Token],
+    roles: list[Role],
+    assertions: list[Assertion | None],
+    places: Mapping[int, list[Place]],
+    states: Mapping[tuple[str, str], tuple[Term, ...]],
+) -> list[Statement]:
+    """What one phrase of a sentence says; nothing for most of them."""
+    role, meaning = roles[i], tokens[i].meaning
+    if role is speech.ANATOMY:
+        return [name_anatomy(i, tokens)]
+    if assertions[i] is None or not (role is speech.OBSERVATION or meaning.state):
+        return []
+    described = describe(i, tokens, roles, assertions, states) if meaning.state else []
+    if described or role is not speech.OBSERVATION:
+        return described
+    if meaning.word == FRACTURE and breaks_device(i, tokens, roles):
+        return []
+    return observe(i, tokens[i], assertions[i], places[i])
 
 
 def without_contradictions(statements: list[Statement], tokens: Sequence[Token]) -> list[Statement]:

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 
 from carina.report import speech
 from carina.report.lexicon import Role, Term
-from carina.report.places import Place, place_words
 from carina.report.reach import LIST_ROLES, PLACE_ROLES, VERSUS
 from carina.report.tokens import Token
+from carina.report.whereabouts import Place, place_words
 from carina.study import Assertion, Change, EntityKind
 
 OBSERVED = EntityKind.OBSERVATION

@@ -5,10 +5,11 @@ from dataclasses import replace
 
 from carina.report import speech
 from carina.report.lexicon import CALCIFIED, WHOLE, Role, Term
-from carina.report.places import Place, add_word, place_words, places_behind
+from carina.report.places import places_behind
 from carina.report.reach import ABSENT, LIST_ROLES, PLACE_ROLES, PRESENT, opens_clause
 from carina.report.statement import OBSERVED, Statement
 from carina.report.tokens import Token
+from carina.report.whereabouts import Place, add_word, place_words
 from carina.study import Assertion
 
 FARTHEST_STATE = 12

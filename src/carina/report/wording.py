@@ -8,8 +8,8 @@ import functools
 
 from carina.report.entities import build_automaton
 from carina.report.lexicon import Lexicon, Meaning, Role, canonical
-from carina.report.places import Place, add_word, place_words
 from carina.report.tokens import Token, read_tokens
+from carina.report.whereabouts import Place, add_word, place_words
 
 WHERE = (Role.SIDE, Role.ZONE, Role.ANATOMY)
 REMEMBERED_WORDS = 65_536
