@@ -181,7 +181,8 @@ def test_scores_are_standardised_by_finding_over_the_images() -> None:
     scores = torch.tensor([[1.0, 10.0], [3.0, 30.0]])
     assert standardised(scores).tolist() == [[-1.0, -1.0], [1.0, 1.0]]
     assert torch.equal(standardised(scores[:1]), scores[:1])
-    assert standardised(torch.tensor([[0.5, 1.0], [0.5, 3.0]])).tolist() == [[0.0, -1.0], [0.0, 1.0]]
+    alike = torch.tensor([[0.5, 1.0], [0.5, 3.0]])
+    assert standardised(alike).tolist() == [[0.0, -1.0], [0.0, 1.0]]
 
 
 @torch.no_grad()

@@ -9,6 +9,7 @@ from carina.pretraining.report_pieces import (
     ShuffledSome,
     Single,
     Statements,
+    each_once,
     says_something,
 )
 from carina.study import Assertion, Entity, EntityKind, Report
@@ -99,3 +100,11 @@ def test_single_pieces_do_not_come_twice_before_all_have_come() -> None:
         assert texts[3:] == texts[:2]
     with pytest.raises(ConfigError, match=r"count of texts must be at least 1"):
         Single(count=0)
+
+
+def test_each_different_text_of_some_draws_is_named_once() -> None:
+    draws = [("no mass.", "effusion."), ("effusion.", "no mass."), ("mass.", "mass.")]
+    different, rows = each_once(draws)
+    assert sorted(different) == ["effusion.", "mass.", "no mass."]
+    assert [tuple(different[number] for number in draw) for draw in rows] == draws
+    assert each_once([]) == ([], [])

@@ -21,6 +21,8 @@ from carina.pretraining.report_pieces import (
     Single,
     Statements,
     cut,
+    drawn_texts,
+    each_once,
 )
 from carina.studies.batches import ImageBatch
 from carina.training.distributed import gather_rows
@@ -60,17 +62,10 @@ class ECAMPContrastObjective(nn.Module):
         return {**terms, "contrast": contrast}
 
     def _read(self, batch: ImageBatch) -> list[Float[Tensor, "batch dim"]]:
-        """The vectors of each draw's texts; a text that occurs twice is read once."""
-        drawn = [
-            self.contrast.draw.texts(
-                self.pieces[row], seed=batch.seed, step=batch.step, place=place
-            )
-            for row, place in zip(batch.rows.tolist(), batch.places, strict=True)
-        ]
-        different = [*dict.fromkeys(text for texts in drawn for text in texts)]
-        numbers = {text: number for number, text in enumerate(different)}
+        """The vectors of each draw's texts."""
+        different, rows = each_once(drawn_texts(self.contrast.draw, self.pieces, batch))
         vectors = self.model.text_vectors(different)
-        return [vectors[[numbers[text] for text in draw]] for draw in zip(*drawn, strict=True)]
+        return [vectors[draw] for draw in rows]
 
     def _contrast(
         self,

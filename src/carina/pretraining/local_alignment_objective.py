@@ -26,7 +26,7 @@ from carina.pretraining.image_side import (
     encode_batch,
 )
 from carina.pretraining.local_alignment import GLoRIAModel
-from carina.pretraining.report_pieces import Single
+from carina.pretraining.report_pieces import Single, drawn_texts, each_once
 from carina.studies.batches import ImageBatch
 from carina.training.distributed import gather_rows, place
 from carina.training.objective import Losses, Term
@@ -120,18 +120,10 @@ class GLoRIAObjective(nn.Module):
 
     def captions(self, batch: ImageBatch) -> Captions:
         """The captions drawn for each row; equal ones are read once."""
-        drawn = [
-            self.settings.draw.texts(
-                self.pieces[row], seed=batch.seed, step=batch.step, place=number
-            )
-            for row, number in zip(batch.rows.tolist(), batch.places, strict=True)
-        ]
-        different = [*dict.fromkeys(text for texts in drawn for text in texts)]
-        numbers = {text: number for number, text in enumerate(different)}
-        rows = torch.tensor([[numbers[text] for text in texts] for texts in drawn])
+        different, rows = each_once(drawn_texts(self.settings.draw, self.pieces, batch))
         encoder = self.model.text_encoder
         words: Words = encoder(encoder.tokenize(different).to(batch.pixels.device))
-        return Captions(words=words, rows=rows.T.to(batch.pixels.device))
+        return Captions(words=words, rows=torch.tensor(rows, device=batch.pixels.device))
 
     def terms(self, features: ImageFeatures, captions: Captions, *, first: int) -> Losses:
         """The terms of features and captions that are given.

@@ -25,7 +25,7 @@ from carina.pretraining.image_side import (
     lower_resolution,
 )
 from carina.pretraining.maco import MaCoModel
-from carina.pretraining.report_pieces import ShuffledSome, Single
+from carina.pretraining.report_pieces import ShuffledSome, Single, drawn_texts, each_once
 from carina.studies.batches import ImageBatch
 from carina.training.distributed import gather_rows
 from carina.training.objective import Losses, Term
@@ -239,13 +239,7 @@ class MaCoObjective(nn.Module):
         """For each draw, the text of each row; none where nothing is contrasted."""
         if not self.model.config.reads_reports:
             return []
-        drawn = [
-            self.settings.draw.texts(
-                self.pieces[row], seed=batch.seed, step=batch.step, place=place
-            )
-            for row, place in zip(batch.rows.tolist(), batch.places, strict=True)
-        ]
-        return [*zip(*drawn, strict=True)]
+        return drawn_texts(self.settings.draw, self.pieces, batch)
 
     def _encoded(
         self,
@@ -283,14 +277,13 @@ class MaCoObjective(nn.Module):
         return model.pooled(tokens), self._read(texts), error, count
 
     def _read(self, texts: Sequence[Sequence[str]]) -> tuple[Float[Tensor, "batch dim"], ...]:
-        """The vectors of each draw's texts; a text that occurs twice is read once."""
+        """The vectors of each draw's texts."""
         if not texts:
             return ()
         encoder = self.model.text_encoder
-        different = [*dict.fromkeys(text for draw in texts for text in draw)]
-        places = {text: place for place, text in enumerate(different)}
+        different, rows = each_once(texts)
         vectors = encoder(encoder.tokenize(different).to(encoder.pooler.weight.device))
-        return tuple(vectors[[places[text] for text in draw]] for draw in texts)
+        return tuple(vectors[draw] for draw in rows)
 
     @property
     def _patch(self) -> int:

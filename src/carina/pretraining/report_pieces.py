@@ -11,6 +11,7 @@ from carina.errors import ConfigError
 from carina.pretraining.pairs import Pairs
 from carina.report.sections import split_sections
 from carina.report.sentences import split_sentences
+from carina.studies.batches import ImageBatch
 from carina.study import Assertion, Entity, EntityKind, Report
 
 SAYS_NOTHING = ("", "none.")
@@ -142,6 +143,33 @@ class Single:
         """`count` texts."""
         order = np.argsort(random_numbers(len(pieces), seed, step, place), kind="stable")
         return tuple(pieces[order[number % len(order)]] for number in range(self.count))
+
+
+def drawn_texts(
+    draw: Draw, pieces: Sequence[Sequence[str]], batch: ImageBatch
+) -> list[tuple[str, ...]]:
+    """For each draw, the text of each row of this process's share of a batch.
+
+    Args:
+        draw: which pieces are taken.
+        pieces: of the report of every image of the training set.
+        batch: says which images, and where in the global batch they are.
+    """
+    of_rows = [
+        draw.texts(pieces[row], seed=batch.seed, step=batch.step, place=place)
+        for row, place in zip(batch.rows.tolist(), batch.places, strict=True)
+    ]
+    return [*zip(*of_rows, strict=True)]
+
+
+def each_once(draws: Sequence[Sequence[str]]) -> tuple[list[str], list[list[int]]]:
+    """The different texts of some draws, and for each draw which of them each row has.
+
+    A text that occurs twice is read once.
+    """
+    different = [*dict.fromkeys(text for draw in draws for text in draw)]
+    numbers = {text: number for number, text in enumerate(different)}
+    return different, [[numbers[text] for text in draw] for draw in draws]
 
 
 def says_something(piece: str) -> bool:
