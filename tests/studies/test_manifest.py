@@ -67,7 +67,7 @@ reports = st.builds(
 studies = st.builds(
     Study,
     study_id=st.just(""),  # numbered below: ids must differ
-    patient_id=words,
+    patient_id=words.filter(bool),  # an empty one is refused
     source=words,
     radiographs=tuples(st.builds(Radiograph, path=words, view=maybe, width=pixels, height=pixels)),
     report=reports,
