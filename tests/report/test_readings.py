@@ -48,6 +48,8 @@ def check(text: str, expected: str) -> None:
         ("Effusions are seen bilaterally.", "+pleural effusion @bilateral pleural"),
         ("Effusions are tiny bilaterally.", "+pleural effusion @bilateral pleural !tiny"),
         ("Small b/l effusions.", "+pleural effusion @bilateral pleural !small"),
+        ("Flattened hemidiaphragms.", "+flattened diaphragm @bilateral diaphragm"),
+        ("Flattened left hemidiaphragm.", "+flattened diaphragm @left diaphragm"),
         ("The hemidiaphragms are flat.", "+flattened diaphragm @bilateral diaphragm"),
     ],
 )

@@ -5,6 +5,7 @@ The words are data: six TOML files in `terms/`. A user adds words with a file of
 """
 
 import functools
+import itertools
 import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
@@ -202,7 +203,12 @@ def placed(phrase: str, meaning: Meaning, phrases: Mapping[str, Meaning]) -> Mea
     """The meaning of an observation's phrase with the place and side that the phrase names."""
     if meaning.role is not Role.OBSERVATION or meaning.term is None:
         return meaning
-    for word in phrase.split():
+    words = phrase.split()
+    for named in (*words, *map(" ".join, itertools.pairwise(words))):
+        held = phrases.get(named)
+        if held is not None and held.paired and held.word == meaning.term.site:
+            return replace(meaning, within=held.term, side="bilateral")  # "blunted cp angles"
+    for word in words:
         held = phrases.get(word)
         place = held.term if held is not None and held.role is Role.ANATOMY else None
         if place is not None and place.name in NAMED_PLACES and place.name != meaning.term.site:
