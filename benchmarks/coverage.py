@@ -20,7 +20,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 
 from carina.metrics.acceleration import NORMAL
-from carina.metrics.classification import auc_of, mcc, threshold_statistic
+from carina.metrics.classification import auc_of, mcc, ranking_statistic, threshold_statistic
 from carina.metrics.delong import delong, delong_interval
 from carina.metrics.paired import paired_difference
 from carina.metrics.ranking import Ranker
@@ -28,10 +28,10 @@ from carina.metrics.statistics import (
     Interval,
     Resamples,
     bootstrap,
-    percentile_interval,
     together,
 )
 from carina.metrics.thresholds import choose_thresholds
+from carina.metrics.trainings import over_trainings
 from row import record
 
 
@@ -69,6 +69,9 @@ SCENARIOS = (
     Scenario(name="patients", patients=200, prevalence=0.2, auc=0.8, images_each=3, shared=0.5),
 )
 PAIRED = Scenario(name="two models", patients=300, prevalence=0.25, auc=0.85)
+TRAINED = Scenario(name="trainings", patients=1000, prevalence=0.2, auc=0.85)
+TRAININGS = (2, 3, 5)
+SEED_SPREAD = 0.02  # standard deviation of the true AUC from training to training
 FINDINGS = 3
 GAP = 0.05  # how far the second model's AUC lies below the first's
 TOGETHER = 0.5  # the share of the noise that both models see
@@ -116,10 +119,9 @@ def intervals(scenario: Scenario, seed: int, replicates: int) -> Iterator[Row]:
     other, labels = draw(scenario, generator)
     threshold = float(choose_thresholds(squashed(other)[:, None], labels[:, None], mcc).values[0])
     scores, truth = draw(scenario, generator)
-    ranker, scores = Ranker(scores, truth), squashed(scores)
+    scores = squashed(scores)
     statistic = together(
-        lambda counts: {"auc": auc_of(ranker.rank(counts))},
-        threshold_statistic(scores, truth, threshold),
+        ranking_statistic(scores, truth), threshold_statistic(scores, truth, threshold)
     )
     patients = np.repeat(np.arange(scenario.patients), scenario.images_each).astype(str)
     resamples = Resamples(len(scores), replicates, seed, patients.tolist())
@@ -163,6 +165,34 @@ def paired_intervals(seed: int, replicates: int) -> Iterator[Row]:
     yield "difference", "percentile", GAP, percentile_interval(plain.value, plain.replicates)
 
 
+def percentile_interval(value: float, replicates: np.ndarray) -> Interval:
+    """The middle 95% of the resamples."""
+    known = replicates[np.isfinite(replicates)]
+    low, high = np.quantile(known, [0.025, 0.975])
+    return Interval(value=value, low=float(low), high=float(high))
+
+
+def trained_intervals(trainings: int, seed: int, replicates: int) -> Iterator[Row]:
+    """The mean AUC of several trainings, whose true AUCs differ, on one set."""
+    generator = np.random.default_rng([seed, trainings])
+    truth = (generator.random(TRAINED.patients) < TRAINED.prevalence).astype(float)
+    common = generator.normal(size=TRAINED.patients)
+    resamples = Resamples(TRAINED.patients, replicates, seed)
+    made = []
+    for _ in range(trainings):
+        own = generator.normal(size=TRAINED.patients)
+        noise = TOGETHER**0.5 * common + (1 - TOGETHER) ** 0.5 * own
+        shift = shift_of(TRAINED.auc + SEED_SPREAD * generator.normal(), 1.0)
+        ranker = Ranker(noise + shift * truth, truth)
+        statistic = lambda counts, ranker=ranker: {"auc": auc_of(ranker.rank(counts))}  # noqa: E731
+        made.append(bootstrap([statistic], resamples).of("auc", 0))
+    yield "mean auc", "ours", TRAINED.auc, over_trainings(made)
+    drawn = generator.integers(0, trainings, (trainings, replicates))
+    both = np.take_along_axis(np.stack([one.replicates for one in made]), drawn, axis=0)
+    value = float(np.mean([one.value for one in made]))
+    yield "mean auc", "percentile", TRAINED.auc, percentile_interval(value, both.mean(axis=0))
+
+
 def told(name: str, sets: list[list[Row]], options: argparse.Namespace) -> None:
     """Prints, and records, how often each kind of interval held the truth."""
     kinds = dict.fromkeys((metric, kind) for metric, kind, _, _ in sets[0])
@@ -200,7 +230,7 @@ def main() -> None:
     parser.add_argument("--record", action="store_true")
     options = parser.parse_args()
     seeds = range(options.seed, options.seed + options.sets)
-    wanted = options.only or [*(scenario.name for scenario in SCENARIOS), PAIRED.name]
+    wanted = options.only or [*(one.name for one in SCENARIOS), PAIRED.name, TRAINED.name]
     for scenario in (one for one in SCENARIOS if one.name in wanted):
         start = time.process_time()
         sets = [list(intervals(scenario, seed, options.replicates)) for seed in seeds]
@@ -209,6 +239,9 @@ def main() -> None:
     if PAIRED.name in wanted:
         sets = [list(paired_intervals(seed, options.replicates)) for seed in seeds]
         told(PAIRED.name, sets, options)
+    for trainings in TRAININGS if TRAINED.name in wanted else ():
+        sets = [list(trained_intervals(trainings, seed, options.replicates)) for seed in seeds]
+        told(f"{trainings} {TRAINED.name}", sets, options)
 
 
 if __name__ == "__main__":

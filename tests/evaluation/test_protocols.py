@@ -166,7 +166,7 @@ def test_chexperts_valid_part_tests_and_a_fortieth_of_its_training_part_validate
     few = write_manifest(
         [study(f"p{number}", "train") for number in range(100)], tmp_path / "s.parquet", tmp_path
     )
-    assert 1 <= sum(one.split == "validate" for one in valid_is_test(few).studies) <= 19  # a tenth
+    assert 8 <= sum(one.split == "validate" for one in valid_is_test(few).studies) <= 32  # a fifth
 
 
 def test_a_protocol_tells_groups_counts_and_every_deviation(

@@ -27,7 +27,7 @@ CHEXPERT_VALIDATES = 5_000 / 223_414
 """The papers draw 5,000 of the 223,414 training radiographs to validate on."""
 
 FEWEST_VALIDATING = 50
-"""Of a part of the release, or a synthetic copy, so many patients validate, or a tenth."""
+"""Of a part of the release, or a synthetic copy, so many patients validate, or a fifth."""
 
 
 def valid_is_test(manifest: Manifest) -> Manifest:
@@ -38,7 +38,7 @@ def valid_is_test(manifest: Manifest) -> Manifest:
     be less than `FEWEST_VALIDATING`.
     """
     patients = len({one.patient_id for one in manifest.studies if one.split == "train"})
-    share = max(CHEXPERT_VALIDATES, min(0.1, FEWEST_VALIDATING / max(patients, 1)))
+    share = max(CHEXPERT_VALIDATES, min(0.2, FEWEST_VALIDATING / max(patients, 1)))
     shares = SplitShares(train=1 - share, validate=share, test=0.0)
     return manifest.with_studies([_moved(study, shares) for study in manifest.studies])
 
