@@ -201,6 +201,7 @@ def test_overlapping_boxes_are_suppressed_by_the_best() -> None:
     boxes = torch.tensor([[0.0, 0.0, 10.0, 10.0], [1.0, 1.0, 11.0, 11.0], [20.0, 20.0, 30.0, 30.0]])
     assert suppressed(boxes, torch.tensor([0.5, 0.9, 0.1]), 0.5).tolist() == [1, 2]
     assert suppressed(boxes, torch.tensor([0.5, 0.9, 0.1]), 0.9).tolist() == [1, 0, 2]
+    assert suppressed(boxes, torch.tensor([0.5, 0.9, 0.1]), 0.9, most=2).tolist() == [1, 0]
     assert suppressed(torch.zeros(0, 4), torch.zeros(0), 0.5).tolist() == []
 
 

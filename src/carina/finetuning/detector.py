@@ -149,7 +149,7 @@ class Detector(nn.Module):
         self, boxes: Float[Tensor, "places 4"], scores: Float[Tensor, "places"]
     ) -> FoundBoxes:
         above = scores >= self.config.least
-        kept = suppressed(boxes[above], scores[above], self.config.overlap)[: self.config.most]
+        kept = suppressed(boxes[above], scores[above], self.config.overlap, most=self.config.most)
         return FoundBoxes(boxes=boxes[above][kept], scores=scores[above][kept])
 
     def encode_queries(self, queries: Sequence[Query]) -> EncodedQueries:
@@ -188,33 +188,37 @@ def suppressed(
     boxes: Float[Tensor, "boxes 4"],
     scores: Float[Tensor, "boxes"],
     overlap: float,
+    *,
     border: float = 0.0,
+    most: int | None = None,
 ) -> Int[Tensor, "kept"]:
-    """Non-maximum suppression: the boxes to keep, the best-scored first.
+    """Non-maximum suppression: the boxes to keep, the best-scored first, and at most so many.
 
     A box is dropped if it overlaps one that is kept by more than `overlap` (IoU). With a
     `border` of 1 sides count from pixel to pixel, as in ECAMP's detection code.
     """
     order = scores.argsort(descending=True, stable=True)
-    # One look at the whole matrix: asking a tensor box by box costs more than the rest of a pass.
-    clashes = (pairwise_overlap(boxes[order], border) > overlap).cpu().numpy()
+    # Box by box on the processor: each kept one against the rest, never all pairs of thousands.
+    ordered = boxes[order].cpu().numpy()
     kept: list[int] = []
-    dropped = np.zeros(len(order), dtype=np.bool_)
-    for place, clash in enumerate(clashes):
-        if not dropped[place]:
-            kept.append(place)
-            dropped |= clash
+    rest = np.arange(len(ordered))
+    while len(rest) and (most is None or len(kept) < most):
+        kept.append(int(rest[0]))
+        shared = overlap_with(ordered[rest[0]], ordered[rest[1:]], border)
+        rest = rest[1:][shared <= overlap]
     return order[torch.tensor(kept, dtype=torch.long, device=boxes.device)]
 
 
-def pairwise_overlap(
-    boxes: Float[Tensor, "boxes 4"], border: float = 0.0
-) -> Float[Tensor, "boxes boxes"]:
-    """Intersection over union of every pair; `border` is added to every side."""
-    low = torch.maximum(boxes[:, None, :2], boxes[None, :, :2])
-    high = torch.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
-    both = (high - low + border).clamp(min=0).prod(2)
-    areas = (boxes[:, 2:] - boxes[:, :2] + border).clamp(min=0).prod(1)
-    union = areas[:, None] + areas[None] - both
-    shared: Tensor = torch.where(union > 0, both / union.clamp(min=1e-9), 0.0)
+def overlap_with(
+    box: Float[np.ndarray, "4"], others: Float[np.ndarray, "others 4"], border: float = 0.0
+) -> Float[np.ndarray, "others"]:
+    """Intersection over union of one box and each of others; `border` is added to every side."""
+    sides = np.minimum(box[2:], others[:, 2:]) - np.maximum(box[:2], others[:, :2])
+    both = np.clip(sides + border, 0, None).prod(axis=1)
+    own = np.clip(box[2:] - box[:2] + border, 0, None).prod()
+    areas = np.clip(others[:, 2:] - others[:, :2] + border, 0, None).prod(axis=1)
+    union = own + areas - both
+    shared: Float[np.ndarray, "others"] = np.divide(
+        both, union, out=np.zeros_like(both), where=union > 0
+    )
     return shared

@@ -127,7 +127,7 @@ class YOLODetector(nn.Module):
         scores = places[:, 4] * places[:, 5 + finding]
         above = scores >= self.config.least
         boxes, scores = boxes[above], scores[above]
-        kept = suppressed(boxes, scores, self.config.overlap)[: self.config.most]
+        kept = suppressed(boxes, scores, self.config.overlap, most=self.config.most)
         return FoundBoxes(boxes=boxes[kept], scores=scores[kept])
 
     def encode_queries(self, queries: Sequence[Query]) -> EncodedQueries:
