@@ -1,10 +1,12 @@
 """Model folders that are whole, and what is said of those that are not."""
 
+import hashlib
 import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from torch import nn
 
@@ -52,6 +54,15 @@ def test_a_damaged_folder_is_named_with_what_is_wrong(
     with pytest.raises(ModelError, match=message) as told:
         carina.load(folder)
     assert str(folder) in str(told.value)
+
+
+def test_an_answer_tells_which_weights_gave_it(folder: Path, tmp_path: Path) -> None:
+    digest = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()[:16]
+    told = f"KADModel of {folder}, weights sha256 {digest}"
+    film = np.full((40, 50), 0.5, np.float32)
+    carina.load(folder).ask([film], ["pneumothorax"]).save(tmp_path / "answer")
+    assert json.loads((tmp_path / "answer" / "scores.json").read_text())["model"] == told
+    assert f"Model: {told}" in (tmp_path / "answer" / "index.html").read_text()
 
 
 def test_a_model_that_asks_by_names_takes_no_prompts(folder: Path) -> None:

@@ -1,12 +1,13 @@
 """`carina.load`: a model folder, ready to be asked."""
 
+from hashlib import file_digest
 from pathlib import Path
 from typing import cast
 
 import torch
 
 from carina.errors import ModelError
-from carina.models.folder import load_model, model_folder, read_header
+from carina.models.folder import WEIGHTS, load_model, model_folder, read_header
 from carina.models.registry import MODELS
 from carina.zeroshot.ask import LoadedModel
 from carina.zeroshot.prompts import choose_prompts
@@ -40,7 +41,14 @@ def load(
         choose_prompts(module, prompts)
     chosen = device or ("cuda" if torch.cuda.is_available() else "cpu")
     module.to(torch.device(chosen))
-    return LoadedModel(cast(ZeroShotModel, module), path)
+    told = f"{type(module).__name__} of {path}, weights sha256 {digest_of(path / WEIGHTS)}"
+    return LoadedModel(cast(ZeroShotModel, module), path, told)
+
+
+def digest_of(weights: Path) -> str:
+    """The first 16 hexadecimal digits of a file's SHA-256: which weights answered."""
+    with weights.open("rb") as file:
+        return file_digest(file, "sha256").hexdigest()[:16]
 
 
 def answers_queries(folder: Path) -> bool:

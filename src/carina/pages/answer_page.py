@@ -39,6 +39,7 @@ def render_answer_page(
     images: Sequence[AnsweredImage],
     unreadable: Sequence[str],
     descriptions: Sequence[tuple[str, str]] = (),
+    model: str = "",
 ) -> str:
     """Builds the HTML of the page.
 
@@ -46,6 +47,7 @@ def render_answer_page(
         images: what was answered.
         unreadable: a message for each image that was not.
         descriptions: findings that were asked with a description, and the description.
+        model: who answered; empty is not told.
     """
     count = len(images[0].queries)
     summary = (
@@ -60,6 +62,7 @@ def render_answer_page(
             [
                 f'<p class="note small">{RESEARCH_NOTE}</p>',
                 paragraph(summary),
+                f'<p class="small">Model: {escape(model)}</p>' if model else "",
                 left_out(unreadable),
                 section("scores", "Scores", score_table(images), described(descriptions)),
                 section(

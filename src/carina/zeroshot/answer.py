@@ -53,7 +53,8 @@ class Answer:
 
     `scores` is float32 [images, queries] in [0, 1]; `grids`, float32 [images, queries, rows,
     cols], are coarse maps over the model's input, or None where the model makes none.
-    `unreadable` holds one message for each image that was left out.
+    `unreadable` holds one message for each image that was left out; `model` tells whose answer it
+    is, empty where the model came from no folder.
     """
 
     images: tuple[AskedImage, ...]
@@ -61,6 +62,7 @@ class Answer:
     scores: Float[np.ndarray, "images queries"]
     grids: Float[np.ndarray, "images queries rows cols"] | None
     unreadable: tuple[str, ...] = ()
+    model: str = ""
 
     def heatmap(self, image: int, query: int) -> NDArray[np.float32] | None:
         """The map of one query on the pixels of one image as read: float32 [height, width].
@@ -96,7 +98,7 @@ class Answer:
             (temporary / "scores.json").write_text(scores_json(self), encoding="utf-8")
             images = write_overlays(self, temporary)
             words = [(q.name, q.description) for q in self.queries if q.description]
-            page = render_answer_page(images, self.unreadable, words)
+            page = render_answer_page(images, self.unreadable, words, self.model)
             (temporary / "index.html").write_text(page, encoding="utf-8")
 
 
@@ -136,6 +138,7 @@ def inert(cell: str) -> str:
 def scores_json(answer: Answer) -> str:
     """Everything but the maps, as JSON; scores keep all their digits."""
     document = {
+        "model": answer.model,
         "images": [image.name for image in answer.images],
         "queries": [{"name": q.name, "description": q.description} for q in answer.queries],
         "scores": [[float(str(score)) for score in scores] for scores in answer.scores],

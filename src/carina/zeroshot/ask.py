@@ -1,7 +1,7 @@
 """Asking a model about findings on radiographs: files, folders or arrays in, an `Answer` out."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -42,11 +42,13 @@ class LoadedModel:
     Attributes:
         model: the network.
         folder: the model folder that it came from, or None.
+        told: who answers, as answers tell it: class, folder and digest of the weights.
     """
 
-    def __init__(self, model: ZeroShotModel, folder: Path | None = None) -> None:
+    def __init__(self, model: ZeroShotModel, folder: Path | None = None, told: str = "") -> None:
         self.model = model
         self.folder = folder
+        self.told = told
         self._encoded: EncodedQueries | None = None
         self._asked: tuple[tuple[Query, ...], PromptSet | None] = ((), None)
 
@@ -80,7 +82,8 @@ class LoadedModel:
         asked = (checked, prompts_of(self.model))
         if self._encoded is None or self._asked != asked:
             self._encoded, self._asked = encode(self.model, checked), asked
-        return ask_encoded(self.model, images, self._encoded, batch_size)
+        answer = ask_encoded(self.model, images, self._encoded, batch_size)
+        return replace(answer, model=self.told)
 
     def ground(
         self,
