@@ -110,8 +110,6 @@ def real_experiments(nih: Manifest, covid: Manifest, work: Path) -> Iterator[Exp
         few,
         task="detection",
         data="nih_cxr read by RSNA",
-        steps=200,
-        batch_size=16,
         manifest=read,
         root=nih.root,
         names=("lung opacity",),
