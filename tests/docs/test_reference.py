@@ -28,7 +28,10 @@ def test_the_reference_has_commands_options_and_the_public_face(reference: str) 
     assert "| `--query` | NAME of a finding, or NAME=DESCRIPTION" in reference
     assert "### `carina.load`" in reference
     assert "#### `carina.Answer.heatmap`" in reference
-    assert "`QueryError`: there is no query, or one is blank, given twice, or of words that" in reference
+    assert (
+        "`QueryError`: there is no query, or one is blank, given twice, or of words that"
+        in reference
+    )
     assert "- `class QueryError`: A query is empty, given twice, or names nothing." in reference
 
 
