@@ -341,7 +341,14 @@ def test_a_pack_that_is_stopped_is_completed_by_the_same_command(
     assert run("index", "csv", root, "--out", tmp_path / "m.parquet") == 0
     words = [sys.executable, "-m", "carina", "pack", str(tmp_path / "m.parquet")]
     words += ["--size", "32", "--out", str(tmp_path / "store")]
-    process = subprocess.Popen(words, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        words,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        # Tests that run in the background of a shell ignore Ctrl-C, and so would this process.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
+    )
     deadline = time.monotonic() + 100
     while not list((tmp_path / "store" / "shards").glob("*.shard")):
         assert process.poll() is None, process.communicate()
