@@ -1,8 +1,7 @@
-"""How well `carina check` finds near duplicates, and pictures that lie wrong; and how fast.
+"""How well `carina check` finds near duplicates, and pictures that lie wrong.
 
 Usage: python benchmarks/check.py --known nih.parquet --strange covid.parquet
-           [--phantom phantom.parquet] [--parts doubts copies others speed] [--many 100000]
-           [--fit] [--record]
+           [--phantom phantom.parquet] [--parts doubts copies others] [--fit] [--record]
 
 Both are manifests of upright frontal films; `--known` has splits by patient. `--fit` makes the
 packaged statistics anew from its training part, and nothing else has a part in them: what is
@@ -11,14 +10,12 @@ measured are the other films of `--known` and all of `--strange`, which come fro
 Near duplicates: films are altered in 19 ways (the first: not at all), and looked for among all
 films of both sets (found: it was among the candidates and was confirmed). False: confirmed pairs of
 two films of different people, or of one person on different days, among all pairs. Films that lie
-wrong: each film as it is (a doubt is a false alarm) and made wrong (no doubt is a miss). Speed: CPU
-time, all but reading the files, on films morphed from pairs of films.
+wrong: each film as it is (a doubt is a false alarm) and made wrong (no doubt is a miss). How fast
+the search is, duplicates.py tells.
 """
 
 import argparse
 import io
-import resource
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -48,9 +45,8 @@ from carina.studies.manifest import Manifest
 from row import record
 
 SEED = 20
-PARTS = ("doubts", "copies", "others", "speed")
+PARTS = ("doubts", "copies", "others")
 PENALTY = 0.01
-MOST_TIMED = 20_000
 TILTS = (-20, -10, 10, 20)
 Grey = NDArray[np.uint8]
 Change = Callable[[Grey, np.random.Generator], Grey]
@@ -352,61 +348,6 @@ def measure_doubts(sets: list[Films]) -> list[dict[str, object]]:
     return rows
 
 
-def morphs(sets: list[Films], count: int) -> NDArray[np.uint8]:
-    """Thumbnails of films that nobody has: two films laid over each other, and shifted."""
-    thumbnails = thumbnails_of([glance for each in sets for glance in each.glances])
-    generator = np.random.default_rng(SEED)
-    result = np.empty((count, *thumbnails.shape[1:]), np.uint8)
-    for place in range(count):
-        first, second = thumbnails[generator.integers(len(thumbnails), size=2)].astype(np.float32)
-        share, shift = generator.uniform(0.3, 0.7), generator.integers(-4, 5, 2)
-        result[place] = first * share + np.roll(second, shift, (0, 1)) * (1 - share)
-    return result
-
-
-def measure_speed(sets: list[Films], count: int) -> list[dict[str, object]]:
-    """CPU seconds to compare many films: fingerprints, candidates, the second look.
-
-    The second look is timed on some of the candidates, drawn at random, and its time for all of
-    them told from that.
-    """
-    thumbnails = morphs(sets, count)
-    begun = time.process_time()
-    even = EvenedThumbnails(thumbnails)
-    vectors, negatives = even.fingerprints(), even.fingerprints(-1)
-    times = [time.process_time()]
-    pairs = [close_pairs(vectors, vectors), close_pairs(vectors, negatives)]
-    times.append(time.process_time())
-    looked = sum(map(len, pairs))
-    generator = np.random.default_rng(SEED)
-    share = min(1.0, MOST_TIMED / looked)
-    timed = 0
-    for some, sign in zip(pairs, (1, -1), strict=True):
-        drawn = some[generator.random(len(some)) < share]
-        timed += sum(1 for _ in likenesses(even, drawn, sign))
-    times.append(time.process_time())
-    spent = np.diff([begun, *times]) * (1, 1, looked / timed)
-    steps = (
-        "CPU seconds: fingerprints",
-        "CPU seconds: candidates",
-        f"CPU seconds: second look at {looked:,} pairs, from {timed:,} of them",
-    )
-    rows = {what: f"{seconds:.1f}" for what, seconds in zip(steps, spent, strict=True)}
-    rows["most memory, GB"] = f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f}"
-    return [
-        {
-            "what": what,
-            "films": "morphs",
-            "value": value,
-            "low": "",
-            "high": "",
-            "count": count,
-            "seed": SEED,
-        }
-        for what, value in rows.items()
-    ]
-
-
 def main() -> None:
     """Prints one line a measurement and records them if asked."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -415,7 +356,6 @@ def main() -> None:
     parser.add_argument("--phantom", type=Path)
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
     parser.add_argument("--sample", type=int, default=200, help="films altered in each way")
-    parser.add_argument("--many", type=int, default=100_000, help="morphs to compare")
     parser.add_argument("--fit", action="store_true")
     parser.add_argument("--record", action="store_true")
     options = parser.parse_args()
@@ -436,8 +376,6 @@ def main() -> None:
         rows += measure_copies([whole, others[0]], options.sample)
     if "others" in options.parts:
         rows += measure_others([whole, *others])
-    if "speed" in options.parts:
-        rows += measure_speed([whole, others[0]], options.many)
     for row in rows:
         bounds = f" ({row['low']} to {row['high']})" if row["low"] else ""
         print(f"{row['what']:<50} {row['films']:<16} {row['value']}{bounds}, of {row['count']}")

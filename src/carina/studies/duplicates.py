@@ -45,17 +45,23 @@ def alike_pictures(
     threads = processes or len(os.sched_getaffinity(0))
     even = EvenedThumbnails(thumbnails_of([glance for _, glance in held]))
     paths = [path for path, _ in held]
-    found = list(_alike_thumbnails(paths, even, threads))
+    found = list(alike_thumbnails(paths, even, threads))
     known = {picture.path: picture for picture in pictures}
     shown = progress(_looked_at_closely(found, known), "Looking closer", len(found))
     same = [pair for pair in shown if pair.likeness >= SAME]
     return tuple(sorted(same, key=lambda pair: (-pair.likeness, pair.first, pair.second)))
 
 
-def _alike_thumbnails(
+def alike_thumbnails(
     paths: Sequence[str], even: EvenedThumbnails, threads: int
 ) -> Iterator[Alike]:
-    """Pairs of thumbnails that are alike, in order of the first."""
+    """Pairs of thumbnails that are alike, in order of the first; then a picture and a negative.
+
+    Args:
+        paths: whose thumbnails these are.
+        even: the thumbnails.
+        threads: how many compare at once.
+    """
     vectors = even.fingerprints()
     for sign in (1, -1):
         pairs = close_pairs(vectors, vectors if sign == 1 else even.fingerprints(sign))
