@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from carina.encoders.modes import evaluating
 from carina.finetuning.classifier import Classifier, ClassifierConfig
+from carina.finetuning.linear_on_grid import LinearOnGrid
 from carina.finetuning.multiclass import MultiClassClassifier, MultiClassConfig
 
 EPSILON = 1e-6
@@ -37,56 +38,46 @@ class NormedPlaces(nn.Module):
         return (grid - grid.mean(-1, keepdim=True)) / deviation * self.weight + self.bias
 
 
-class NormedClassifier(Classifier):
-    """A classifier whose head sees the normed mean: a class of its own, so that its folder tells.
+class NormedOutputs(LinearOnGrid):
+    """Linear outputs on the normed mean: what the two classifiers below have in common.
 
-    Its `scale` is left as it begins, and does nothing.
+    Their `scale` is left as it begins, and does nothing.
     """
+
+    norm: NormedPlaces
+
+    def outputs(
+        self, radiographs: Float[Tensor, "batch channels height width"]
+    ) -> Float[Tensor, "batch outputs"]:
+        """Every output of each radiograph."""
+        return self._normed_shares(radiographs).mean((1, 2))
+
+    def shares(
+        self, radiographs: Float[Tensor, "batch channels height width"]
+    ) -> Float[Tensor, "batch rows cols outputs"]:
+        """The share of each place in every output, in eval mode; their mean is the output."""
+        with evaluating(self):
+            return self._normed_shares(radiographs)
+
+    def _normed_shares(
+        self, radiographs: Float[Tensor, "batch channels height width"]
+    ) -> Float[Tensor, "batch rows cols outputs"]:
+        encoder: Any = self.image_encoder
+        shares: Tensor = self.head(self.norm(encoder.features(radiographs).grid.float()))
+        return shares
+
+
+class NormedClassifier(NormedOutputs, Classifier):
+    """A classifier whose head sees the normed mean: a class of its own, so its folder tells."""
 
     def __init__(self, config: ClassifierConfig) -> None:
         super().__init__(config)
         self.norm = NormedPlaces(config.image.dim)
 
-    def outputs(
-        self, radiographs: Float[Tensor, "batch channels height width"]
-    ) -> Float[Tensor, "batch outputs"]:
-        """Every output of each radiograph."""
-        return normed_shares(self, radiographs).mean((1, 2))
 
-    def shares(
-        self, radiographs: Float[Tensor, "batch channels height width"]
-    ) -> Float[Tensor, "batch rows cols outputs"]:
-        """The share of each place in every output, in eval mode; their mean is the output."""
-        with evaluating(self):
-            return normed_shares(self, radiographs)
-
-
-class NormedMultiClassClassifier(MultiClassClassifier):
+class NormedMultiClassClassifier(NormedOutputs, MultiClassClassifier):
     """The same for classes of which one is true of every image."""
 
     def __init__(self, config: MultiClassConfig) -> None:
         super().__init__(config)
         self.norm = NormedPlaces(config.image.dim)
-
-    def outputs(
-        self, radiographs: Float[Tensor, "batch channels height width"]
-    ) -> Float[Tensor, "batch outputs"]:
-        """Every output of each radiograph."""
-        return normed_shares(self, radiographs).mean((1, 2))
-
-    def shares(
-        self, radiographs: Float[Tensor, "batch channels height width"]
-    ) -> Float[Tensor, "batch rows cols outputs"]:
-        """The share of each place in every output, in eval mode; their mean is the output."""
-        with evaluating(self):
-            return normed_shares(self, radiographs)
-
-
-def normed_shares(
-    model: NormedClassifier | NormedMultiClassClassifier,
-    radiographs: Float[Tensor, "batch channels height width"],
-) -> Float[Tensor, "batch rows cols outputs"]:
-    """What every place says."""
-    encoder: Any = model.image_encoder
-    shares: Tensor = model.head(model.norm(encoder.features(radiographs).grid.float()))
-    return shares
