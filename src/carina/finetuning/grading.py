@@ -25,7 +25,7 @@ from carina.losses.ordinal import absolute_loss, cumulative_loss
 from carina.studies.batches import ImageBatch, ImageBatches
 from carina.studies.manifest import Manifest
 from carina.studies.truth import canonical
-from carina.studies.views import frontal_images
+from carina.studies.views import stored_frontals
 from carina.study import Study
 from carina.training.objective import Losses, Place, Term
 from carina.training.optimiser import AdamW, LayerwiseDecay
@@ -62,11 +62,7 @@ def graded_images(part: Manifest, names: Sequence[str], store: ImageStore) -> La
     Raises:
         ManifestError: there is none.
     """
-    images = [
-        (part.studies[study], part.studies[study].radiographs[place].path)
-        for study, place in frontal_images(part)
-        if part.studies[study].radiographs[place].path in store
-    ]
+    images = stored_frontals(part, store)
     values = np.array([severities(study, names) for study, _ in images]).reshape(-1, len(names))
     rows = np.flatnonzero(np.isfinite(values).any(axis=1))
     if not len(rows):
@@ -76,12 +72,7 @@ def graded_images(part: Manifest, names: Sequence[str], store: ImageStore) -> La
             f"{', '.join(names)}; expected some. The manifest lists: "
             f"{', '.join(listed) or 'none'}."
         )
-    return LabelledImages(
-        keys=tuple(images[row][1] for row in rows),
-        studies=tuple(images[row][0].study_id for row in rows),
-        patients=tuple(images[row][0].patient_id for row in rows),
-        labels=values[rows],
-    )
+    return LabelledImages.of([images[row] for row in rows], values[rows])
 
 
 def severities(study: Study, names: Sequence[str]) -> list[float]:

@@ -10,7 +10,7 @@ from carina.errors import ManifestError
 from carina.imaging.store import ImageStore
 from carina.studies.manifest import Manifest
 from carina.studies.truth import Unmentioned, canonical, listed_findings, plain, truth_of
-from carina.studies.views import frontal_images
+from carina.studies.views import stored_frontals
 from carina.study import Assertion, Finding, Study
 
 UncertaintyPolicy = Callable[[Assertion], Assertion]
@@ -52,15 +52,30 @@ class LabelledImages:
     patients: tuple[str, ...]
     labels: Float[np.ndarray, "images findings"]
 
-    def of_patients(self, patients: frozenset[str]) -> "LabelledImages":
-        """The images of some of the patients."""
-        rows = [row for row, patient in enumerate(self.patients) if patient in patients]
+    @classmethod
+    def of(
+        cls, images: Sequence[tuple[Study, int]], labels: Float[np.ndarray, "images findings"]
+    ) -> "LabelledImages":
+        """Radiographs given as (study, radiograph index)."""
+        return cls(
+            keys=tuple(study.radiographs[place].path for study, place in images),
+            studies=tuple(study.study_id for study, _ in images),
+            patients=tuple(study.patient_id for study, _ in images),
+            labels=labels,
+        )
+
+    def of_rows(self, rows: Sequence[int]) -> "LabelledImages":
+        """Some of the images."""
         return LabelledImages(
             keys=tuple(self.keys[row] for row in rows),
             studies=tuple(self.studies[row] for row in rows),
             patients=tuple(self.patients[row] for row in rows),
-            labels=self.labels[rows],
+            labels=self.labels[list(rows)],
         )
+
+    def of_patients(self, patients: frozenset[str]) -> "LabelledImages":
+        """The images of some of the patients."""
+        return self.of_rows([row for row, one in enumerate(self.patients) if one in patients])
 
 
 def labelled_images(
@@ -87,11 +102,7 @@ def labelled_images(
     Raises:
         ManifestError: no image has a known label, or a study contradicts itself.
     """
-    images = [
-        (part.studies[study], part.studies[study].radiographs[place].path)
-        for study, place in frontal_images(part)
-        if part.studies[study].radiographs[place].path in store
-    ]
+    images = stored_frontals(part, store)
     check_labels_agree([study for study, _ in images], findings, str(part.path))
     decided = [with_policy(study, uncertainty) for study, _ in images]
     truth = truth_of(decided, findings, everything.studies, unmentioned)
@@ -102,12 +113,7 @@ def labelled_images(
             f"{', '.join(findings)}; expected some. Name findings that the manifest lists: "
             f"{', '.join(listed_findings(everything.studies)) or 'it lists none'}."
         )
-    return LabelledImages(
-        keys=tuple(images[row][1] for row in rows),
-        studies=tuple(images[row][0].study_id for row in rows),
-        patients=tuple(images[row][0].patient_id for row in rows),
-        labels=truth.values[rows],
-    )
+    return LabelledImages.of([images[row] for row in rows], truth.values[rows])
 
 
 def check_labels_agree(studies: Sequence[Study], findings: Sequence[str], where: str) -> None:

@@ -1,7 +1,7 @@
 """Classes of which exactly one is true, such as COVIDx: the model, its labels and its weights."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -101,17 +101,12 @@ def of_one_class(images: LabelledImages, classes: Sequence[str], where: str) -> 
             f"as {images.studies[twice[0]]!r} with {' and '.join(found)}; expected one, for "
             "classes exclude one another here. Use the task classification, or correct the labels."
         )
-    rows = np.flatnonzero(present.any(axis=1))
-    if not len(rows):
+    rows = np.flatnonzero(present.any(axis=1)).tolist()
+    if not rows:
         raise ManifestError(
             f"{where}: no image has one of the classes {', '.join(classes)}; expected some."
         )
-    return LabelledImages(
-        keys=tuple(images.keys[row] for row in rows),
-        studies=tuple(images.studies[row] for row in rows),
-        patients=tuple(images.patients[row] for row in rows),
-        labels=present[rows].astype(np.float64),
-    )
+    return replace(images, labels=present.astype(np.float64)).of_rows(rows)
 
 
 def class_weights(

@@ -1,6 +1,6 @@
 """Outlines that do not fit their pictures, found before anything is trained on them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from carina.errors import ManifestError
@@ -9,8 +9,8 @@ from carina.finetuning.outlines import boxes_of, masks_of, picture_size
 from carina.imaging.reader import read_grey8
 from carina.imaging.store import ImageStore
 from carina.studies.manifest import Manifest
-from carina.studies.views import frontal_images
-from carina.study import Box, Study
+from carina.studies.views import stored_frontals
+from carina.study import Box
 
 EDGE = 1.0
 """Pixels that a box may lie past the edge: releases round corners and count them in two ways."""
@@ -109,11 +109,3 @@ def looked_at(path: Path, size: tuple[int, int]) -> tuple[str, bool]:
     height, width = levels.shape
     wrong = "" if (width, height) == size else f"{width} x {height} for {size[0]} x {size[1]}"
     return wrong, bool((levels > INSIDE).any())
-
-
-def stored_frontals(manifest: Manifest, store: ImageStore) -> Iterator[tuple[Study, int]]:
-    """The studies and places of the stored frontal radiographs."""
-    for row, place in frontal_images(manifest):
-        study = manifest.studies[row]
-        if study.radiographs[place].path in store:
-            yield study, place

@@ -15,7 +15,7 @@ from carina.metrics.grounding import box_mask
 from carina.studies.batches import ImageBatch, ImageBatches
 from carina.studies.manifest import Manifest
 from carina.studies.truth import Unmentioned, canonical, truth_of
-from carina.studies.views import frontal_images
+from carina.studies.views import stored_frontals
 from carina.study import Box, Study
 from carina.training.objective import Place
 
@@ -114,11 +114,7 @@ def outlined_images(
     Raises:
         ManifestError: nothing is outlined.
     """
-    images = [
-        (part.studies[row], place)
-        for row, place in frontal_images(part)
-        if part.studies[row].radiographs[place].path in store
-    ]
+    images = stored_frontals(part, store)
     truth = truth_of([study for study, _ in images], names, everything.studies, unmentioned)
     listed = np.array([bool(sources) for sources in truth.sources])
     rows = [

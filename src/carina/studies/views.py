@@ -1,6 +1,8 @@
 """Which radiographs of a study are frontal: models learn and are asked from those."""
 
+from carina.imaging.store import ImageStore
 from carina.studies.manifest import Manifest
+from carina.study import Study
 
 _FRONTAL = {"PA", "AP", "FRONTAL", "POSTEROANTERIOR", "ANTEROPOSTERIOR"}
 _NOT_FRONTAL = {
@@ -21,6 +23,12 @@ def frontal_images(manifest: Manifest) -> list[tuple[int, int]]:
         for place, radiograph in enumerate(study.radiographs)
         if is_frontal(radiograph.view) is not False
     ]
+
+
+def stored_frontals(manifest: Manifest, store: ImageStore) -> list[tuple[Study, int]]:
+    """The frontal radiographs that a store holds as (study, radiograph index), in order."""
+    frontals = ((manifest.studies[index], place) for index, place in frontal_images(manifest))
+    return [(study, place) for study, place in frontals if study.radiographs[place].path in store]
 
 
 def unknown_views(manifest: Manifest) -> int:
