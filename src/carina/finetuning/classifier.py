@@ -9,9 +9,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from carina.encoders.image_configs import ImageConfig
-from carina.errors import ConfigError
 from carina.finetuning.linear_on_grid import LinearOnGrid, chosen
-from carina.finetuning.outputs import columns_of, encoded_by_output
+from carina.finetuning.outputs import check_outputs, columns_of, encoded_by_output
 from carina.imaging.preprocessing import Preprocessing
 from carina.zeroshot.protocol import Answers, EncodedQueries, Query
 
@@ -38,8 +37,7 @@ class ClassifierConfig:
 
     def __post_init__(self) -> None:
         """Checks the outputs."""
-        if not self.findings or len(set(self.findings)) != len(self.findings):
-            raise ConfigError(f"findings must be different names, got {self.findings}.")
+        check_outputs("findings", self.findings)
 
 
 class Classifier(LinearOnGrid):

@@ -14,7 +14,7 @@ from carina.encoders.feature_pyramid import FeaturePyramid, centres
 from carina.encoders.image_configs import ImageConfig
 from carina.encoders.modes import evaluating
 from carina.errors import ConfigError
-from carina.finetuning.outputs import columns_of, encoded_by_output
+from carina.finetuning.outputs import check_outputs, columns_of, encoded_by_output
 from carina.imaging.preprocessing import Preprocessing
 from carina.zeroshot.protocol import Answers, EncodedQueries, Query
 
@@ -42,8 +42,7 @@ class DetectorConfig:
 
     def __post_init__(self) -> None:
         """Checks the values."""
-        if not self.findings or len(set(self.findings)) != len(self.findings):
-            raise ConfigError(f"findings must be different names, got {self.findings}.")
+        check_outputs("findings", self.findings)
         if min(self.width, self.depth, self.most) < 1:
             raise ConfigError("width, depth and most must be at least 1.")
         if not 0 < self.overlap < 1 or not 0 <= self.least < 1:

@@ -4,11 +4,21 @@ from collections.abc import Sequence
 
 import torch
 
-from carina.errors import QueryError
+from carina.errors import ConfigError, QueryError
 from carina.studies.truth import canonical
 from carina.zeroshot.protocol import EncodedQueries, Query
 
 COLUMNS = "columns"
+
+
+def check_outputs(what: str, names: Sequence[str]) -> None:
+    """Refuses outputs that cannot be told apart, or none.
+
+    Raises:
+        ConfigError: there is no name, or one twice.
+    """
+    if not names or len(set(names)) != len(names):
+        raise ConfigError(f"{what} must be different names, got {names}.")
 
 
 def encoded_by_output(queries: Sequence[Query], outputs: Sequence[str]) -> EncodedQueries:

@@ -14,7 +14,7 @@ from carina.encoders.image_configs import ImageConfig
 from carina.encoders.modes import evaluating
 from carina.encoders.query_decoder import QueryDecoder, QueryDecoderConfig
 from carina.errors import ConfigError
-from carina.finetuning.outputs import columns_of, encoded_by_output
+from carina.finetuning.outputs import check_outputs, columns_of, encoded_by_output
 from carina.imaging.preprocessing import Preprocessing
 from carina.zeroshot.protocol import Answers, EncodedQueries, Query
 
@@ -56,8 +56,7 @@ class QueryClassifierConfig:
 
     def __post_init__(self) -> None:
         """Checks outputs and widths."""
-        if not self.findings or len(set(self.findings)) != len(self.findings):
-            raise ConfigError(f"findings must be different names, got {self.findings}.")
+        check_outputs("findings", self.findings)
         if self.image.dim != self.decoder.dim:
             raise ConfigError(
                 "dim of the image encoder and of the decoder must be equal, got "

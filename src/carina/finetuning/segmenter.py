@@ -13,7 +13,7 @@ from carina.encoders.modes import evaluating
 from carina.encoders.unet import UNetDecoder
 from carina.encoders.upsampling import ProgressiveUpsampling, PyramidUpsampling
 from carina.errors import ConfigError
-from carina.finetuning.outputs import columns_of, encoded_by_output
+from carina.finetuning.outputs import check_outputs, columns_of, encoded_by_output
 from carina.imaging.preprocessing import Preprocessing
 from carina.zeroshot.protocol import Answers, EncodedQueries, Query
 
@@ -29,8 +29,7 @@ class SegmenterConfig:
 
     def __post_init__(self) -> None:
         """Checks the outputs."""
-        if not self.structures or len(set(self.structures)) != len(self.structures):
-            raise ConfigError(f"structures must be different names, got {self.structures}.")
+        check_outputs("structures", self.structures)
         if not 0 <= self.dropout < 1:
             raise ConfigError(f"dropout must be in [0, 1), got {self.dropout}.")
 
@@ -52,8 +51,7 @@ class UpsamplingSegmenterConfig:
 
     def __post_init__(self) -> None:
         """Checks the outputs."""
-        if not self.structures or len(set(self.structures)) != len(self.structures):
-            raise ConfigError(f"structures must be different names, got {self.structures}.")
+        check_outputs("structures", self.structures)
 
     def decoder(self) -> nn.Module:
         """A fresh decoder over the encoder's maps."""

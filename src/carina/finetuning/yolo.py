@@ -15,7 +15,7 @@ from carina.errors import ConfigError
 from carina.finetuning.detection import BOX_AUGMENTATION, warped_boxes
 from carina.finetuning.detector import FoundBoxes, suppressed
 from carina.finetuning.outlines import Outlines
-from carina.finetuning.outputs import columns_of, encoded_by_output
+from carina.finetuning.outputs import check_outputs, columns_of, encoded_by_output
 from carina.finetuning.pictures import hold_frozen, pictures_of, share_of
 from carina.imaging.augmentation import WarpAugmentation
 from carina.imaging.preprocessing import Preprocessing
@@ -57,8 +57,7 @@ class YOLODetectorConfig:
 
     def __post_init__(self) -> None:
         """Checks the values."""
-        if not self.findings or len(set(self.findings)) != len(self.findings):
-            raise ConfigError(f"findings must be different names, got {self.findings}.")
+        check_outputs("findings", self.findings)
         if self.width < 4 or self.width % 4:
             raise ConfigError(f"width must be a multiple of 4, got {self.width}.")
         if min(self.expansion, self.most) < 1:
