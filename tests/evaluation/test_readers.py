@@ -1,6 +1,8 @@
 """Readers measured by label files alone, and a model against them."""
 
 import json
+import re
+from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
@@ -83,15 +85,104 @@ def test_readers_of_other_studies_names_twice_and_unknown_findings_are_refused(
     truth, readers = files
     short = tmp_path / "bc8.csv"
     short.write_text("\n".join(readers[1].read_text().splitlines()[:-1]) + "\n")
-    with pytest.raises(EvaluationError, match=r"bc8.csv: 1 studies are in this reader's file or"):
+    with pytest.raises(
+        EvaluationError, match=r"bc8.csv: lacks 1 of the 8 studies of the truth, and"
+    ):
         read_decisions(truth, [short], FINDINGS)
     with pytest.raises(EvaluationError, match="expected one file or more, of names that differ"):
         read_decisions(truth, [readers[0], readers[0]], FINDINGS)
-    with pytest.raises(EvaluationError, match="The label files have no 'Mass'; expected some of"):
+    with pytest.raises(EvaluationError, match="has no column 'Mass'; it has No Finding, Enl"):
         read_decisions(truth, readers, ("Mass",))
     unclear = label_file(tmp_path / "unclear.csv", {"Edema": "1u000000"})
-    with pytest.raises(DatasetError, match=r"unclear\.csv"):
+    with pytest.raises(DatasetError, match=r"unclear\.csv, row 3, Edema: found 'u', expected 1 or"):
         read_decisions(truth, [unclear], FINDINGS)
+    assert read_decisions(truth, [unclear], ("Atelectasis",)).findings == ("Atelectasis",)
+
+
+def rewritten(path: Path, change: Callable[[list[str]], list[str]]) -> Path:
+    """The first reader's file with its lines changed, under another name."""
+    lines = change(label_file(path, FIRST).read_text(encoding="utf-8").splitlines())
+    path.write_bytes("\r\n".join(lines).encode("utf-8-sig"))
+    return path
+
+
+def with_two_views(lines: list[str]) -> list[str]:
+    """A table of radiographs: two of every study."""
+    head, *rows = lines
+    return [
+        head.replace("Study", "Path"),
+        *(row.replace("/study1", f"/study1/{view}") for row in rows for view in VIEWS),
+    ]
+
+
+VIEWS = ("view1_frontal.jpg", "view2_lateral.jpg")
+FORMS: dict[str, Callable[[list[str]], list[str]]] = {
+    "an index, as pandas writes it": lambda lines: [
+        f"{'' if i == 0 else i - 1},{line}" for i, line in enumerate(lines)
+    ],
+    "numbers with a point": lambda lines: [
+        re.sub(r",([01])(?=,|$)", r",\1.0", line) for line in lines
+    ],
+    "semicolons": lambda lines: [line.replace(",", ";") for line in lines],
+    "names in lower case with underscores": lambda lines: [
+        lines[0].lower().replace(" ", "_"),
+        *lines[1:],
+    ],
+    "a column of remarks": lambda lines: [f'{line},"said, but"' for line in lines],
+    "the small release": lambda lines: [line.replace("v1.0", "v1.0-small") for line in lines],
+    "two asked findings alone": lambda lines: [
+        ",".join(cells[i] for i in (0, 6, 9)) for cells in (line.split(",") for line in lines)
+    ],
+    "radiographs": with_two_views,
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_reader_is_the_same_in_every_form_that_people_keep_label_files_in(
+    form: str, files: tuple[Path, list[Path]], tmp_path: Path
+) -> None:
+    truth, _ = files
+    other = rewritten(tmp_path / "other.csv", FORMS[form])
+    said = read_decisions(truth, [other], FINDINGS).readers["other"]
+    assert said.T.tolist() == [[float(one) for one in FIRST[name]] for name in FINDINGS]
+
+
+def test_files_that_are_cut_short_contradict_themselves_or_name_no_study_are_refused(
+    files: tuple[Path, list[Path]], tmp_path: Path
+) -> None:
+    truth, _ = files
+
+    def refused(change: Callable[[list[str]], list[str]], error: type, message: str) -> None:
+        with pytest.raises(error, match=message):
+            read_decisions(truth, [rewritten(tmp_path / "odd.csv", change)], FINDINGS)
+
+    refused(
+        lambda lines: lines[:1], EvaluationError, r"odd\.csv: has no rows; expected one a study"
+    )
+    refused(lambda lines: [*lines, lines[1]], DatasetError, "study1 is listed a second time")
+    refused(
+        lambda lines: [lines[0].replace("Study", "Who"), *lines[1:]],
+        EvaluationError,
+        "has the columns Who, No Finding",
+    )
+    refused(
+        lambda lines: [lines[0], *(row[row.index(",") :] for row in lines[1:])],
+        DatasetError,
+        "row 2, Study: is empty",
+    )
+    refused(
+        lambda lines: [
+            row.replace("lateral.jpg,0,0,0,0,0,1", "lateral.jpg,0,0,0,0,0,0")
+            for row in with_two_views(lines)
+        ],
+        DatasetError,
+        "row 3, Path: the labels differ from those of row 2, of the same study",
+    )
+
+
+def test_findings_are_asked_once_however_they_are_spelt(files: tuple[Path, list[Path]]) -> None:
+    asked = read_decisions(*files, ("Edema", "Atelectasis", "edema")).findings
+    assert asked == ("edema", "Atelectasis")
 
 
 def evaluation(scores: dict[str, str], threshold: float | None = 0.5) -> Evaluation:

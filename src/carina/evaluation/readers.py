@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from carina.datasets.chexpert_test import opinions_of
 from carina.errors import EvaluationError
+from carina.evaluation.label_files import Labels, read_labels
 from carina.evaluation.result import Evaluation, Score
 from carina.evaluation.rows import rows_of
 from carina.metrics.classification import threshold_statistic, undefined_reason
@@ -27,9 +27,6 @@ COMPETITION = ("Atelectasis", "Cardiomegaly", "Consolidation", "Edema", "Pleural
 METRICS = ("mcc", "f1", "accuracy", "sensitivity", "specificity")
 READERS_MEAN = "mean of the readers"
 MEAN = "mean"
-
-Table = Mapping[str, Mapping[str, float]]
-"""Study -> finding -> 1 or 0."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,75 +108,51 @@ def read_decisions(
     Args:
         truth: the reference, such as `groundtruth.csv`.
         readers: one file a reader, of the same studies.
-        findings: columns to take.
+        findings: columns to take, each once.
 
     Raises:
-        DatasetError: a file is no label file, or a label is neither 0 nor 1.
-        EvaluationError: a reader's studies differ from those of the truth, or a finding is none.
+        DatasetError: a file is no table, a study stands twice, or a label is neither 0 nor 1.
+        EvaluationError: a file lacks studies or a finding, or readers have one name.
     """
-    reference = table_of(truth)
-    if len({path.stem for path in readers}) != len(readers) or not readers:
+    names = {path.stem: path for path in readers}
+    if len(names) != len(readers) or not readers:
         raise EvaluationError(
             f"Readers are {', '.join(str(path) for path in readers) or 'none'}; expected one file "
             "or more, of names that differ: a reader is called as the file is."
         )
-    tables = {path.stem: table_of(path) for path in readers}
-    for path in readers:
-        check_same_studies(reference, tables[path.stem], path)
-    names = matched_names(findings, reference)
+    asked = tuple({canonical(name): name for name in findings}.values())
+    reference = read_labels(truth, asked)
+    tables = {name: read_labels(path, asked) for name, path in names.items()}
+    for name, path in names.items():
+        check_same_studies(reference, tables[name], path)
     studies = tuple(sorted(reference))
     return Decisions(
         studies=studies,
-        findings=tuple(findings),
-        truth=decided(reference, studies, names),
-        readers={name: decided(table, studies, names) for name, table in tables.items()},
+        findings=asked,
+        truth=decided(reference, studies, asked),
+        readers={name: decided(table, studies, asked) for name, table in tables.items()},
     )
 
 
-def table_of(path: Path) -> Table:
-    """A label file: columns by name, whatever their order.
-
-    Raises:
-        DatasetError: it is none.
-    """
-    return {
-        study: {one.name: one.value for one in said} for study, said in opinions_of(path).items()
-    }
-
-
-def matched_names(findings: Sequence[str], table: Table) -> tuple[str, ...]:
-    """The files' names of findings, given in any form.
-
-    Raises:
-        EvaluationError: the files have no such finding.
-    """
-    known = {canonical(name): name for name in next(iter(table.values()), {})}
-    missing = [name for name in findings if canonical(name) not in known]
-    if missing:
-        raise EvaluationError(
-            f"The label files have no {missing[0]!r}; expected some of {', '.join(known.values())}."
-        )
-    return tuple(known[canonical(name)] for name in findings)
-
-
 def decided(
-    table: Table, studies: Sequence[str], names: Sequence[str]
+    table: Labels, studies: Sequence[str], names: Sequence[str]
 ) -> Float[np.ndarray, "studies findings"]:
     """A label file as an array."""
     return np.array([[table[study][name] for name in names] for study in studies], dtype=np.float64)
 
 
-def check_same_studies(truth: Table, reader: Table, path: Path) -> None:
+def check_same_studies(truth: Labels, reader: Labels, path: Path) -> None:
     """Refuses a reader of other studies.
 
     Raises:
         EvaluationError: says how many differ.
     """
-    odd = sorted(truth.keys() ^ reader.keys())
-    if odd:
+    lacking, more = truth.keys() - reader.keys(), reader.keys() - truth.keys()
+    if lacking or more:
         raise EvaluationError(
-            f"{path}: {len(odd)} studies are in this reader's file or in the truth only, such as "
-            f"{odd[0]}; expected the same studies. Take both from one release."
+            f"{path}: lacks {len(lacking)} of the {len(truth)} studies of the truth, and has "
+            f"{len(more)} others, such as {min(lacking | more)}; expected the same studies. Take "
+            "both from one release."
         )
 
 
