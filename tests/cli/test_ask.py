@@ -18,6 +18,7 @@ class Loaded:
     """Answers 0.25, 0.5, ... whatever is asked."""
 
     unreadable: tuple[str, ...] = ()
+    model = None
 
     def ask(self, images: list[Path], queries: tuple[Query, ...]) -> Answer:
         grid = np.ones((len(images), len(queries), 2, 2), np.float32)
@@ -90,6 +91,17 @@ def test_queries_are_described_by_ours_or_by_a_file_of_the_callers_own(
         assert texts["gas"] == "Dark."
         assert "around both hila" in texts["edema"]
     assert texts["mass"] == "A bright lump."
+
+
+def test_a_name_that_nobody_knows_is_told_with_what_may_be_meant(
+    tiny_run: Path, film: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    queries = ("--query", "pneumothorx", "--query", "mass", "--query", "gossypiboma=A lump.")
+    assert run(tiny_run, film, *queries) == 0
+    told = capsys.readouterr().err
+    assert "'pneumothorx' was asked as it stands" in told
+    assert "(is 'pneumothorax' meant?)" in told
+    assert "gossypiboma" not in told
 
 
 def test_a_finding_without_description_is_named(

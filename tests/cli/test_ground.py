@@ -36,6 +36,14 @@ def test_a_trained_model_draws_phrases(
     assert len(written["images"][0]["maps"]) == 2
 
 
+def test_a_word_that_nobody_knows_is_told_with_what_may_be_meant(
+    tiny_run: Path, film: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "where"
+    assert run(tiny_run, film, "--phrase", "left plural effusion", "--out", out) == 0
+    assert "lists know of it: plural (is 'pleural' meant?)" in capsys.readouterr().err
+
+
 def test_an_image_that_cannot_be_read_is_told_at_the_end(
     tiny_run: Path, film: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -5,7 +5,13 @@ from tokenizers import Tokenizer
 
 from carina.encoders.tokenizer import train_wordpiece
 from carina.errors import QueryError
-from carina.zeroshot.phrases import check_phrases, check_readable, readable_phrase
+from carina.zeroshot.phrases import (
+    check_phrases,
+    check_readable,
+    names_read,
+    readable_phrase,
+    unknown_words,
+)
 from carina.zeroshot.protocol import Query
 
 THREE = "there is a small left effusion. the heart is large. no mass is seen."
@@ -92,3 +98,18 @@ def test_lists_that_ask_nothing_or_one_thing_twice_are_refused(
     with pytest.raises(QueryError, match=message):
         check_phrases(phrases)
     assert check_phrases([" a\n mass "]) == ("a mass",)
+
+
+def test_words_that_the_vocabulary_has_in_pieces_or_not_at_all_are_unknown() -> None:
+    assert unknown_words(Reader(100), "Mass of a MASSES, 気胸気 mass") == ("masses", "気胸気")
+    assert unknown_words(object(), "masses") == ()
+
+
+def test_names_are_read_where_no_description_takes_their_place() -> None:
+    class Described(Reader):
+        def query_text(self, query: Query) -> str:
+            return query.description or "A lump."
+
+    queries = [Query("mass"), Query("gas", "dark")]
+    assert names_read(Reader(100), queries) == ("mass",)
+    assert names_read(Described(100), queries) == ()

@@ -44,11 +44,13 @@ def ask(
 
     import carina
     from carina.cli.imports import large_imports
+    from carina.cli.unfamiliar import print_unfamiliar
 
     # Threads that wait sleep: on a busy machine their spinning costs more than the network.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     with large_imports():
         from carina.zeroshot.answer import check_replaceable
+        from carina.zeroshot.phrases import names_read
         from carina.zeroshot.queries import check_queries, parse_query
 
         load = carina.load
@@ -58,8 +60,10 @@ def ask(
         queries = with_descriptions(queries, descriptions)
     if out is not None:  # before the work, not after it
         check_replaceable(out.resolve())
-    answer = load(model, prompts=prompts).ask(images, queries)
+    network = load(model, prompts=prompts)
+    answer = network.ask(images, queries)
     print_scores(answer)
+    print_unfamiliar(network.model, names_read(network.model, queries))
     if out is not None:
         answer.save(out)
         typer.echo(f"Written: {out / 'index.html'}")

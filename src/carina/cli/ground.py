@@ -34,6 +34,7 @@ def ground(
 
     import carina
     from carina.cli.imports import large_imports
+    from carina.cli.unfamiliar import print_unfamiliar
 
     # Threads that wait sleep: on a busy machine their spinning costs more than the network.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
@@ -45,8 +46,10 @@ def ground(
 
     phrases = check_phrases(phrase)
     check_replaceable(out.resolve())  # before the work, not after it
-    grounded = load(model).ground(images, phrases, smoothing=smooth)
+    network = load(model)
+    grounded = network.ground(images, phrases, smoothing=smooth)
     print_peaks(grounded)
+    print_unfamiliar(network.model, phrases)
     grounded.save(out)
     typer.echo(f"Written: {out / 'index.html'}")
     for note in grounded.notes:

@@ -1,5 +1,6 @@
 """What of a phrase a model's text encoder can read, before it is embedded."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
@@ -13,6 +14,7 @@ from carina.zeroshot.protocol import Query
 from carina.zeroshot.queries import one_line
 
 SHOWN = 80
+WORDS = re.compile(r"[^\W\d_]{3,}")  # of two letters: too many are abbreviations
 FRAME = 2  # [CLS] before a text and, in most encoders, [SEP] after it
 
 
@@ -125,6 +127,30 @@ def known_pieces(tokenizer: Tokenizer, text: str) -> int:
     return sum(
         piece not in SPECIAL and any(letter.isalnum() for letter in piece)
         for piece in encoding.tokens
+    )
+
+
+def names_read(model: object, queries: Sequence[Query]) -> tuple[str, ...]:
+    """Names that a model reads as they are: without a description, unless it looks one up."""
+    if isinstance(model, QueryReader):
+        return ()
+    return tuple(query.name for query in queries if query.description is None)
+
+
+def unknown_words(model: object, text: str) -> tuple[str, ...]:
+    """The words of a text, in lower case, of which a model's vocabulary has pieces at best.
+
+    A model that learnt its vocabulary from its reports has not met such a word often, or not at
+    all; in a larger vocabulary rare words of medicine, too, are made of pieces. None of a model
+    that does not tell what it reads.
+    """
+    if not isinstance(model, TextReader):
+        return ()
+    words = dict.fromkeys(WORDS.findall(text.casefold()))
+    return tuple(
+        word
+        for word in words
+        if length(model.tokenizer, word) > 1 + FRAME or not known_pieces(model.tokenizer, word)
     )
 
 
