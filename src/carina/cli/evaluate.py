@@ -16,6 +16,13 @@ EXAMPLES = (
     "carina evaluate runs/kad nih.parquet --out eval/nih --protocol kad/chestxray14",
 )
 
+PAPER = "As a paper did it"
+ASKED = "What is asked"
+DATA = "On which data"
+COUNTED = "What counts, and intervals"
+PLACES = "Where it is (grounding and phrase-grounding)"
+"""Groups of options in the help."""
+
 WITH_PROTOCOL = frozenset(
     {"model", "manifest", "out", "protocol", "root", "store", "replicates", "seed", "steps"}
 )
@@ -29,63 +36,121 @@ def evaluate(
     task: Annotated[
         str, typer.Option(help="zero-shot, grounding, phrase-grounding, retrieval or tuned.")
     ] = "zero-shot",
+    protocol: Annotated[
+        str | None,
+        typer.Option(
+            help="An evaluation of a paper, such as kad/chestxray14; `carina protocols`.",
+            rich_help_panel=PAPER,
+        ),
+    ] = None,
+    steps: Annotated[
+        int | None,
+        typer.Option(help="Length of a training, if it fine-tunes.", rich_help_panel=PAPER),
+    ] = None,
     query: Annotated[
         list[str] | None,
-        typer.Option(help="NAME or NAME=DESCRIPTION; else every finding of the manifest."),
-    ] = None,
-    split: Annotated[str, typer.Option(help="Part to score; `all` for every study.")] = "test",
-    threshold_split: Annotated[
-        str, typer.Option(help="Part to choose thresholds on; `none` for no thresholds.")
-    ] = "validate",
-    root: Annotated[Path | None, typer.Option(help="Folder that image paths start at.")] = None,
-    store: Annotated[Path | None, typer.Option(help="Image store to read (zero-shot).")] = None,
-    per: Annotated[
-        str, typer.Option(help="What counts once: image, study-mean or study-max (zero-shot).")
-    ] = "image",
-    unmentioned: Annotated[
-        str, typer.Option(help="Findings not listed are: auto, absent or unknown (zero-shot).")
-    ] = "auto",
-    margin: Annotated[
-        float, typer.Option(help="Tolerance of the pointing game, share of the shorter side.")
-    ] = 0.0,
-    outline: Annotated[
-        list[str] | None,
-        typer.Option(help="NAME=LABEL,LABEL: labels whose boxes and masks outline NAME too."),
-    ] = None,
-    replicates: Annotated[int, typer.Option(help="Bootstrap resamples.")] = 1000,
-    by_image: Annotated[
-        bool, typer.Option("--by-image", help="Resample images, not whole patients.")
-    ] = False,
-    seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
-    prompts: Annotated[
-        str | None,
-        typer.Option(help="Prompt set, for a model that asks by prompts; docs/prompts.md."),
+        typer.Option(
+            help="NAME or NAME=DESCRIPTION; else every finding of the manifest.",
+            rich_help_panel=ASKED,
+        ),
     ] = None,
     descriptions: Annotated[
         str | None,
-        typer.Option(help="Describe each query: `default`, or a FILE of yours that goes before."),
+        typer.Option(
+            help="Describe each query: `default`, or a FILE of yours that goes before.",
+            rich_help_panel=ASKED,
+        ),
+    ] = None,
+    both_ways: Annotated[
+        bool,
+        typer.Option(
+            "--both-ways",
+            help="Ask by name and by description, and compare.",
+            rich_help_panel=ASKED,
+        ),
+    ] = False,
+    prompts: Annotated[
+        str | None,
+        typer.Option(
+            help="Prompt set, for a model that asks by prompts; docs/prompts.md.",
+            rich_help_panel=ASKED,
+        ),
+    ] = None,
+    split: Annotated[
+        str, typer.Option(help="Part to score; `all` for every study.", rich_help_panel=DATA)
+    ] = "test",
+    threshold_split: Annotated[
+        str,
+        typer.Option(
+            help="Part to choose thresholds on; `none` for no thresholds.", rich_help_panel=DATA
+        ),
+    ] = "validate",
+    root: Annotated[
+        Path | None,
+        typer.Option(help="Folder that image paths start at.", rich_help_panel=DATA),
+    ] = None,
+    store: Annotated[
+        Path | None, typer.Option(help="Image store to read (zero-shot).", rich_help_panel=DATA)
+    ] = None,
+    per: Annotated[
+        str,
+        typer.Option(
+            help="What counts once: image, study-mean or study-max (zero-shot).",
+            rich_help_panel=COUNTED,
+        ),
+    ] = "image",
+    unmentioned: Annotated[
+        str,
+        typer.Option(
+            help="Findings not listed are: auto, absent or unknown (zero-shot).",
+            rich_help_panel=COUNTED,
+        ),
+    ] = "auto",
+    replicates: Annotated[
+        int, typer.Option(help="Bootstrap resamples.", rich_help_panel=COUNTED)
+    ] = 1000,
+    by_image: Annotated[
+        bool,
+        typer.Option(
+            "--by-image", help="Resample images, not whole patients.", rich_help_panel=COUNTED
+        ),
+    ] = False,
+    seed: Annotated[int, typer.Option(help="Of the bootstrap.", rich_help_panel=COUNTED)] = 0,
+    margin: Annotated[
+        float,
+        typer.Option(
+            help="Tolerance of the pointing game, share of the shorter side.",
+            rich_help_panel=PLACES,
+        ),
+    ] = 0.0,
+    outline: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="NAME=LABEL,LABEL: labels whose boxes and masks outline NAME too.",
+            rich_help_panel=PLACES,
+        ),
     ] = None,
     phrase_template: Annotated[
         str | None,
-        typer.Option(help="Ask outlines by label, as in 'Findings suggesting {name}'."),
+        typer.Option(
+            help="Ask outlines by label, as in 'Findings suggesting {name}'.",
+            rich_help_panel=PLACES,
+        ),
     ] = None,
     smooth: Annotated[
-        float, typer.Option(help="Blur of phrase maps in patches; MaCo's code has 1.5.")
+        float,
+        typer.Option(
+            help="Blur of phrase maps in patches; MaCo's code has 1.5.", rich_help_panel=PLACES
+        ),
     ] = 0.0,
     sweep_weight_temperature: Annotated[
         bool,
-        typer.Option("--sweep-weight-temperature", help="Phrase maps with other tau_w (MaCo)."),
+        typer.Option(
+            "--sweep-weight-temperature",
+            help="Phrase maps with other tau_w (MaCo).",
+            rich_help_panel=PLACES,
+        ),
     ] = False,
-    both_ways: Annotated[
-        bool, typer.Option("--both-ways", help="Ask by name and by description, and compare.")
-    ] = False,
-    protocol: Annotated[
-        str | None,
-        typer.Option(help="An evaluation of a paper, such as kad/chestxray14; `carina protocols`."),
-    ] = None,
-    steps: Annotated[
-        int | None, typer.Option(help="Length of a training (protocols that fine-tune).")
-    ] = None,
 ) -> None:
     """Measures a model: scores with 95% intervals, predictions, and a page to look at."""
     said = dict(locals())
