@@ -11,7 +11,7 @@ import pytest
 from torch import nn
 
 import carina
-from carina.errors import ConfigError, ModelError
+from carina.errors import ConfigError, ModelError, OutputError
 from carina.models.folder import load_model, save_model
 
 
@@ -88,3 +88,20 @@ def test_a_module_of_no_known_class_is_not_saved(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="Identity is no model that can be saved"):
         save_model(nn.Identity(), tmp_path / "model", "")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_model_takes_the_place_of_an_earlier_model_and_of_nothing_else(
+    folder: Path, tmp_path: Path
+) -> None:
+    model, thesis = load_model(folder), tmp_path / "mine" / "thesis.txt"
+    save_model(model, tmp_path / "model", card="first")
+    save_model(model, tmp_path / "model", card="second")
+    assert (tmp_path / "model" / "card.md").read_text() == "second"
+    thesis.parent.mkdir()
+    thesis.write_text("years of work")
+    with pytest.raises(OutputError, match=r"holds 'thesis\.txt', which is no part of a model"):
+        save_model(model, thesis.parent, card="")
+    with pytest.raises(OutputError, match="is a file, expected a folder to write to"):
+        save_model(model, thesis, card="")
+    assert thesis.read_text() == "years of work"
+    assert [path.name for path in thesis.parent.iterdir()] == ["thesis.txt"]

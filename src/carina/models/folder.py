@@ -14,7 +14,7 @@ from tokenizers import Tokenizer
 from torch import nn
 
 from carina.encoders.tokenizer import load_tokenizer
-from carina.errors import ModelError
+from carina.errors import ModelError, OutputError
 from carina.files import atomic_folder
 from carina.models.codec import from_json, to_json
 from carina.models.registry import MODELS
@@ -24,6 +24,8 @@ CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
 TOKENIZER = "tokenizer.json"
 CARD = "card.md"
+FILES = (CONFIG, WEIGHTS, TOKENIZER, CARD)
+"""All that a model folder holds."""
 
 
 def save_model(module: nn.Module, folder: Path, card: str) -> None:
@@ -32,13 +34,14 @@ def save_model(module: nn.Module, folder: Path, card: str) -> None:
     Args:
         module: of a class in `MODELS`: it has a `config`, a `tokenizer` if it reads text, and a
             class method `from_config` that takes both and makes the module with fresh weights.
-        folder: replaced if it exists.
+        folder: new, empty, or an earlier model, which is replaced.
         card: Markdown for people: what the model is, what it was trained on.
 
     Raises:
         ModelError: the class is in no registry.
-        OutputError: the folder cannot be written.
+        OutputError: the folder holds something else, or cannot be written.
     """
+    check_replaceable(folder)
     name = type(module).__name__
     if name not in MODELS:
         raise ModelError(f"{name} is no model that can be saved; known are {sorted(MODELS)}.")
@@ -53,6 +56,24 @@ def save_model(module: nn.Module, folder: Path, card: str) -> None:
         if MODELS[name].reads_text:
             saveable.tokenizer.save(str(temporary / TOKENIZER))
         (temporary / CARD).write_text(card, encoding="utf-8")
+
+
+def check_replaceable(folder: Path) -> None:
+    """Refuses to put a model where anything but an earlier model is.
+
+    Raises:
+        OutputError: the path is a file, or a folder that holds other files.
+    """
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise OutputError(f"{folder}: is a file, expected a folder to write to. Name another.")
+    others = sorted(path.name for path in folder.iterdir() if path.name not in FILES)
+    if others:
+        raise OutputError(
+            f"{folder}: holds {others[0]!r}, which is no part of a model, expected a new or empty "
+            "folder or an earlier model. Nothing was written; name another folder."
+        )
 
 
 def load_model(folder: Path) -> nn.Module:
