@@ -25,6 +25,22 @@ def run(*words: object) -> int:
     return int(ended.value.code or 0)
 
 
+@pytest.mark.parametrize("words", [("index", "csv", "films"), ("join",), ("annotate",)])
+def test_a_manifest_is_called_no_table_before_the_work(
+    words: tuple[str, ...],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    release(tmp_path / "films", "image,report\na.png,Clear.\n")
+    assert run("index", "csv", "films", "--out", "films.parquet") == 0
+    asked = words if "films" in words else (*words, "films.parquet")
+    assert run(*asked, "--out", "mine.csv") == 1
+    assert "mine.csv: ends in .csv, but a manifest is written as Parquet" in capsys.readouterr().err
+    assert not Path("mine.csv").exists()
+
+
 def test_index_writes_a_manifest_and_prints_what_it_holds(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -362,3 +362,10 @@ def test_a_full_disk_leaves_the_manifest_that_was_there(
         write_manifest([replace(STUDY, study_id="s2")], tmp_path / "m.parquet", tmp_path)
     assert Manifest.read(tmp_path / "m.parquet").studies == (STUDY,)
     assert [path.name for path in tmp_path.iterdir()] == ["m.parquet"]
+
+
+@pytest.mark.parametrize("name", ["films.csv", "films.CSV", "films.json"])
+def test_a_name_that_promises_another_format_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(OutputError, match=r"is written as Parquet\. Call it .*\.parquet"):
+        write_manifest([STUDY], tmp_path / name, tmp_path)
+    assert not list(tmp_path.iterdir())

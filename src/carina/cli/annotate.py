@@ -92,7 +92,7 @@ def annotate(
     """Reads observations and anatomy out of every report, with what is said of them."""
     from carina.annotation.annotate import annotate_manifest, summarise
     from carina.annotation.registry import make_pair, make_sources
-    from carina.studies.manifest import Manifest, write_manifest
+    from carina.studies.manifest import Manifest, check_name, write_manifest
 
     options = {
         "lexicon": lexicon,
@@ -122,6 +122,7 @@ def annotate(
         print_comparison(comparison)
         typer.echo(f"{out / 'index.html'}: the page. It quotes reports.")
         return
+    check_name(out)
     (source,) = make_sources((extractor or "rules",), given, beside)
     films = Manifest.read(manifest, root)
     done = annotate_manifest(films, source)

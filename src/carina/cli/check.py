@@ -62,12 +62,14 @@ def check(
     from carina.imaging.store import ImageStore
     from carina.studies import checks
     from carina.studies.check_page import write_check_page
-    from carina.studies.manifest import Manifest
+    from carina.studies.manifest import Manifest, check_name
     from carina.studies.trained_on import seen_before
 
     for name, given in (("--root", root), ("--store", store)):
         if given and len(given) != len(manifests):
             raise typer.BadParameter(f"{name} is given {len(given)} times for {len(manifests)}.")
+    if shared is not None:
+        check_name(shared)
     roots: list[Path | None] = [*root] if root else [None] * len(manifests)
     read = [Manifest.read(path, start) for path, start in zip(manifests, roots, strict=True)]
     seen = [seen_before(one, manifest) for one in model or () for manifest in read]

@@ -83,7 +83,7 @@ def distill(
     from carina.annotation.distillation import distil_manifest
     from carina.annotation.registry import make_distiller
     from carina.cli.annotate import print_problems
-    from carina.studies.manifest import Manifest, write_manifest
+    from carina.studies.manifest import Manifest, check_name, write_manifest
 
     options = {
         "processes": processes,
@@ -98,6 +98,7 @@ def distill(
         "price_in": price_in,
         "price_out": price_out,
     }
+    check_name(out)
     given = {name: value for name, value in options.items() if value is not None}
     distiller = make_distiller(by, given, {"cache": out.with_name(f"{out.name}.answers")})
     films = Manifest.read(manifest, root)

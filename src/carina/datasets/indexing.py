@@ -11,7 +11,7 @@ from carina.datasets.tally import Tally
 from carina.errors import DatasetError, RadiographError
 from carina.files import progress
 from carina.imaging.reader import probe
-from carina.studies.manifest import Manifest, write_manifest
+from carina.studies.manifest import Manifest, check_name, write_manifest
 from carina.studies.splits import split_by_patient
 from carina.study import Assertion, Radiograph, Study
 
@@ -41,8 +41,9 @@ def index_release(
     Raises:
         DatasetError: the release is not as declared, or holds no studies.
         ManifestError: two studies have the same id.
-        OutputError: the manifest cannot be written.
+        OutputError: the manifest cannot be written, or its name promises another format.
     """
+    check_name(out)
     release = replace(release, masks=release.masks or masks_beside(out))
     found = read_studies(dataset, release, tally)
     studies = list(progress(found, f"Indexing {dataset.name}", dataset.counts.get("studies")))

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from carina.errors import ManifestError
-from carina.studies.manifest import Manifest, write_manifest
+from carina.studies.manifest import Manifest, check_name, write_manifest
 from carina.study import Study
 
 
@@ -25,8 +25,9 @@ def join_manifests(manifests: Sequence[Manifest], path: Path) -> Manifest:
     Raises:
         ManifestError: a study of one source is in two of the manifests, or the roots have no
             folder in common.
-        OutputError: the file may not be written.
+        OutputError: the file may not be written, or its name promises another format.
     """
+    check_name(path)
     root = common_root(manifests)
     moved = [
         (manifest, study_from(study, manifest.root, root))

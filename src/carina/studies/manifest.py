@@ -9,7 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
-from carina.errors import ManifestError
+from carina.errors import ManifestError, OutputError
 from carina.files import atomic_path
 from carina.studies.schema import (
     ANNOTATED,
@@ -28,6 +28,11 @@ from carina.study import Study
 _ROOT = "carina.root"
 _DATASET = "carina.dataset"
 _ROWS_HASHED_AT_ONCE = 10_000
+OTHER_FORMATS = (
+    *(".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson", ".xlsx", ".xls"),
+    *(".feather", ".arrow"),
+)
+"""Endings that promise another format than the manifest's."""
 
 
 class Manifest:
@@ -136,8 +141,10 @@ def write_manifest(
 
     Raises:
         ManifestError: no studies, or a study twice.
-        OutputError: the disk is full, or the file may not be written.
+        OutputError: the name promises another format, the disk is full, or the file may not be
+            written.
     """
+    check_name(path)
     frame = _checked(frame_of(studies), path)
     content = io.BytesIO()  # polars' own writer does not say when it is the disk that failed
     told = {_ROOT: _remembered(root, path)} | ({} if dataset is None else {_DATASET: dataset})
@@ -145,6 +152,19 @@ def write_manifest(
     with atomic_path(path) as temporary:
         temporary.write_bytes(content.getbuffer())
     return Manifest(path, root, frame, tuple(studies), dataset)
+
+
+def check_name(path: Path) -> None:
+    """Refuses to call a manifest by a name that promises another format; before the work, too.
+
+    Raises:
+        OutputError: the name ends like a file of another format.
+    """
+    if path.suffix.lower() in OTHER_FORMATS:
+        raise OutputError(
+            f"{path}: ends in {path.suffix}, but a manifest is written as Parquet. "
+            f"Call it {path.with_suffix('.parquet')}; any Parquet tool turns it into a table."
+        )
 
 
 def _read_parquet(path: Path) -> tuple[pl.DataFrame, dict[str, str]]:
