@@ -159,8 +159,8 @@ def check_examples(images: LabelledImages, findings: Sequence[str], where: str) 
     if lacking:
         raise ManifestError(
             f"{where}: {len(images.keys)} images of {len(set(images.patients))} patients, without "
-            f"an example of each kind for {'; '.join(lacking)}. Take a larger fraction, or name "
-            "the findings to train with --finding."
+            f"an example of each kind for {'; '.join(lacking)}. Name the findings to train with "
+            "--finding, or give this part more patients: of training ones, a larger --fraction."
         )
 
 

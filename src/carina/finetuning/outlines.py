@@ -311,6 +311,7 @@ def check_outlined(images: OutlinedImages, structures: Sequence[str], where: str
     lacking = [name for name, count in zip(structures, outlined, strict=True) if not count]
     if lacking:
         raise ManifestError(
-            f"{where}: none of {len(images.keys)} images outlines {', '.join(lacking)}. Take a "
-            "larger fraction, or name the structures to train with --finding."
+            f"{where}: none of {len(images.keys)} images outlines {', '.join(lacking)}. Name the "
+            "structures to train with --finding, or give this part more patients: of training "
+            "ones, a larger --fraction."
         )

@@ -182,7 +182,8 @@ def check_record(out: Path, asked: dict[str, Any], *, resume: bool) -> None:
     differing = ", ".join(sorted(key for key in asked if before.get(key) != asked[key]))
     if differing:
         raise CheckpointError(
-            f"{path}: this run was made with another {differing}. Choose another folder."
+            f"{path}: this run was made with other values of: {differing}. Ask for the same again "
+            "with --resume, or choose another folder."
         )
     if not resume:
         raise CheckpointError(
