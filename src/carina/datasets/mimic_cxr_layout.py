@@ -3,7 +3,7 @@
 import hashlib
 import textwrap
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -130,7 +130,7 @@ def write_tables(images: list[Row], named: Sequence[Named], root: Path) -> None:
     start = root / "mimic-cxr-2.0.0-"
     save_table(chosen(images, METADATA_COLUMNS), METADATA_COLUMNS, Path(f"{start}metadata.csv.gz"))
     save_table(chosen(images, SPLIT_COLUMNS), SPLIT_COLUMNS, Path(f"{start}split.csv.gz"))
-    labels = [label_row(each) for each in named]
+    labels = label_rows(named)
     for labeler in ("chexpert", "negbio"):
         columns = (SUBJECT, STUDY, *LABELS)
         save_table(labels, columns, Path(f"{start}{labeler}.csv.gz"))
@@ -141,11 +141,15 @@ def chosen(rows: Sequence[Row], columns: Sequence[str]) -> list[Row]:
     return [{name: row[name] for name in columns} for row in rows]
 
 
-def label_row(named: Named) -> Row:
-    """The 14 labels that the report speaks of."""
-    entities = RuleExtractor(Lexicon.default()).extract(named.study.report.text)
-    told = {name: LABEL_VALUES[value] for name, value in chexpert_labels(entities).items()}
-    return {SUBJECT: named.subject_id, STUDY: named.study_id, **told}
+def label_rows(named: Iterable[Named]) -> list[Row]:
+    """The 14 labels, those of them that each report speaks of."""
+    rules = RuleExtractor(Lexicon.default())
+    rows: list[Row] = []
+    for each in named:
+        labels = chexpert_labels(rules.extract(each.study.report.text))
+        told = {name: LABEL_VALUES[value] for name, value in labels.items()}
+        rows.append({SUBJECT: each.subject_id, STUDY: each.study_id, **told})
+    return rows
 
 
 def has_report(cohort: DrawnCohort, named: Named) -> bool:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from carina.datasets.drawn_cohort import DrawnCohort
 from carina.datasets.layout_files import save_table
-from carina.datasets.mimic_cxr_layout import IMAGES_ROOT, label_row, name_studies, write_mimic_cxr
+from carina.datasets.mimic_cxr_layout import IMAGES_ROOT, label_rows, name_studies, write_mimic_cxr
 from carina.datasets.mimic_cxr_tables import LABELS, STUDY
 from carina.report.findings import NO_FINDING
 
@@ -22,10 +22,9 @@ def write_mimic_cxr_test(cohort: DrawnCohort, out: Path) -> None:
     """Writes a cohort as MIMIC-CXR, with the labels of the test reports in a table beside it."""
     write_mimic_cxr(cohort, out)
     names = {label: THEIRS.get(label, (label,))[0] for label in LABELS}
-    rows = []
-    for named in name_studies(cohort.studies):
-        if named.study.split == "test":
-            told = label_row(named)
-            cells = {names[label]: told.get(label) for label in LABELS}
-            rows.append({STUDY: named.study_id, **cells})
+    tested = (named for named in name_studies(cohort.studies) if named.study.split == "test")
+    rows = [
+        {STUDY: told[STUDY], **{names[label]: told.get(label) for label in LABELS}}
+        for told in label_rows(tested)
+    ]
     save_table(rows, (STUDY, *names.values()), out / IMAGES_ROOT / WRITTEN_TABLE)

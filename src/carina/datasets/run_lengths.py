@@ -64,8 +64,10 @@ def mask_of_runs(runs: Sequence[tuple[int, int]], side: int) -> Bool[np.ndarray,
 
 def relative_text(mask: Bool[np.ndarray, "side side"]) -> str:
     """A mask as the text of its gaps and lengths; "" for an empty one."""
-    flat = np.concatenate(([0], mask.T.ravel().astype(np.int8), [0]))
-    turns = np.flatnonzero(np.diff(flat))
+    if not mask.any():
+        return ""
+    flat = np.pad(mask.T.ravel(), 1)
+    turns = np.flatnonzero(flat[1:] != flat[:-1])
     return " ".join(map(str, np.diff(turns, prepend=0).tolist()))
 
 
