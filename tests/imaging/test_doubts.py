@@ -114,3 +114,10 @@ def test_what_is_broken_is_not_judged_by_how_it_lies() -> None:
     glance = glance_at(np.ascontiguousarray(np.rot90(film(), 2)))
     broken: Glance = replace(glance, dead_rows=0.2)
     assert [d.kind for d in next(doubts_about([broken]))] == [DoubtKind.BROKEN]
+
+
+def test_values_of_12_bits_in_16_are_told_by_their_darkness() -> None:
+    (doubt,) = doubts((film() // 16).astype(np.uint8))
+    assert doubt.kind is DoubtKind.DARK
+    assert "#bits=12" in doubt.reason
+    assert kinds(np.full((64, 64), 5, np.uint8)) == [DoubtKind.BLANK]

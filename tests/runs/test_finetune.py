@@ -250,7 +250,7 @@ def test_a_run_of_something_else_is_not_continued(
     tiny_run: Path, labelled: Manifest, tmp_path: Path
 ) -> None:
     tune(tiny_run, labelled, tmp_path / "out", "linear-probe")
-    with pytest.raises(CheckpointError, match=r"another fractions"):
+    with pytest.raises(CheckpointError, match=r"other values of: fractions"):
         tune(tiny_run, labelled, tmp_path / "out", "linear-probe", fractions=(0.5,), resume=True)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
 from carina.encoders.tokenizer import train_wordpiece
@@ -196,3 +197,16 @@ def test_radiographs_go_where_the_weights_are(model: nn.Module) -> None:
 def test_models_are_told_by_their_protocol(model: nn.Module) -> None:
     assert isinstance(model, ZeroShotModel)
     assert not isinstance(torch.nn.Identity(), ZeroShotModel)
+
+
+def test_values_of_12_bits_in_16_are_answered_with_a_warning_unless_their_path_tells_them(
+    model: nn.Module, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    deep = np.linspace(0, 4095, 2000).reshape(40, 50).astype(np.uint16)
+    Image.fromarray(deep).save(tmp_path / "deep.png")
+    arrays = [np.full((40, 50), level, np.uint8) for level in (0, 200)]
+    ask(model, [*arrays, tmp_path / "deep.png"], ["mass"])
+    assert "1 of 3 images (the first: number 3)" in caplog.text
+    caplog.clear()
+    ask(model, [*arrays, tmp_path / "deep.png#bits=12"], ["mass"])
+    assert not caplog.text

@@ -18,6 +18,8 @@ from carina.imaging.fingerprint import evened
 from carina.imaging.glance import Glance, thumbnails_of
 
 BLANK_SPREAD = 8.0
+DARK_TOP, DARK_SPREAD = 17, 2.0
+"""12-bit values in a file of 16 bits reach 16 of 255 levels; an even picture is blank."""
 DEAD_ROWS = 0.04
 DRAWN = 0.95
 NOISY = 0.5
@@ -33,6 +35,7 @@ class DoubtKind(StrEnum):
     """What may be wrong with a picture."""
 
     BLANK = "blank"
+    DARK = "dark"
     BROKEN = "broken"
     DRAWING = "a drawing"
     NOISE = "noise"
@@ -82,10 +85,14 @@ def doubts_about(glances: Sequence[Glance]) -> Iterator[tuple[Doubt, ...]]:
         some = list(glances[start : start + _AT_ONCE])
         thumbnails = thumbnails_of(some)
         smoothness = _neighbour_correlation(thumbnails.astype(np.float32))
-        for glance, smooth, posture in zip(
-            some, smoothness.tolist(), postures(cells_of(evened(thumbnails))), strict=True
+        for glance, top, smooth, posture in zip(
+            some,
+            thumbnails.max(axis=(1, 2)).tolist(),
+            smoothness.tolist(),
+            postures(cells_of(evened(thumbnails))),
+            strict=True,
         ):
-            yield tuple(_broken(glance, smooth)) or tuple(_misplaced(posture))
+            yield tuple(_broken(glance, top, smooth)) or tuple(_misplaced(posture))
 
 
 def cells_of(
@@ -136,8 +143,15 @@ def ways_to_lie(
     return np.stack([turned, -turned], axis=1)
 
 
-def _broken(glance: Glance, smoothness: float) -> Iterator[Doubt]:
-    """What is wrong with any picture, whatever it shows."""
+def _broken(glance: Glance, top: int, smoothness: float) -> Iterator[Doubt]:
+    """What is wrong with any picture, whatever it shows; `top` is its brightest place."""
+    if top <= DARK_TOP and glance.spread >= DARK_SPREAD:
+        yield Doubt(
+            kind=DoubtKind.DARK,
+            reason=f"nowhere brighter than {top} of 255 grey levels; if the file has values of 12 "
+            "bits in 16, end its path in the manifest with #bits=12",
+        )
+        return
     if glance.spread < BLANK_SPREAD:
         yield Doubt(
             kind=DoubtKind.BLANK,

@@ -18,7 +18,14 @@ from carina.zeroshot.phrases import check_readable
 from carina.zeroshot.prompts import PromptedModel, PromptSet
 from carina.zeroshot.protocol import EncodedQueries, Query, ZeroShotModel
 from carina.zeroshot.queries import check_queries, warn_of_denials
-from carina.zeroshot.reading import Prepared, Unreadable, evaluating, none_readable, read_ahead
+from carina.zeroshot.reading import (
+    Prepared,
+    Unreadable,
+    evaluating,
+    none_readable,
+    read_ahead,
+    warn_of_dark,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,10 +34,11 @@ class Answered:
 
     `index` counts the images that were given, from 0. `grids` are coarse maps over the model's
     input, float32, or None where the model makes none; `placement` puts them back on the
-    radiograph's own pixels.
+    radiograph's own pixels. `dark` as of `Prepared`.
     """
 
     index: int
+    dark: bool
     scores: Float[np.ndarray, "queries"]
     grids: Float[np.ndarray, "queries rows cols"] | None
     placement: Placement
@@ -148,6 +156,7 @@ def ask_encoded(
             unreadable.append(result)
     if not answered:
         raise none_readable(unreadable)
+    warn_of_dark([one.index for one in answered if one.dark], len(given))
     grids = [one.grids for one in answered if one.grids is not None]
     return Answer(
         images=tuple(
@@ -202,6 +211,7 @@ def answer_batch(
     for i, one in enumerate(batch):
         yield Answered(
             index=one.index,
+            dark=one.dark,
             scores=scores[i],
             grids=None if grids is None else grids[i],
             placement=one.placement,

@@ -26,6 +26,7 @@ from carina.zeroshot.reading import (
     evaluating,
     none_readable,
     read_ahead,
+    warn_of_dark,
 )
 
 OFFICIAL_SMOOTHING = 1.5
@@ -42,10 +43,12 @@ class Mapped:
     """The maps of one radiograph.
 
     `index` counts the images that were given, from 0. `grids` are coarse maps over the model's
-    input, of any range; `placement` puts them back on the radiograph's own pixels.
+    input, of any range; `placement` puts them back on the radiograph's own pixels. `dark` as of
+    `Prepared`.
     """
 
     index: int
+    dark: bool
     grids: Float[np.ndarray, "phrases rows cols"]
     placement: Placement
 
@@ -90,6 +93,7 @@ def ground(
             unreadable.append(result)
     if not grounded:
         raise none_readable(unreadable)
+    warn_of_dark([one.index for one in grounded if one.dark], len(given))
     return Grounded(
         images=tuple(
             AskedImage(source=given[one.index], number=one.index, placement=one.placement)
@@ -162,7 +166,12 @@ def ground_in_batches(
         grids = iter(grids_of(model, readable, maps, smoothing) if readable else ())
         for one in batch:
             if isinstance(one, Prepared):
-                yield Mapped(index=one.index, grids=next(grids), placement=one.placement)
+                yield Mapped(
+                    index=one.index,
+                    dark=one.dark,
+                    grids=next(grids),
+                    placement=one.placement,
+                )
             else:
                 yield one
 

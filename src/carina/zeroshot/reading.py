@@ -1,5 +1,6 @@
 """Reading radiographs for a network: in threads, ahead of it, broken ones named."""
 
+import logging
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -16,7 +17,9 @@ from carina.errors import ConfigError, RadiographError
 from carina.imaging.preprocessing import Placement, Preprocessing, prepare
 from carina.zeroshot.images import Pixels, read_pixels
 
+LOGGER = logging.getLogger(__name__)
 READERS = min(4, os.cpu_count() or 1)  # threads; decoders and resizing let go of Python's lock
+DARK = 2**-4  # of white: 12-bit values in a file of 16 bits stay below
 SMALLEST_SIDE = 16  # pixels: one patch of a transformer, half of a network's coarsest cell
 
 
@@ -30,9 +33,10 @@ class Unreadable:
 
 @dataclass(frozen=True, kw_only=True)
 class Prepared:
-    """One radiograph as the network wants it."""
+    """One radiograph as the network wants it; `dark` if it stays below a sixteenth of white."""
 
     index: int
+    dark: bool
     pixels: Float[Tensor, "channels height width"]
     placement: Placement
 
@@ -72,7 +76,26 @@ def read_one(
         pixels, placement = prepare(picture, preprocessing)
     except RadiographError as error:
         return Unreadable(index=index, message=str(error))
-    return Prepared(index=index, pixels=pixels, placement=placement)
+    dark = 0 < float(picture.max()) < DARK  # a black one is no question of bits
+    return Prepared(index=index, dark=dark, pixels=pixels, placement=placement)
+
+
+def warn_of_dark(dark: Sequence[int], images: int) -> None:
+    """Says how many images are so dark that their levels were hardly meant so.
+
+    Args:
+        dark: which, counted from 0.
+        images: how many there are.
+    """
+    if dark:
+        LOGGER.warning(
+            "Nowhere brighter than a sixteenth of white: %d of %d images (the first: number %d). So "
+            "look values of 12 bits in a file of 16. They were taken as they are; if they are of "
+            "12 bits, name each file as FILE#bits=12.",
+            len(dark),
+            images,
+            dark[0] + 1,
+        )
 
 
 def check_side(height: int, width: int, image: Path | Pixels, index: int) -> None:
