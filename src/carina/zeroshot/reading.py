@@ -89,9 +89,9 @@ def warn_of_dark(dark: Sequence[int], images: int) -> None:
     """
     if dark:
         LOGGER.warning(
-            "Nowhere brighter than a sixteenth of white: %d of %d images (the first: number %d). So "
-            "look values of 12 bits in a file of 16. They were taken as they are; if they are of "
-            "12 bits, name each file as FILE#bits=12.",
+            "Nowhere brighter than a sixteenth of white: %d of %d images (the first: number %d). "
+            "So look values of 12 bits in a file of 16. They were taken as they are; if they are "
+            "of 12 bits, name each file as FILE#bits=12.",
             len(dark),
             images,
             dark[0] + 1,
