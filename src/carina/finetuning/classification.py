@@ -7,20 +7,15 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
-from carina.encoders.modes import evaluating
 from carina.errors import ConfigError
 from carina.finetuning.classifier import Classifier
 from carina.finetuning.labels import LabelledImages
 from carina.finetuning.multiclass import MultiClassClassifier, class_weights
-from carina.finetuning.pictures import (
-    device_of,
-    hold_frozen,
-    pictures_of,
-    plain_pictures_of,
-)
+from carina.finetuning.pictures import pictures_of
 from carina.finetuning.query_classifier import QueryClassifier
+from carina.finetuning.tuned_model import TunedModel, values_of_all
 from carina.imaging.augmentation import NoAugmentation, WarpAugmentation
 from carina.imaging.store import ImageStore
 from carina.losses.contrast import Summed
@@ -28,7 +23,7 @@ from carina.losses.exclusive import exclusive_loss
 from carina.losses.multilabel import multilabel_loss
 from carina.metrics.classification import auc
 from carina.studies.batches import ImageBatch, ImageBatches
-from carina.training.objective import Losses, Place, Term
+from carina.training.objective import Losses, Term
 from carina.training.optimiser import AdamW, LayerwiseDecay
 from carina.training.schedule import WarmupCosine
 from carina.training.settings import TrainingSettings
@@ -90,7 +85,7 @@ class LabelLoss:
     weights: Callable[[np.ndarray, float], Tensor]
 
 
-class ClassificationObjective(nn.Module):
+class ClassificationObjective(TunedModel[AnyClassifier]):
     """The loss of a classifier; an `Objective`."""
 
     labels: Tensor
@@ -103,20 +98,12 @@ class ClassificationObjective(nn.Module):
         settings: ClassificationSettings,
         label_loss: LabelLoss,
     ) -> None:
-        super().__init__()
-        self.model = model
+        super().__init__(model, frozen=settings.frozen)
         self.settings = settings
         self.label_loss = label_loss
         weights = label_loss.weights(labels, settings.class_weight_power)
         self.register_buffer("labels", torch.from_numpy(labels).float(), persistent=False)
         self.register_buffer("weights", weights, persistent=False)
-        model.image_encoder.requires_grad_(not settings.frozen)
-
-    def train(self, mode: bool = True) -> "ClassificationObjective":
-        """Training mode, in which a frozen encoder keeps its statistics."""
-        super().train(mode)
-        hold_frozen(self.model.image_encoder)
-        return self
 
     def losses(self, batch: ImageBatch) -> Losses:
         """The loss of all known labels of this process's share of the batch."""
@@ -154,13 +141,6 @@ class LabelValidation:
         """Mean AUC over the findings in which it is defined."""
         return float(np.nanmean(auc(self.scores(), self.images.labels)))
 
-    @torch.no_grad()
     def scores(self) -> Float[np.ndarray, "images findings"]:
         """Logits of every validation image, in the order of the images."""
-        logits = np.full(self.images.labels.shape, np.nan)
-        with evaluating(self.model):
-            for step in range(self.batches.steps_per_epoch):
-                batch = self.batches.batch(step, Place()).to(device_of(self.model))
-                pictures = plain_pictures_of(batch, self.model.preprocessing)
-                logits[batch.rows.cpu().numpy()] = self.model(pictures).double().cpu().numpy()
-        return logits
+        return values_of_all(self.model, self.batches, self.model, self.images.labels.shape)

@@ -6,17 +6,15 @@ from dataclasses import dataclass, field
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from carina.finetuning.detector import Detector, Predicted
 from carina.finetuning.outlines import Outlines
-from carina.finetuning.pictures import (
-    hold_frozen,
-    pictures_of,
-    share_of,
-)
+from carina.finetuning.pictures import pictures_of, share_of
+from carina.finetuning.tuned_model import TunedModel
 from carina.imaging.augmentation import WarpAugmentation
 from carina.imaging.geometry import warp_points
+from carina.imaging.preprocessing import Preprocessing
 from carina.losses.detection import focal_loss, giou_loss
 from carina.studies.batches import ImageBatch
 from carina.training.objective import Losses, Term
@@ -68,32 +66,36 @@ class TrueBoxes:
     findings: Tensor
 
 
-class DetectionObjective(nn.Module):
+class DetectionObjective(TunedModel[Detector]):
     """Names, sides and centredness of boxes; an `Objective`."""
 
     def __init__(
         self, model: Detector, outlines: Sequence[Outlines], settings: DetectionSettings
     ) -> None:
-        super().__init__()
-        self.model = model
+        super().__init__(model, frozen=settings.frozen)
         self.outlines = outlines
         self.settings = settings
-        model.image_encoder.requires_grad_(not settings.frozen)
-
-    def train(self, mode: bool = True) -> "DetectionObjective":
-        """Training mode, in which a frozen encoder keeps its statistics."""
-        super().train(mode)
-        hold_frozen(self.model.image_encoder)
-        return self
 
     def losses(self, batch: ImageBatch) -> Losses:
         """The terms for this process's share of the batch."""
-        preprocessing, augmentation = self.model.preprocessing, self.settings.augmentation
-        pictures = pictures_of(batch, augmentation, preprocessing)
-        warps = augmentation.warps(batch.sizes, preprocessing.size, share_of(batch))
-        truth = warped_boxes(self.outlines, batch, warps, preprocessing.size)
+        preprocessing = self.model.preprocessing
+        pictures, truth = moved_together(
+            batch, self.outlines, self.settings.augmentation, preprocessing
+        )
         known = torch.tensor([self.outlines[row].known for row in batch.rows.tolist()])
         return detection_losses(self.model(pictures), truth, known, preprocessing.size)
+
+
+def moved_together(
+    batch: ImageBatch,
+    outlines: Sequence[Outlines],
+    augmentation: WarpAugmentation,
+    preprocessing: Preprocessing,
+) -> tuple[Float[Tensor, "batch channels size size"], TrueBoxes]:
+    """The pictures of a batch, augmented and standardised, and where their boxes are then."""
+    pictures = pictures_of(batch, augmentation, preprocessing)
+    warps = augmentation.warps(batch.sizes, preprocessing.size, share_of(batch))
+    return pictures, warped_boxes(outlines, batch, warps, preprocessing.size)
 
 
 def stored_boxes(

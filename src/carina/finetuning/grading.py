@@ -6,18 +6,13 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
-from carina.encoders.modes import evaluating
 from carina.errors import ManifestError
 from carina.finetuning.grader import Grader, Grades, Scale
 from carina.finetuning.labels import LabelledImages
-from carina.finetuning.pictures import (
-    device_of,
-    hold_frozen,
-    pictures_of,
-    plain_pictures_of,
-)
+from carina.finetuning.pictures import pictures_of
+from carina.finetuning.tuned_model import TunedModel, values_of_all
 from carina.imaging.augmentation import NoAugmentation, WarpAugmentation
 from carina.imaging.store import ImageStore
 from carina.losses.contrast import Summed
@@ -27,7 +22,7 @@ from carina.studies.manifest import Manifest
 from carina.studies.truth import canonical
 from carina.studies.views import stored_frontals
 from carina.study import Study
-from carina.training.objective import Losses, Place, Term
+from carina.training.objective import Losses, Term
 from carina.training.optimiser import AdamW, LayerwiseDecay
 from carina.training.schedule import WarmupCosine
 from carina.training.settings import TrainingSettings
@@ -193,7 +188,7 @@ def first_outputs(
             return torch.from_numpy(begun)[:, None].float()
 
 
-class GradingObjective(nn.Module):
+class GradingObjective(TunedModel[Grader]):
     """The loss of a grader; an `Objective`."""
 
     labels: Tensor
@@ -201,17 +196,9 @@ class GradingObjective(nn.Module):
     def __init__(
         self, model: Grader, labels: Float[np.ndarray, "images names"], settings: GradingSettings
     ) -> None:
-        super().__init__()
-        self.model = model
+        super().__init__(model, frozen=settings.frozen)
         self.settings = settings
         self.register_buffer("labels", torch.from_numpy(labels).float(), persistent=False)
-        model.image_encoder.requires_grad_(not settings.frozen)
-
-    def train(self, mode: bool = True) -> "GradingObjective":
-        """Training mode, in which a frozen encoder keeps its statistics."""
-        super().train(mode)
-        hold_frozen(self.model.image_encoder)
-        return self
 
     def losses(self, batch: ImageBatch) -> Losses:
         """The loss of all known severities of this process's share of the batch."""
@@ -246,13 +233,6 @@ class SeverityValidation:
         """The higher the better; 0 is perfect."""
         return -float(np.nanmean(np.abs(self.predicted() - self.labels)))
 
-    @torch.no_grad()
     def predicted(self) -> Float[np.ndarray, "images names"]:
         """Expected grades or scores of every image, in the order of the images."""
-        values = np.full(self.labels.shape, np.nan)
-        with evaluating(self.model):
-            for step in range(self.batches.steps_per_epoch):
-                batch = self.batches.batch(step, Place()).to(device_of(self.model))
-                expected = self.model.expected(plain_pictures_of(batch, self.model.preprocessing))
-                values[batch.rows.cpu().numpy()] = expected.double().cpu().numpy()
-        return values
+        return values_of_all(self.model, self.batches, self.model.expected, self.labels.shape)

@@ -5,19 +5,14 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from carina.encoders.modes import evaluating
 from carina.errors import ConfigError
 from carina.finetuning.outlines import OutlinedBatch, OutlinedBatches, OutlinedImages
-from carina.finetuning.pictures import (
-    device_of,
-    hold_frozen,
-    pictures_of,
-    plain_pictures_of,
-    share_of,
-)
+from carina.finetuning.pictures import device_of, pictures_of, plain_pictures_of, share_of
 from carina.finetuning.segmenter import DecoderShape, Segmenter, UNet
+from carina.finetuning.tuned_model import TunedModel
 from carina.imaging.augmentation import NoAugmentation, WarpAugmentation
 from carina.imaging.geometry import warp
 from carina.imaging.preprocessing import Preprocessing
@@ -110,20 +105,12 @@ class SegmentationSettings:
     frozen: bool = False
 
 
-class SegmentationObjective(nn.Module):
+class SegmentationObjective(TunedModel[Segmenter]):
     """The loss of a segmenter; an `Objective`. Image and masks move together."""
 
     def __init__(self, model: Segmenter, settings: SegmentationSettings) -> None:
-        super().__init__()
-        self.model = model
+        super().__init__(model, frozen=settings.frozen)
         self.settings = settings
-        model.image_encoder.requires_grad_(not settings.frozen)
-
-    def train(self, mode: bool = True) -> "SegmentationObjective":
-        """Training mode, in which a frozen encoder keeps its statistics."""
-        super().train(mode)
-        hold_frozen(self.model.image_encoder)
-        return self
 
     def losses(self, batch: OutlinedBatch) -> Losses:
         """The terms over the known masks of this process's share of the batch."""

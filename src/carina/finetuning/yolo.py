@@ -12,11 +12,11 @@ from carina.encoders.image_configs import ImageConfig
 from carina.encoders.modes import evaluating
 from carina.encoders.yolo import ThreeMaps, YOLOHead
 from carina.errors import ConfigError
-from carina.finetuning.detection import BOX_AUGMENTATION, warped_boxes
+from carina.finetuning.detection import BOX_AUGMENTATION, moved_together
 from carina.finetuning.detector import FoundBoxes, suppressed
 from carina.finetuning.outlines import Outlines
 from carina.finetuning.outputs import check_outputs, columns_of, encoded_by_output
-from carina.finetuning.pictures import hold_frozen, pictures_of, share_of
+from carina.finetuning.tuned_model import TunedModel
 from carina.imaging.augmentation import WarpAugmentation
 from carina.imaging.preprocessing import Preprocessing
 from carina.losses.yolo import WEIGHTS, yolo_targets, yolo_terms
@@ -203,7 +203,7 @@ class YOLOSettings:
     frozen: bool = False
 
 
-class YOLOObjective(nn.Module):
+class YOLOObjective(TunedModel[YOLODetector]):
     """The loss of ECAMP's detector, added up over its scales; an `Objective`.
 
     A finding that is present but was not boxed is taught as background, as by ECAMP's code: its
@@ -213,25 +213,17 @@ class YOLOObjective(nn.Module):
     def __init__(
         self, model: YOLODetector, outlines: Sequence[Outlines], settings: YOLOSettings
     ) -> None:
-        super().__init__()
-        self.model = model
+        super().__init__(model, frozen=settings.frozen)
         self.outlines = outlines
         self.settings = settings
-        model.image_encoder.requires_grad_(not settings.frozen)
-
-    def train(self, mode: bool = True) -> "YOLOObjective":
-        """Training mode, in which a frozen encoder keeps its statistics."""
-        super().train(mode)
-        hold_frozen(self.model.image_encoder)
-        return self
 
     def losses(self, batch: ImageBatch) -> Losses:
         """The terms for this process's share of the batch."""
-        preprocessing, augmentation = self.model.preprocessing, self.settings.augmentation
+        preprocessing = self.model.preprocessing
         size = preprocessing.size
-        pictures = pictures_of(batch, augmentation, preprocessing)
-        warps = augmentation.warps(batch.sizes, size, share_of(batch))
-        truth = warped_boxes(self.outlines, batch, warps, size)
+        pictures, truth = moved_together(
+            batch, self.outlines, self.settings.augmentation, preprocessing
+        )
         low, high = truth.boxes[:, :2], truth.boxes[:, 2:]
         boxes = torch.cat([(low + high) / 2, high - low], 1) / size
         outputs = [scale.float() for scale in self.model(pictures)]
