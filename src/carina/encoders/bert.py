@@ -8,6 +8,8 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from carina.errors import ConfigError
+
 NORM_EPSILON = 1e-12
 TOKEN_TYPES = 2  # first and second sentence; here every text is a first one
 INITIAL_DEVIATION = 0.02
@@ -15,7 +17,7 @@ INITIAL_DEVIATION = 0.02
 
 @dataclass(frozen=True, kw_only=True)
 class BertSizes:
-    """What a BERT is built of; whoever makes it has checked the sizes."""
+    """What a BERT is built of; the settings that make it check the sizes."""
 
     vocabulary: int
     width: int
@@ -24,6 +26,26 @@ class BertSizes:
     hidden: int
     positions: int
     dropout: float
+
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """What there must be at least one of."""
+        return self.vocabulary, self.width, self.layers, self.heads, self.hidden
+
+    def check(self, max_tokens: int) -> None:
+        """Checks that the layers can be built and that texts of so many tokens fit.
+
+        Raises:
+            ConfigError: they cannot, or do not.
+        """
+        if self.width % self.heads:
+            raise ConfigError(f"heads ({self.heads}) must divide width ({self.width}).")
+        if not 3 <= max_tokens <= self.positions:
+            raise ConfigError(
+                f"max_tokens must be between 3 and positions ({self.positions}), got {max_tokens}."
+            )
+        if not 0 <= self.dropout < 1:
+            raise ConfigError(f"dropout must be in [0, 1), got {self.dropout}.")
 
 
 class BertFeatures(NamedTuple):
@@ -51,6 +73,12 @@ class Embeddings(nn.Module):
         embedded: Tensor = self.LayerNorm(self.word_embeddings(ids) + first_type + positions)
         dropped: Tensor = self.dropout(embedded)
         return dropped
+
+    def draw(self) -> None:
+        """Draws the tables anew."""
+        for table in self.modules():
+            if isinstance(table, nn.Embedding):
+                nn.init.normal_(table.weight, std=INITIAL_DEVIATION)
 
 
 class Attention(nn.Module):

@@ -31,17 +31,9 @@ class MaskedLanguageConfig:
 
     def __post_init__(self) -> None:
         """Checks that the layers can be built and that texts fit."""
-        if min(self.vocabulary, self.width, self.layers, self.heads, self.hidden) < 1:
+        if min(*self.sizes.counts) < 1:
             raise ConfigError(f"Every size of a language model must be at least 1, got {self}.")
-        if self.width % self.heads:
-            raise ConfigError(f"heads ({self.heads}) must divide width ({self.width}).")
-        if not 3 <= self.max_tokens <= self.positions:
-            raise ConfigError(
-                f"max_tokens must be between 3 and positions ({self.positions}), got "
-                f"{self.max_tokens}."
-            )
-        if not 0 <= self.dropout < 1:
-            raise ConfigError(f"dropout must be in [0, 1), got {self.dropout}.")
+        self.sizes.check(self.max_tokens)
 
     @property
     def sizes(self) -> BertSizes:
@@ -83,9 +75,7 @@ class MaskedLanguageModel(nn.Module):
         self.fusion = config.fusion.build(sizes)
         self.encoder = Layers(sizes)
         self.head = WordHead(sizes)
-        for table in self.embeddings.modules():
-            if isinstance(table, nn.Embedding):
-                nn.init.normal_(table.weight, std=0.02)
+        self.embeddings.draw()
         draw_xavier(self.modules())
 
     def forward(

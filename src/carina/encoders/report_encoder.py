@@ -9,9 +9,9 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 
 from carina.encoders.bert import BertSizes, Embeddings, Layers
+from carina.encoders.embedding import embedded_once
 from carina.encoders.masked_vit import draw_xavier
-from carina.encoders.modes import evaluating
-from carina.encoders.tokens import Tokens, cut_tokens, special_id, warn_of_cut
+from carina.encoders.tokens import Tokens, check_vocabulary, cut_tokens, special_id
 from carina.errors import ConfigError
 
 
@@ -53,17 +53,22 @@ class ReportEncoderConfig:
 
     def __post_init__(self) -> None:
         """Checks that the layers can be built and that texts fit."""
-        if min(self.vocabulary, self.width, self.layers, self.heads, self.hidden, self.dim) < 1:
+        if min(*self.sizes.counts, self.dim) < 1:
             raise ConfigError(f"Every size of a report encoder must be at least 1, got {self}.")
-        if self.width % self.heads:
-            raise ConfigError(f"heads ({self.heads}) must divide width ({self.width}).")
-        if not 3 <= self.max_tokens <= self.positions:
-            raise ConfigError(
-                f"max_tokens must be between 3 and positions ({self.positions}), got "
-                f"{self.max_tokens}."
-            )
-        if not 0 <= self.dropout < 1:
-            raise ConfigError(f"dropout must be in [0, 1), got {self.dropout}.")
+        self.sizes.check(self.max_tokens)
+
+    @property
+    def sizes(self) -> BertSizes:
+        """What its BERT is built of."""
+        return BertSizes(
+            vocabulary=self.vocabulary,
+            width=self.width,
+            layers=self.layers,
+            heads=self.heads,
+            hidden=self.hidden,
+            positions=self.positions,
+            dropout=self.dropout,
+        )
 
 
 class ReportEncoder(nn.Module):
@@ -71,29 +76,14 @@ class ReportEncoder(nn.Module):
 
     def __init__(self, config: ReportEncoderConfig, tokenizer: Tokenizer) -> None:
         super().__init__()
-        if tokenizer.get_vocab_size() > config.vocabulary:
-            raise ConfigError(
-                f"The tokenizer has {tokenizer.get_vocab_size()} entries, more than the report "
-                f"encoder's vocabulary of {config.vocabulary}."
-            )
+        check_vocabulary(tokenizer, config.vocabulary, "report encoder")
         special_id(tokenizer, "[PAD]")
         self.config = config
         self.tokenizer = tokenizer
-        sizes = BertSizes(
-            vocabulary=config.vocabulary,
-            width=config.width,
-            layers=config.layers,
-            heads=config.heads,
-            hidden=config.hidden,
-            positions=config.positions,
-            dropout=config.dropout,
-        )
-        self.embeddings = Embeddings(sizes)
-        self.encoder = Layers(sizes)
+        self.embeddings = Embeddings(config.sizes)
+        self.encoder = Layers(config.sizes)
         self.pooler = nn.Linear(config.width, config.dim)
-        for table in self.embeddings.modules():
-            if isinstance(table, nn.Embedding):
-                nn.init.normal_(table.weight, std=0.02)
+        self.embeddings.draw()
         draw_xavier(self.modules())
 
     def tokenize(self, texts: Sequence[str]) -> Tokens:
@@ -116,15 +106,11 @@ class ReportEncoder(nn.Module):
 
         How many were too long is logged as one warning.
         """
-        different = sorted(set(texts), key=lambda text: (len(text), text))
-        device = self.pooler.weight.device
-        rows, cut = [torch.zeros(0, self.config.dim, device=device)], 0
-        with torch.no_grad(), evaluating(self):
-            for start in range(0, len(different), batch_size):
-                tokens = self.tokenize(different[start : start + batch_size])
-                cut += tokens.cut
-                rows.append(self(tokens.to(device)))
-        warn_of_cut(cut, len(different), self.config.max_tokens)
-        places = {text: number for number, text in enumerate(different)}
-        order = torch.tensor([places[text] for text in texts], dtype=torch.long, device=device)
-        return torch.cat(rows)[order]
+        return embedded_once(
+            self,
+            texts,
+            self,
+            length=self.config.dim,
+            limit=self.config.max_tokens,
+            batch_size=batch_size,
+        )

@@ -1,22 +1,21 @@
 """A BERT that turns a text into one vector."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-import torch
 from jaxtyping import Float
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
 from carina.encoders.bert import Bert, BertSizes
-from carina.encoders.modes import evaluating
+from carina.encoders.embedding import embedded_once
 from carina.encoders.published_bert import read_bert
 from carina.encoders.tokenizer import load_tokenizer
-from carina.encoders.tokens import Tokens, cut_tokens, special_id, warn_of_cut
+from carina.encoders.tokens import Tokens, check_vocabulary, cut_tokens, special_id
 from carina.errors import ConfigError
-from carina.files import progress
 
 LOGGER = logging.getLogger(__name__)
 
@@ -41,17 +40,22 @@ class TextEncoderConfig:
 
     def __post_init__(self) -> None:
         """Checks that the layers can be built and that texts fit."""
-        if min(self.vocabulary, self.width, self.layers, self.heads, self.hidden, self.dim) < 1:
+        if min(*self.sizes.counts, self.dim) < 1:
             raise ConfigError(f"Every size of a text encoder must be at least 1, got {self}.")
-        if self.width % self.heads:
-            raise ConfigError(f"heads ({self.heads}) must divide width ({self.width}).")
-        if not 3 <= self.max_tokens <= self.positions:
-            raise ConfigError(
-                f"max_tokens must be between 3 and positions ({self.positions}), got "
-                f"{self.max_tokens}."
-            )
-        if not 0 <= self.dropout < 1:
-            raise ConfigError(f"dropout must be in [0, 1), got {self.dropout}.")
+        self.sizes.check(self.max_tokens)
+
+    @property
+    def sizes(self) -> BertSizes:
+        """What its BERT is built of."""
+        return BertSizes(
+            vocabulary=self.vocabulary,
+            width=self.width,
+            layers=self.layers,
+            heads=self.heads,
+            hidden=self.hidden,
+            positions=self.positions,
+            dropout=self.dropout,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,14 +100,10 @@ class TextEncoder(nn.Module):
 
     def __init__(self, config: TextEncoderConfig, tokenizer: Tokenizer) -> None:
         super().__init__()
-        if tokenizer.get_vocab_size() > config.vocabulary:
-            raise ConfigError(
-                f"The tokenizer has {tokenizer.get_vocab_size()} entries, more than the text "
-                f"encoder's vocabulary of {config.vocabulary}."
-            )
+        check_vocabulary(tokenizer, config.vocabulary, "text encoder")
         self.config = config
         self.tokenizer = tokenizer
-        self.bert = Bert(_bert_sizes(config))
+        self.bert = Bert(config.sizes)
         self.project = nn.Sequential(
             nn.Linear(config.width, config.dim), nn.GELU(), nn.Linear(config.dim, config.dim)
         )
@@ -164,37 +164,15 @@ class TextEncoder(nn.Module):
         Texts of like length go together, so that little is spent on padding. How many were
         too long is logged as one warning. With `bar` a bar of that name is shown.
         """
-        different = sorted(set(texts), key=lambda text: (len(text), text))
-        device = next(self.parameters()).device
-        length = reading.length(self.config)
-        rows, cut = [torch.zeros(0, length, device=device)], 0
-        pieces = [*_pieces(different, batch_size)]
-        with torch.no_grad(), evaluating(self):
-            for piece in pieces if bar is None else progress(pieces, bar, len(pieces)):
-                tokens = self.tokenize(piece)
-                cut += tokens.cut
-                rows.append(reading.read(self, tokens.to(device)))
-        warn_of_cut(cut, len(different), self.config.max_tokens)
-        places = {text: number for number, text in enumerate(different)}
-        order = torch.tensor([places[text] for text in texts], dtype=torch.long, device=device)
-        return torch.cat(rows)[order]
-
-
-def _pieces(texts: Sequence[str], size: int) -> Iterator[Sequence[str]]:
-    for start in range(0, len(texts), size):
-        yield texts[start : start + size]
-
-
-def _bert_sizes(config: TextEncoderConfig) -> BertSizes:
-    return BertSizes(
-        vocabulary=config.vocabulary,
-        width=config.width,
-        layers=config.layers,
-        heads=config.heads,
-        hidden=config.hidden,
-        positions=config.positions,
-        dropout=config.dropout,
-    )
+        return embedded_once(
+            self,
+            texts,
+            partial(reading.read, self),
+            length=reading.length(self.config),
+            limit=self.config.max_tokens,
+            batch_size=batch_size,
+            bar=bar,
+        )
 
 
 def _config_of(sizes: BertSizes, dim: int, max_tokens: int) -> TextEncoderConfig:

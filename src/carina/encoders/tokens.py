@@ -9,7 +9,7 @@ from jaxtyping import Int
 from tokenizers import Tokenizer
 from torch import Tensor
 
-from carina.errors import ModelError
+from carina.errors import ConfigError, ModelError
 
 LOGGER = logging.getLogger(__name__)
 
@@ -57,6 +57,19 @@ def cut_tokens(
         ids[row, : len(kept)] = torch.tensor(kept)
         mask[row, : len(kept)] = 1
     return Tokens(ids=ids, mask=mask, cut=sum(len(numbers) > limit for numbers in lists))
+
+
+def check_vocabulary(tokenizer: Tokenizer, vocabulary: int, reader: str) -> None:
+    """Refuses a tokenizer whose entries an encoder has no rows for.
+
+    Raises:
+        ConfigError: it has more entries than the vocabulary of `reader`, such as "text encoder".
+    """
+    if tokenizer.get_vocab_size() > vocabulary:
+        raise ConfigError(
+            f"The tokenizer has {tokenizer.get_vocab_size()} entries, more than the {reader}'s "
+            f"vocabulary of {vocabulary}."
+        )
 
 
 def special_id(tokenizer: Tokenizer, name: str) -> int:

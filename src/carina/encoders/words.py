@@ -13,11 +13,10 @@ from torch import Tensor, nn
 from carina.encoders.bert import BertSizes, Embeddings, Layer, Layers
 from carina.encoders.masked_vit import draw_xavier
 from carina.encoders.modes import evaluating
-from carina.encoders.tokens import Tokens, cut_tokens, special_id, warn_of_cut
+from carina.encoders.tokens import Tokens, check_vocabulary, cut_tokens, special_id, warn_of_cut
 from carina.errors import ConfigError
 
 CONTINUES = "##"  # begins a piece that goes on with a word
-EMBEDDING_DEVIATION = 0.02
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,17 +39,9 @@ class WordEncoderConfig:
 
     def __post_init__(self) -> None:
         """Checks that the layers can be built and that texts fit."""
-        if min(self.vocabulary, self.width, self.layers, self.heads, self.hidden) < 1:
+        if min(*self.sizes.counts) < 1:
             raise ConfigError(f"Every size of a word encoder must be at least 1, got {self}.")
-        if self.width % self.heads:
-            raise ConfigError(f"heads ({self.heads}) must divide width ({self.width}).")
-        if not 3 <= self.max_tokens <= self.positions:
-            raise ConfigError(
-                f"max_tokens must be between 3 and positions ({self.positions}), got "
-                f"{self.max_tokens}."
-            )
-        if not 0 <= self.dropout < 1:
-            raise ConfigError(f"dropout must be in [0, 1), got {self.dropout}.")
+        self.sizes.check(self.max_tokens)
         if not 1 <= self.last_layers <= self.layers:
             raise ConfigError(
                 f"last_layers must be between 1 and layers ({self.layers}), got {self.last_layers}."
@@ -60,6 +51,19 @@ class WordEncoderConfig:
     def dim(self) -> int:
         """Length of a word's vector: there is no projection."""
         return self.width
+
+    @property
+    def sizes(self) -> BertSizes:
+        """What its BERT is built of."""
+        return BertSizes(
+            vocabulary=self.vocabulary,
+            width=self.width,
+            layers=self.layers,
+            heads=self.heads,
+            hidden=self.hidden,
+            positions=self.positions,
+            dropout=self.dropout,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,34 +106,19 @@ class WordEncoder(nn.Module):
 
     def __init__(self, config: WordEncoderConfig, tokenizer: Tokenizer) -> None:
         super().__init__()
-        if tokenizer.get_vocab_size() > config.vocabulary:
-            raise ConfigError(
-                f"The tokenizer has {tokenizer.get_vocab_size()} entries, more than the word "
-                f"encoder's vocabulary of {config.vocabulary}."
-            )
+        check_vocabulary(tokenizer, config.vocabulary, "word encoder")
         self.config = config
         self.tokenizer = tokenizer
         for name in ("[PAD]", "[SEP]"):
             special_id(tokenizer, name)
-        sizes = BertSizes(
-            vocabulary=config.vocabulary,
-            width=config.width,
-            layers=config.layers,
-            heads=config.heads,
-            hidden=config.hidden,
-            positions=config.positions,
-            dropout=config.dropout,
-        )
-        self.embeddings = Embeddings(sizes)
-        self.encoder = Layers(sizes)
+        self.embeddings = Embeddings(config.sizes)
+        self.encoder = Layers(config.sizes)
         continues = torch.zeros(config.vocabulary, dtype=torch.bool)
         continues[
             [number for piece, number in tokenizer.get_vocab().items() if _goes_on(piece)]
         ] = True
         self.register_buffer("_continues", continues, persistent=False)
-        for table in self.embeddings.modules():
-            if isinstance(table, nn.Embedding):
-                nn.init.normal_(table.weight, std=EMBEDDING_DEVIATION)
+        self.embeddings.draw()
         draw_xavier(self.modules())
 
     def tokenize(self, texts: Sequence[str]) -> Tokens:

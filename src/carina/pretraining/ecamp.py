@@ -18,8 +18,7 @@ from carina.encoders.masked_language import MaskedLanguageConfig, MaskedLanguage
 from carina.encoders.masked_vit import MaskedViT, MaskedViTConfig, draw_xavier
 from carina.encoders.modes import evaluating
 from carina.encoders.super_resolution import NoSuperResolution, SuperResolutionConfig
-from carina.encoders.tokens import Tokens, cut_tokens, special_id
-from carina.errors import ConfigError
+from carina.encoders.tokens import Tokens, check_vocabulary, cut_tokens, special_id
 from carina.imaging.preprocessing import CentreCrop, Preprocessing
 from carina.pretraining.two_encoders import check_image_side
 from carina.zeroshot.protocol import EncodedPhrases
@@ -62,11 +61,7 @@ class ECAMPModel(nn.Module):
 
     def __init__(self, config: ECAMPConfig, tokenizer: Tokenizer) -> None:
         super().__init__()
-        if tokenizer.get_vocab_size() > config.language.vocabulary:
-            raise ConfigError(
-                f"The tokenizer has {tokenizer.get_vocab_size()} entries, more than the language "
-                f"model's vocabulary of {config.language.vocabulary}."
-            )
+        check_vocabulary(tokenizer, config.language.vocabulary, "language model")
         self.config = config
         self.tokenizer = tokenizer
         self.image_encoder = MaskedViT(config.image)
