@@ -12,6 +12,7 @@ from carina.encoders.tokenizer import train_wordpiece
 sys.path.insert(0, str(Path(__file__).parents[1] / "conversion"))
 from test_finetuned_conversion import classifier
 from test_kad_conversion import RESNET, model_of, official
+from test_starts import resnet
 
 
 def run(*words: object) -> int:
@@ -51,14 +52,14 @@ def test_a_wrong_system_or_file_is_one_message(
 def test_weights_to_start_from_become_safetensors(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    weights = {"conv1.weight": torch.ones(2), "fc.bias": torch.zeros(3)}
+    weights = resnet()
     torch.save(weights, tmp_path / "resnet50.pth")
     out = tmp_path / "resnet50.safetensors"
     assert run("convert", "imagenet", tmp_path / "resnet50.pth", "--out", out) == 0
     assert out.exists()
     printed = capsys.readouterr().out
-    assert "1 keys taken over" in printed
-    assert "1 left out, such as fc.bias: the classifier of ImageNet" in printed
+    assert f"{len(weights) - 2} keys taken over" in printed
+    assert "2 left out, such as fc.weight: the classifier of ImageNet" in printed
 
 
 def test_options_that_do_nothing_are_refused(

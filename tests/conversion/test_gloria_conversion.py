@@ -119,7 +119,7 @@ def test_a_weight_that_is_missing_is_named() -> None:
 def test_a_file_that_is_none_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConversionError, match=r"no such file"):
         read_lightning(tmp_path / "missing.ckpt")
-    (tmp_path / "damaged.ckpt").write_bytes(b"no checkpoint")
+    (tmp_path / "damaged.ckpt").write_bytes(b"\x00no checkpoint")
     with pytest.raises(ConversionError, match=r"cannot be read as a checkpoint"):
         read_lightning(tmp_path / "damaged.ckpt")
     with (tmp_path / "old.ckpt").open("wb") as handle:

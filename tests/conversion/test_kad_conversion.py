@@ -158,7 +158,7 @@ def test_two_names_of_one_tensor_must_agree() -> None:
 def test_checkpoints_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConversionError, match="no such file"):
         read_checkpoint(tmp_path / "none.pt")
-    (tmp_path / "junk.pt").write_bytes(b"junk")
+    (tmp_path / "junk.pt").write_bytes(b"\x00junk")
     with pytest.raises(ConversionError, match="cannot be read as a checkpoint"):
         read_checkpoint(tmp_path / "junk.pt")
     torch.save([1, 2], tmp_path / "list.pt")

@@ -16,7 +16,7 @@ from carina.conversion.maco import convert_maco
 from carina.conversion.medklip import convert_medklip
 from carina.conversion.table import read_checkpoint
 from carina.encoders.tokenizer import train_wordpiece
-from carina.errors import ConversionError
+from carina.errors import ConversionError, OutputError
 from carina.models.folder import load_model, save_model
 from carina.pretraining.ecamp import ECAMPModel
 from carina.pretraining.maco import MaCoModel
@@ -184,3 +184,11 @@ def test_a_file_that_does_not_fit_the_model_is_refused() -> None:
         to_official(layout, medklip_model(), fewer, "here")
     with pytest.raises(ConversionError, match="the key queue is in no table"):
         account(layout, {"model": {**state, "queue": torch.zeros(1)}}, "here")
+
+
+def test_the_file_whose_names_are_taken_is_never_written_over(tmp_path: Path) -> None:
+    like = tmp_path / "official.pt"
+    torch.save(medklip(), like)
+    with pytest.raises(OutputError, match="is the file that is read"):
+        write_official(LAYOUTS["medklip"], medklip_model(), like, like)
+    assert read_checkpoint(like).keys() == {"model"}

@@ -85,6 +85,6 @@ def test_a_key_that_is_in_no_table_or_missing_is_refused(tmp_path: Path) -> None
     torch.save({"model": {k: v for k, v in state.items() if "cl_fc" not in k}}, path)
     with pytest.raises(ConversionError, match=r"position\."):
         convert_medklip(path, encoder_of(), FINDINGS)
-    torch.save({"state_dict": state}, path)
-    with pytest.raises(ConversionError, match="has no weights 'model'; found state_dict"):
+    torch.save({"weights": state}, path)
+    with pytest.raises(ConversionError, match="has no weights 'model'; found weights"):
         convert_medklip(path, encoder_of(), FINDINGS)

@@ -7,7 +7,6 @@ from carina.conversion.checks import CHECKS, numbered_pieces
 from carina.conversion.checks_finetuned import FINDINGS
 from carina.conversion.ecamp import convert_ecamp
 from carina.conversion.finetuned import (
-    BARE,
     ECAMP_224,
     MACO_224,
     convert_classifier,
@@ -22,7 +21,7 @@ from carina.conversion.maco import convert_maco
 from carina.conversion.medklip import convert_medklip
 from carina.conversion.recorded_answers import Check, recorded_answers
 from carina.conversion.self_check import differences, self_check, unproven
-from carina.conversion.table import Rule
+from carina.conversion.table import BARE, Rule
 from carina.encoders.text import TextEncoder, TextEncoderConfig
 from carina.encoders.tokenizer import train_wordpiece
 from carina.errors import ConversionError

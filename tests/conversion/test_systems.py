@@ -12,8 +12,9 @@ from carina.conversion.systems import (
     read_findings,
     system_of,
 )
+from carina.conversion.table import read_checkpoint
 from carina.encoders.tokenizer import train_wordpiece
-from carina.errors import ConfigError, ConversionError
+from carina.errors import ConfigError, ConversionError, KnowledgeError, OutputError
 from carina.models.folder import CARD, load_model
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -63,13 +64,52 @@ def test_every_system_takes_what_it_needs() -> None:
 
 def test_findings_come_in_their_order_from_json(tmp_path: Path) -> None:
     path = tmp_path / "findings.json"
-    path.write_text('{"effusion": "a veil", "abscess": "a pocket"}')
+    path.write_text('{"effusion": "a veil", "abscess": "a pocket", "eumonia": "patches"}')
     assert [(one.name, one.text) for one in read_findings(path)] == [
         ("effusion", "a veil"),
         ("abscess", "a pocket"),
+        ("pneumonia", "patches"),  # the official file misspells it
     ]
     path.write_text('["effusion"]')
-    with pytest.raises(ConversionError, match="expected a JSON object"):
+    with pytest.raises(KnowledgeError, match="holds no object of names and texts"):
         read_findings(path)
-    with pytest.raises(ConversionError, match="cannot be read as JSON"):
+    path.write_text('{"effusion": " "}')
+    with pytest.raises(KnowledgeError, match="has a blank text"):
+        read_findings(path)
+    with pytest.raises(KnowledgeError, match="cannot be read"):
         read_findings(tmp_path / "none.json")
+    with pytest.raises(ConversionError, match="expected a JSON file"):
+        read_findings(tmp_path / "findings.txt")
+
+
+def test_the_sizes_of_the_input_are_taken_as_given(tokenizer: Tokenizer, tmp_path: Path) -> None:
+    torch.save(official(model_of(RESNET, tokenizer, 224)), tmp_path / "best.pt")
+    given = Given(file=tmp_path / "best.pt", tokenizer=str(tmp_path / "tokenizer.json"), size=0)
+    with pytest.raises(ConfigError, match="size must be at least 16 pixels, got 0"):
+        convert_to_folder("kad", given, tmp_path / "model")
+    assert not (tmp_path / "model").exists()
+
+
+def test_what_is_no_model_is_not_written_over(tokenizer: Tokenizer, tmp_path: Path) -> None:
+    path = tmp_path / "best.pt"
+    torch.save(official(model_of(RESNET, tokenizer, 224)), path)
+    given = Given(file=path, tokenizer=str(tmp_path / "tokenizer.json"))
+    with pytest.raises(OutputError, match="is a file, expected a folder"):
+        convert_to_folder("kad", given, path)
+    with pytest.raises(OutputError, match=r"holds 'best\.pt', which is no part of a model"):
+        convert_to_folder("kad", given, tmp_path)
+    assert read_checkpoint(path).keys() == {"image_encoder", "text_encoder", "model"}
+
+
+def test_what_a_file_holds_beside_the_weights_is_named(
+    tokenizer: Tokenizer, tmp_path: Path
+) -> None:
+    parts = official(model_of(RESNET, tokenizer, 224))
+    torch.save({**parts, "ema": parts["model"], "epoch": 3}, tmp_path / "best.pt")
+    given = Given(file=tmp_path / "best.pt", tokenizer=str(tmp_path / "tokenizer.json"))
+    accounted = convert_to_folder("kad", given, tmp_path / "model")
+    assert accounted.unused["beside the weights in the file, no part of this model"] == (
+        "ema",
+        "epoch",
+    )
+    assert "2 keys, such as `ema`: beside the weights" in (tmp_path / "model" / CARD).read_text()

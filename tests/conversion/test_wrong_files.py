@@ -1,6 +1,7 @@
 """A wrong file in hand: each is one message that says what it is and what to do."""
 
 import gzip
+import os
 import sys
 import zipfile
 from argparse import Namespace
@@ -12,15 +13,17 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from carina.conversion import wrong_files
 from carina.conversion.checks import numbered_pieces
 from carina.conversion.ecamp import convert_ecamp
 from carina.conversion.gloria import convert_gloria
-from carina.conversion.kad import convert_kad
-from carina.conversion.layout import systems_of
+from carina.conversion.kad import convert_kad, convert_kad_text
+from carina.conversion.layout import LAYOUTS, account, systems_of
 from carina.conversion.lightning import read_lightning
 from carina.conversion.maco import convert_maco
 from carina.conversion.systems import Given, convert_to_folder
-from carina.conversion.table import read_checkpoint
+from carina.conversion.table import part, read_checkpoint
+from carina.conversion.wrong_files import is_text
 from carina.encoders.tokenizer import train_wordpiece
 from carina.errors import ConversionError
 
@@ -45,6 +48,16 @@ def packed_with(name: str) -> Callable[[Path], None]:
     return write
 
 
+def torn_safetensors(path: Path) -> None:
+    save_file({"weight": torch.zeros(100)}, path)
+    path.write_bytes(path.read_bytes()[:-40])
+
+
+def truncated_of_old(path: Path) -> None:
+    torch.save({"w": torch.zeros(1000)}, path, _use_new_zipfile_serialization=False)
+    path.write_bytes(path.read_bytes()[:2000])
+
+
 def truncated(path: Path) -> None:
     torch.save({"model": {"weight": torch.zeros(1000)}}, path)
     path.write_bytes(path.read_bytes()[:2000])
@@ -62,22 +75,33 @@ WRONG: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda path: path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:1"),
         "is a pointer of Git LFS, .*git lfs pull",
     ),
-    "safetensors": (
-        lambda path: save_file({"weight": torch.zeros(2)}, path),
-        r"holds safetensors, expected .*torch\.save",
-    ),
+    "torn safetensors": (torn_safetensors, "is cut short or damaged .*Download it again"),
     "packed": (
         lambda path: path.write_bytes(gzip.compress(b"weights")),
         "is a packed archive, .*Unpack it",
     ),
     "zip": (packed_with("model.pth"), "is a packed archive, .*Unpack it"),
     "truncated": (truncated, r"is cut short or damaged \(2,000 bytes\)\. Download it again"),
+    "truncated of old": (truncated_of_old, r"is cut short or damaged \(2,000 bytes\)"),
     "junk": (
-        lambda path: path.write_bytes(b"\x00junk"),
-        r"cannot be read as a checkpoint of tensors \(.*Download it again",
+        lambda path: path.write_bytes(b"\x00\x01junk"),
+        r"cannot be read as a checkpoint of tensors \(it begins with b'.x00.x01junk'\)\. Download",
+    ),
+    "comment": (lambda path: path.write_text("<!-- saved --><HTML>"), r"is a web page"),
+    "answer": (
+        lambda path: path.write_text('{"error": "not found: 404 für Sie"}'),
+        r"is text that begins with .*not found: 404 für Sie.*Download it again",
+    ),
+    "program": (
+        lambda path: torch.jit.save(torch.jit.script(torch.nn.Linear(1, 1)), str(path)),
+        r"is a program of TorchScript, .*is refused\. Save its state_dict",
     ),
     "code": (
         lambda path: torch.save({"model": Runs()}, path),
+        r"names .*print, expected tensors and plain values alone.*is refused\. Save its state_dict",
+    ),
+    "code of old": (
+        lambda path: torch.save({"a": Runs()}, path, _use_new_zipfile_serialization=False),
         r"names .*print, expected tensors and plain values alone.*is refused\. Save its state_dict",
     ),
     "module": (
@@ -91,6 +115,7 @@ WRONG: dict[str, tuple[Callable[[Path], object], str]] = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")
 @pytest.mark.parametrize("kind", WRONG)
 def test_a_file_that_is_no_checkpoint_is_called_what_it_is(
     kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -100,9 +125,76 @@ def test_a_file_that_is_no_checkpoint_is_called_what_it_is(
     with pytest.raises(ConversionError, match=rf"best\.pt: {message}"):
         read_checkpoint(tmp_path / "best.pt")
     assert capsys.readouterr().out == ""
-    if kind not in ("code", "module"):  # Lightning's settings come back empty
+    if kind not in ("code", "code of old", "module"):  # Lightning's settings come back empty
         with pytest.raises(ConversionError, match=rf"best\.pt: {message}"):
             read_lightning(tmp_path / "best.pt")
+
+
+class RunsTheSystem:
+    def __reduce__(self) -> tuple:
+        return os.system, ("echo run",)
+
+
+def test_settings_of_lightning_that_would_run_are_refused(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    torch.save({"state_dict": {}, "hyper_parameters": RunsTheSystem()}, tmp_path / "best.ckpt")
+    with pytest.raises(ConversionError, match=r"names posix\.system, and .*without running it"):
+        read_lightning(tmp_path / "best.ckpt")
+    assert capfd.readouterr().out == ""
+
+
+def test_a_cut_letter_at_the_end_of_what_is_looked_at_is_text_still() -> None:
+    assert is_text("für".encode()[:2])
+    assert not is_text(b"\xff\xfe" + b"f" * 20)
+    assert not is_text(b"text\x00")
+
+
+def test_a_file_that_may_not_be_opened_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuses(path: Path) -> bytes:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    (tmp_path / "best.pt").touch()
+    monkeypatch.setattr(wrong_files, "beginning_of", refuses)
+    with pytest.raises(ConversionError, match=r"cannot be opened \(Permission denied\)"):
+        read_checkpoint(tmp_path / "best.pt")
+
+
+@pytest.mark.parametrize(
+    "make", [medklip, maco, ecamp, gloria], ids=["medklip", "maco", "ecamp", "gloria"]
+)
+def test_weights_are_found_whatever_is_around_them(make: Callable, tmp_path: Path) -> None:
+    layout, official = LAYOUTS[make.__name__], make()
+    (state,) = official.values()
+    expected = account(layout, official, "here")
+    for name, content in {
+        "bare.pt": state,
+        "model.pt": {"model": state},
+        "wrapped.pt": {"state_dict": state},
+    }.items():
+        torch.save(content, tmp_path / name)
+        assert account(layout, layout.read(tmp_path / name), "here") == expected
+    save_file({key: value.clone() for key, value in state.items()}, tmp_path / "a.safetensors")
+    again = account(layout, layout.read(tmp_path / "a.safetensors"), "here")
+    assert again.taken == expected.taken
+
+
+def test_the_knowledge_encoder_is_found_alone_too(tmp_path: Path) -> None:
+    text = official_kad(model_of(RESNET, WORDS, 224))["text_encoder"]
+    torch.save(text, tmp_path / "bare.pt")
+    found = convert_kad_text(tmp_path / "bare.pt", WORDS).state_dict()
+    assert torch.equal(found["project.2.bias"], text["mlp_embed.2.bias"])
+
+
+def test_a_part_that_holds_something_else_is_named() -> None:
+    with pytest.raises(ConversionError, match=r"'model' holds 'n', a int, expected names and"):
+        part({"model": {"a": torch.ones(1), "n": 3}}, "model", "here")
+    with pytest.raises(ConversionError, match=r"'model' holds 3, a Tensor"):
+        part({"model": {3: torch.ones(1)}}, "model", "here")
+    with pytest.raises(ConversionError, match=r"'model' is a list, expected names and their"):
+        part({"model": [torch.ones(1)]}, "model", "here")
 
 
 def test_options_and_scores_of_a_training_are_read_over(tmp_path: Path) -> None:
@@ -145,9 +237,9 @@ def test_weights_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
     too_large = torch.full((12,), 1e6).half()
     with pytest.raises(ConversionError, match=r"decoder\.norm\.bias holds numbers that are inf"):
         convert_maco(written("decoder_norm.bias", too_large), WORDS)
-    unreal = torch.zeros(12, dtype=torch.complex64)
-    with pytest.raises(ConversionError, match=r"is of kind torch\.complex64, expected plain"):
-        convert_maco(written("decoder_norm.bias", unreal), WORDS)
+    for odd in (torch.zeros(12, dtype=torch.complex64), torch.zeros(12).to_sparse()):
+        with pytest.raises(ConversionError, match=r"is of kind torch\..*, expected plain"):
+            convert_maco(written("decoder_norm.bias", odd), WORDS)
 
 
 def test_a_checkpoint_of_another_system_is_named(tmp_path: Path) -> None:
@@ -195,6 +287,13 @@ def test_sizes_that_no_published_network_has_are_refused(tmp_path: Path) -> None
     narrow = written(ecamp(), "model", f"module.{words}", torch.zeros(40, 400))
     with pytest.raises(ConversionError, match="is 400 wide, expected a multiple of 128"):
         convert_ecamp(narrow, WORDS)
+    none = written(ecamp(), "model", f"module.{words}", torch.zeros(()))
+    with pytest.raises(ConversionError, match=r"is \(\), expected 2 dimensions or more"):
+        convert_ecamp(none, WORDS)
+    thirds = vit_parts()
+    name = next(key for key in thirds["image_encoder"] if ".attn.proj_k.weight" in key)
+    with pytest.raises(ConversionError, match=r"attn\.v\.weight have different sizes"):
+        convert_kad(written(thirds, "image_encoder", name, torch.zeros(64, 3)), WORDS)
     stem = written(gloria(), "state_dict", "gloria.img_encoder.model.conv1.weight", torch.ones(2))
     with pytest.raises(ConversionError, match=r"is \(2,\), expected features, channels"):
         convert_gloria(stem, WORDS)

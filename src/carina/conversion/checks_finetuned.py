@@ -6,7 +6,6 @@ from typing import Any
 from torch import nn
 
 from carina.conversion.finetuned import (
-    BARE,
     ECAMP_224,
     MACO_224,
     classifier_from_state,
@@ -21,6 +20,7 @@ from carina.conversion.recorded_answers import (
     official_state,
     pictures_of,
 )
+from carina.conversion.table import BARE
 
 FINDINGS = tuple(f"finding {number}" for number in range(14))
 

@@ -7,7 +7,7 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from carina.conversion.sizes import blocks, heads, masked_vit_config, need
-from carina.conversion.table import Rule, load_exactly, part, read_checkpoint, translate
+from carina.conversion.table import Rule, load_exactly, only_part, read_parts, translate
 from carina.encoders.masked_decoder import MaskedDecoderConfig
 from carina.encoders.masked_language import MaskedLanguageConfig
 from carina.encoders.super_resolution import Rectified, SuperResolutionConfig
@@ -48,14 +48,14 @@ def convert_ecamp(path: Path, tokenizer: Tokenizer) -> ECAMPModel:
     """A published checkpoint as a model in eval mode.
 
     Args:
-        path: holds the weights as "model".
+        path: holds the weights as "model", or them alone.
         tokenizer: of the published `mimic_wordpiece.json`; the checkpoint has none.
 
     Raises:
         ConversionError: the file cannot be read or a key is not accounted for.
     """
     where = str(path)
-    return ecamp_from_state(part(read_checkpoint(path), "model", where), tokenizer, where=where)
+    return ecamp_from_state(only_part(read_parts(path), where), tokenizer, where=where)
 
 
 def ecamp_from_state(
@@ -95,7 +95,7 @@ def decoder_config(state: Mapping[str, Tensor], where: str) -> MaskedDecoderConf
 
 def language_config(state: Mapping[str, Tensor], where: str) -> MaskedLanguageConfig:
     """The sizes of the BERT from its tensors."""
-    words = need(state, "language.embeddings.word_embeddings.weight", where)
+    words = need(state, "language.embeddings.word_embeddings.weight", where, dimensions=2)
     positions = len(need(state, "language.embeddings.position_embeddings.weight", where))
     return MaskedLanguageConfig(
         vocabulary=len(words),

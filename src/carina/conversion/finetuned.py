@@ -7,12 +7,12 @@ its outputs are called no tensor tells.
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from torch import Tensor, nn
 
 from carina.conversion.sizes import need, vit_config
-from carina.conversion.table import Rule, load_exactly, part, read_checkpoint, translate
+from carina.conversion.table import Rule, load_exactly, only_part, read_parts, translate
 from carina.encoders.upsampling import ProgressiveUpsampling
 from carina.errors import ConversionError
 from carina.finetuning.classifier import ClassifierConfig
@@ -24,9 +24,6 @@ from carina.imaging.preprocessing import BilinearSquash, CentreCrop, Preprocessi
 
 ModelT = TypeVar("ModelT", bound=nn.Module)
 
-BARE = ""
-"""The part that stands for a whole file, where nothing is around the state dict."""
-NAMES = (BARE, "state_dict", "model")
 BOX_VALUES = 5  # centre x, centre y, width, height and confidence, beside the findings
 
 CLASSIFIER_TABLE = (
@@ -73,29 +70,13 @@ ECAMP_SQUASHED = Preprocessing(
 MACO_224 = Preprocessing(size=224, resize=CentreCrop(), mean=(0.4978,) * 3, std=(0.2449,) * 3)
 
 
-def read_finetuned(path: Path) -> dict[str, Any]:
-    """Reads a file whose state dict may have nothing around it; nothing in it is executed.
-
-    Returns:
-        The parts; a bare state dict as `BARE`.
-
-    Raises:
-        ConversionError: the file cannot be read.
-    """
-    checkpoint = read_checkpoint(path)
-    bare = bool(checkpoint) and all(isinstance(value, Tensor) for value in checkpoint.values())
-    return {BARE: checkpoint} if bare else checkpoint
-
-
 def finetuned_state(path: Path) -> dict[str, Tensor]:
     """The state dict of a file.
 
     Raises:
         ConversionError: the file cannot be read or holds none.
     """
-    checkpoint = read_finetuned(path)
-    name = next((name for name in NAMES if name in checkpoint), NAMES[-1])
-    return part(checkpoint, name, str(path))
+    return only_part(read_parts(path), str(path))
 
 
 def convert_classifier(

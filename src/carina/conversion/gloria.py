@@ -8,7 +8,7 @@ from torch import Tensor
 
 from carina.conversion.lightning import read_lightning
 from carina.conversion.sizes import blocks, heads, need, resnet_config
-from carina.conversion.table import Rule, load_exactly, part, translate
+from carina.conversion.table import Rule, load_exactly, only_part, translate
 from carina.encoders.local_global import LocalGlobalResNetConfig
 from carina.encoders.words import WordEncoderConfig
 from carina.pretraining.local_alignment import GLoRIAConfig, GLoRIAModel
@@ -36,7 +36,7 @@ def convert_gloria(path: Path, tokenizer: Tokenizer) -> GLoRIAModel:
     Raises:
         ConversionError: the file cannot be read or a key is not accounted for.
     """
-    state = part(read_lightning(path), "state_dict", str(path))
+    state = only_part(read_lightning(path), str(path))
     return gloria_from_state(state, tokenizer, where=str(path))
 
 
@@ -61,7 +61,7 @@ def image_config(state: Mapping[str, Tensor], where: str) -> LocalGlobalResNetCo
 
 def text_config(state: Mapping[str, Tensor], where: str) -> WordEncoderConfig:
     """The sizes of the BERT from its tensors."""
-    words = need(state, "text_encoder.embeddings.word_embeddings.weight", where)
+    words = need(state, "text_encoder.embeddings.word_embeddings.weight", where, dimensions=2)
     positions = need(state, "text_encoder.embeddings.position_embeddings.weight", where)
     return WordEncoderConfig(
         vocabulary=len(words),

@@ -8,7 +8,7 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from carina.conversion.sizes import blocks, decoder_config, heads, need, resnet_config, vit_config
-from carina.conversion.table import Rule, load_exactly, part, read_checkpoint, translate
+from carina.conversion.table import BARE, Rule, load_exactly, part, read_parts, translate
 from carina.encoders.resnet import ResNetConfig
 from carina.encoders.text import TextEncoder, TextEncoderConfig
 from carina.encoders.vit import ViTConfig
@@ -92,7 +92,7 @@ def convert_kad(path: Path, tokenizer: Tokenizer, *, size: int | None = None) ->
     Raises:
         ConversionError: the file cannot be read or a key is not accounted for.
     """
-    checkpoint, where = read_checkpoint(path), str(path)
+    checkpoint, where = read_parts(path), str(path)
     return kad_from_parts(
         part(checkpoint, "image_encoder", where),
         part(checkpoint, "text_encoder", where),
@@ -107,14 +107,15 @@ def convert_kad_text(path: Path, tokenizer: Tokenizer) -> TextEncoder:
     """A published checkpoint of stage 1 as a text encoder in eval mode.
 
     Args:
-        path: holds "state_dict", or a "text_encoder" of stage 2.
+        path: holds "state_dict", or a "text_encoder" of stage 2, or the weights alone.
         tokenizer: PubMedBERT's; the checkpoint has none.
 
     Raises:
         ConversionError: the file cannot be read or a key is not accounted for.
     """
-    checkpoint = read_checkpoint(path)
-    name = "state_dict" if "state_dict" in checkpoint else "text_encoder"
+    checkpoint = read_parts(path)
+    names = (BARE, "state_dict", "text_encoder")
+    name = next((name for name in names if name in checkpoint), names[-1])
     return text_from_part(part(checkpoint, name, str(path)), tokenizer, where=str(path))
 
 
@@ -145,7 +146,7 @@ def kad_from_parts(
         text=text_config(text_state, where),
         decoder=decoder_config(decoder_state, where),
         preprocessing=Preprocessing(
-            size=size or default_size(image_config),
+            size=default_size(image_config) if size is None else size,
             resize=Squash(),
             mean=IMAGENET_MEAN,
             std=IMAGENET_STD,
@@ -184,9 +185,13 @@ def joined_attention(state: Mapping[str, Tensor], where: str) -> dict[str, Tenso
     joined = {key: value for key, value in state.items() if ".attn.q." not in key}
     for key in [key for key in state if ".attn.q." in key]:
         names = [key.replace(".attn.q.", f".attn.{letter}.") for letter in "qkv"]
-        joined[key.replace(".attn.q.", ".attn.qkv.")] = torch.cat(
-            [need(state, name, where) for name in names]
-        )
+        thirds = [need(state, name, where) for name in names]
+        if len({third.shape for third in thirds}) > 1:
+            raise ConversionError(
+                f"{where}: the weights that become {', '.join(names)} have different sizes, "
+                "expected equal ones. The checkpoint is of another system."
+            )
+        joined[key.replace(".attn.q.", ".attn.qkv.")] = torch.cat(thirds)
         for name in names[1:]:
             joined.pop(name)
     return joined
@@ -194,7 +199,7 @@ def joined_attention(state: Mapping[str, Tensor], where: str) -> dict[str, Tenso
 
 def text_config(state: Mapping[str, Tensor], where: str) -> TextEncoderConfig:
     """The sizes of a BERT and its projection from its tensors."""
-    words = need(state, "bert.embeddings.word_embeddings.weight", where)
+    words = need(state, "bert.embeddings.word_embeddings.weight", where, dimensions=2)
     return TextEncoderConfig(
         vocabulary=len(words),
         width=words.shape[1],

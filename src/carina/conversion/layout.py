@@ -15,27 +15,15 @@ import torch
 from torch import Tensor, nn
 
 from carina.conversion.ecamp import TABLE as ECAMP_TABLE
-from carina.conversion.finetuned import (
-    BARE,
-    CLASSIFIER_TABLE,
-    DETECTOR_TABLE,
-    NAMES,
-    SEGMENTER_TABLE,
-    read_finetuned,
-)
+from carina.conversion.finetuned import CLASSIFIER_TABLE, DETECTOR_TABLE, SEGMENTER_TABLE
 from carina.conversion.gloria import TABLE as GLORIA_TABLE
 from carina.conversion.kad import DECODER_TABLE, TEXT_TABLE, VIT_TABLE, resnet_table, stages_of
 from carina.conversion.lightning import read_lightning
 from carina.conversion.maco import TABLE as MACO_TABLE
 from carina.conversion.medklip import TABLE as MEDKLIP_TABLE
-from carina.conversion.table import Rule, part, read_checkpoint
-from carina.errors import ConversionError
+from carina.conversion.table import BARE, COUNTER, WRAPPED, WRAPS, Rule, part, read_parts
+from carina.errors import ConversionError, OutputError
 from carina.files import atomic_path
-
-WRAPPED = "module."
-"""What several GPUs put before every key."""
-COUNTER = ".num_batches_tracked"
-"""What batch norms count, not in files of before 2018, and used by nothing of ours."""
 
 Table = Callable[[Mapping[str, Tensor]], Sequence[Rule]]
 
@@ -45,7 +33,8 @@ class Part:
     """One state dict of a checkpoint.
 
     Attributes:
-        names: under which of these it is kept; the first that is there.
+        names: under which of these it is kept; the first that is there. `BARE` is a file with
+            nothing around it.
         table: the key table, given the state dict without "module.".
         prefix: what our model puts before the names of the table.
     """
@@ -71,7 +60,7 @@ class Layout:
     """
 
     parts: tuple[Part, ...]
-    read: Callable[[Path], dict[str, Any]] = read_checkpoint
+    read: Callable[[Path], dict[str, Any]] = read_parts
     ours_only: tuple[str, ...] = ()
 
 
@@ -87,11 +76,13 @@ def kad_image_table(state: Mapping[str, Tensor]) -> Sequence[Rule]:
     return resnet_table(stages_of(state))
 
 
-def finetuned(table: Sequence[Rule], *ours_only: str) -> Layout:
+def one_part(
+    table: Sequence[Rule],
+    *ours_only: str,
+    read: Callable[[Path], dict[str, Any]] = read_parts,
+) -> Layout:
     """A state dict with or without something around it."""
-    return Layout(
-        parts=(Part(names=NAMES, table=always(table)),), read=read_finetuned, ours_only=ours_only
-    )
+    return Layout(parts=(Part(names=WRAPS, table=always(table)),), read=read, ours_only=ours_only)
 
 
 KAD_TEXT = Part(names=("text_encoder",), table=always(TEXT_TABLE), prefix="text_encoder.")
@@ -104,22 +95,17 @@ LAYOUTS = {
         )
     ),
     "kad-text": Layout(
-        parts=(Part(names=("state_dict", "text_encoder"), table=always(TEXT_TABLE)),)
+        parts=(Part(names=(BARE, "state_dict", "text_encoder"), table=always(TEXT_TABLE)),)
     ),
-    "medklip": Layout(
-        parts=(Part(names=("model",), table=always(MEDKLIP_TABLE)),),
-        ours_only=("text_encoder.", "finding_features"),
-    ),
-    "maco": Layout(parts=(Part(names=("state_dict", "model"), table=always(MACO_TABLE)),)),
-    "ecamp": Layout(parts=(Part(names=("model",), table=always(ECAMP_TABLE)),)),
-    "gloria": Layout(
-        parts=(Part(names=("state_dict",), table=always(GLORIA_TABLE)),), read=read_lightning
-    ),
-    "maco-classification": finetuned(CLASSIFIER_TABLE, "scale."),
-    "ecamp-classification": finetuned(CLASSIFIER_TABLE, "scale."),
-    "ecamp-multiclass": finetuned(CLASSIFIER_TABLE, "scale."),
-    "ecamp-segmentation": finetuned(SEGMENTER_TABLE, "thresholds"),
-    "ecamp-detection": finetuned(DETECTOR_TABLE),
+    "medklip": one_part(MEDKLIP_TABLE, "text_encoder.", "finding_features"),
+    "maco": one_part(MACO_TABLE),
+    "ecamp": one_part(ECAMP_TABLE),
+    "gloria": one_part(GLORIA_TABLE, read=read_lightning),
+    "maco-classification": one_part(CLASSIFIER_TABLE, "scale."),
+    "ecamp-classification": one_part(CLASSIFIER_TABLE, "scale."),
+    "ecamp-multiclass": one_part(CLASSIFIER_TABLE, "scale."),
+    "ecamp-segmentation": one_part(SEGMENTER_TABLE, "thresholds"),
+    "ecamp-detection": one_part(DETECTOR_TABLE),
 }
 """Every layout by the name on the command line."""
 
@@ -135,8 +121,11 @@ class Accounted:
     unused: Mapping[str, tuple[str, ...]]
 
 
+BESIDE = "beside the weights in the file, no part of this model"
+
+
 def account(layout: Layout, checkpoint: Mapping[str, Any], where: str) -> Accounted:
-    """Goes through every key of a checkpoint's parts.
+    """Goes through every key of a checkpoint's parts, and names what is beside them.
 
     Raises:
         ConversionError: a part is missing, or a key is in no table.
@@ -148,6 +137,10 @@ def account(layout: Layout, checkpoint: Mapping[str, Any], where: str) -> Accoun
         taken += found.taken
         for why, keys in found.unused.items():
             unused.setdefault(why, []).extend(keys)
+    parts = {one.name_in(checkpoint) for one in layout.parts}
+    beside = [str(name) for name in checkpoint if name not in parts]
+    if beside:
+        unused[BESIDE] = beside
     return Accounted(taken=taken, unused={why: tuple(keys) for why, keys in unused.items()})
 
 
@@ -251,12 +244,27 @@ def write_official(
 
     Raises:
         ConversionError: see `to_official`, or `like` cannot be read.
-        OutputError: `target` cannot be written.
+        OutputError: `target` is `like`, or cannot be written.
     """
+    check_other_file(target, like)
     written = to_official(layout, model, layout.read(like), str(like))
     with atomic_path(target) as temporary:
         torch.save(written.get(BARE, written), temporary)
     return written
+
+
+def check_other_file(out: Path, *read: Path) -> None:
+    """Refuses to write a file over one that is read.
+
+    Raises:
+        OutputError: it is one of them.
+    """
+    for path in read:
+        if out.resolve() == path.resolve():
+            raise OutputError(
+                f"{out}: is the file that is read, expected another. Nothing was written; name "
+                "another file."
+            )
 
 
 def our_name(key: str, one: Part, table: Sequence[Rule], where: str) -> str | None:

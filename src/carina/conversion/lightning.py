@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from carina.conversion.table import first_line, read_checkpoint
+from carina.conversion.table import read_parts, shown
 from carina.errors import ConversionError
 
 
@@ -31,6 +31,9 @@ class Nothing:
 def read_lightning(path: Path) -> dict[str, Any]:
     """Reads a checkpoint of Lightning; its settings come back empty, its tensors whole.
 
+    Returns:
+        The parts; a bare state dict as `BARE`.
+
     Raises:
         ConversionError: the file is missing, damaged, or no checkpoint.
     """
@@ -41,11 +44,12 @@ def read_lightning(path: Path) -> dict[str, Any]:
     stands_for: list[Any] = [(Nothing, name) for name in unknown]
     try:
         with torch.serialization.safe_globals(stands_for):
-            return read_checkpoint(path)
+            return read_parts(path)
     except ConversionError as error:
         if not unknown:
             raise
         raise ConversionError(
-            f"{path}: cannot be read without running what it holds ({first_line(error)}). Save its "
-            "state_dict alone, where you trust the file, and convert that."
+            f"{path}: names {shown(sorted(unknown), 3)}, and cannot be read without running it, "
+            "which is refused. Save its state_dict alone, where you trust the file, and convert "
+            "that."
         ) from error

@@ -3,17 +3,15 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from safetensors.torch import save
 from tokenizers import Tokenizer
 from torch import Tensor
 
 from carina.conversion.sizes import blocks, heads, masked_vit_config, need
-from carina.conversion.table import Rule, load_exactly, part, read_checkpoint, translate
+from carina.conversion.table import Rule, load_exactly, only_part, read_parts, translate
 from carina.encoders.masked_decoder import MaskedDecoderConfig
 from carina.encoders.masked_vit import MaskedViTConfig
 from carina.encoders.report_encoder import ReportEncoderConfig
 from carina.errors import ConversionError
-from carina.files import atomic_path
 from carina.imaging.preprocessing import CentreCrop, Preprocessing
 from carina.pretraining.maco import MaCoConfig, MaCoModel
 
@@ -42,48 +40,18 @@ TABLE = (
 """The checkpoint's `model`, or `state_dict` as the authors' evaluation takes it."""
 
 
-MAE_TABLE = (
-    Rule(r"((?:cls_token|pos_embed|patch_embed\.|blocks\.|norm\.).*)", r"\1"),
-    Rule(r"(?:mask_token|decoder_.+)", None, "MAE's own decoder, which training leaves out"),
-    Rule(r"(?:head|fc_norm)\..+", None, "the classifier of ImageNet, which training leaves out"),
-)
-"""MAE's `model`: every name stays as it is."""
-
-
 def convert_maco(path: Path, tokenizer: Tokenizer) -> MaCoModel:
     """A published checkpoint as a model in eval mode.
 
     Args:
-        path: holds the weights as "model" or "state_dict".
+        path: holds the weights as "model" or "state_dict", or them alone.
         tokenizer: of `mimic_wordpiece.json`; the checkpoint has none.
 
     Raises:
         ConversionError: the file cannot be read or a key is not accounted for.
     """
-    checkpoint, where = read_checkpoint(path), str(path)
-    name = "state_dict" if "state_dict" in checkpoint else "model"
-    return maco_from_state(part(checkpoint, name, where), tokenizer, where=where)
-
-
-def write_mae(source: Path, target: Path) -> Path:
-    """Writes MAE's published weights as safetensors, which `image_start.weights` takes.
-
-    Args:
-        source: a `.pth` that holds the weights as "model"; nothing in it is executed.
-        target: the file to write.
-
-    Returns:
-        `target`.
-
-    Raises:
-        ConversionError: `source` cannot be read, or holds no weights.
-        OutputError: `target` cannot be written.
-    """
-    weights = part(read_checkpoint(source), "model", str(source))
-    translate(weights, MAE_TABLE, str(source))
-    with atomic_path(target) as temporary:
-        temporary.write_bytes(save({key: value.contiguous() for key, value in weights.items()}))
-    return target
+    where = str(path)
+    return maco_from_state(only_part(read_parts(path), where), tokenizer, where=where)
 
 
 def maco_from_state(
@@ -131,7 +99,7 @@ def decoder_config(
 
 def text_config(state: Mapping[str, Tensor], where: str) -> ReportEncoderConfig:
     """The sizes of the BERT and its pooler from their tensors."""
-    words = need(state, "text_encoder.embeddings.word_embeddings.weight", where)
+    words = need(state, "text_encoder.embeddings.word_embeddings.weight", where, dimensions=2)
     positions = len(need(state, "text_encoder.embeddings.position_embeddings.weight", where))
     return ReportEncoderConfig(
         vocabulary=len(words),

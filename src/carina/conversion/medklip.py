@@ -6,7 +6,7 @@ from pathlib import Path
 from torch import Tensor
 
 from carina.conversion.sizes import decoder_config, resnet_config
-from carina.conversion.table import Rule, load_exactly, part, read_checkpoint, translate
+from carina.conversion.table import Rule, load_exactly, only_part, read_parts, translate
 from carina.encoders.text import FirstToken, TextEncoder
 from carina.pretraining.medklip import MedKLIPConfig, MedKLIPModel, TrainedFinding
 
@@ -33,7 +33,7 @@ def convert_medklip(
     """A published checkpoint as a model in eval mode.
 
     Args:
-        path: holds "model".
+        path: holds the weights as "model", or them alone.
         text_encoder: Bio_ClinicalBERT, which the checkpoint does not hold
             (`TextEncoder.from_bert`, `max_tokens` 128 as in training).
         findings: what the checkpoint was trained on, and the descriptions it was trained with.
@@ -41,8 +41,8 @@ def convert_medklip(
     Raises:
         ConversionError: the file cannot be read or a key is not accounted for.
     """
-    checkpoint, where = read_checkpoint(path), str(path)
-    return medklip_from_part(part(checkpoint, "model", where), text_encoder, findings, where=where)
+    state = only_part(read_parts(path), str(path))
+    return medklip_from_part(state, text_encoder, findings, where=str(path))
 
 
 def medklip_from_part(

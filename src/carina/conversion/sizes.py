@@ -7,7 +7,7 @@ from torch import Tensor
 from carina.encoders.masked_vit import MaskedViTConfig
 from carina.encoders.positions import OfficialPositions
 from carina.encoders.query_decoder import QueryDecoderConfig
-from carina.encoders.resnet import Bottleneck, ResNetConfig
+from carina.encoders.resnet import Basic, Bottleneck, ResNetConfig
 from carina.encoders.vit import ViTConfig
 from carina.errors import ConversionError
 
@@ -16,18 +16,25 @@ VIT_HEAD_WIDTH = 64  # no tensor tells
 
 
 def resnet_config(state: Mapping[str, Tensor], stages: int, where: str) -> ResNetConfig:
-    """The sizes of a bottleneck ResNet from its tensors."""
+    """The sizes of a ResNet with a projection from its tensors."""
+    return stages_config(state, stages, where, dim=len(need(state, "project.weight", where)))
+
+
+def stages_config(
+    state: Mapping[str, Tensor], stages: int, where: str, *, dim: int
+) -> ResNetConfig:
+    """The sizes of a ResNet without what is behind its stages from its tensors."""
     stem_width, channels, _ = convolution(state, "conv1.weight", where)
     numbers = range(1, stages + 1)
     return ResNetConfig(
-        block=Bottleneck(),
+        block=Bottleneck() if "layer1.0.conv3.weight" in state else Basic(),
         depths=tuple(blocks(state, f"layer{number}.") for number in numbers),
         widths=tuple(
             len(need(state, f"layer{number}.0.conv1.weight", where)) for number in numbers
         ),
         stem_width=stem_width,
         channels=channels,
-        dim=len(need(state, "project.weight", where)),
+        dim=dim,
     )
 
 
@@ -46,7 +53,7 @@ def vit_config(
 ) -> ViTConfig:
     """The sizes of a ViT without a last norm from its tensors."""
     dim, channels, patch = convolution(state, f"{prefix}patch_embed.proj.weight", where)
-    side = round((need(state, f"{prefix}pos_embed", where).shape[1] - 1) ** 0.5)
+    side = round((need(state, f"{prefix}pos_embed", where, dimensions=3).shape[1] - 1) ** 0.5)
     return ViTConfig(
         size=side * patch,
         patch=patch,
@@ -63,7 +70,7 @@ def vit_config(
 def masked_vit_config(state: Mapping[str, Tensor], where: str) -> MaskedViTConfig:
     """The sizes of the published ViT of a masked autoencoder from its tensors."""
     dim, channels, patch = convolution(state, "image_encoder.patch_embed.proj.weight", where)
-    patches = need(state, "image_encoder.pos_embed", where).shape[1] - 1
+    patches = need(state, "image_encoder.pos_embed", where, dimensions=3).shape[1] - 1
     return MaskedViTConfig(
         vit=ViTConfig(
             size=round(patches**0.5) * patch,
@@ -85,18 +92,24 @@ def blocks(state: Mapping[str, Tensor], prefix: str) -> int:
     return len(numbers)
 
 
-def need(state: Mapping[str, Tensor], key: str, where: str) -> Tensor:
-    """A tensor that has to be there.
+def need(state: Mapping[str, Tensor], key: str, where: str, *, dimensions: int = 1) -> Tensor:
+    """A tensor that has to be there, with at least so many dimensions and some numbers.
 
     Raises:
-        ConversionError: it is not.
+        ConversionError: it is not, or is of another shape.
     """
     if key not in state:
         raise ConversionError(
             f"{where}: the weight that becomes {key} is missing. The file is of another system or "
             "version, or only a part of a checkpoint."
         )
-    return state[key]
+    found = state[key]
+    if found.ndim < dimensions or not found.numel():
+        raise ConversionError(
+            f"{where}: the weight that becomes {key} is {tuple(found.shape)}, expected "
+            f"{dimensions} dimensions or more, none of them 0. The checkpoint is of another system."
+        )
+    return found
 
 
 def convolution(state: Mapping[str, Tensor], key: str, where: str) -> tuple[int, int, int]:

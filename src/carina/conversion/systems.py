@@ -9,7 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from carina.conversion.ecamp import convert_ecamp
 from carina.conversion.finetuned import (
@@ -29,7 +29,8 @@ from carina.conversion.starts import STARTS
 from carina.encoders.text import TextEncoder
 from carina.encoders.tokenizer import load_tokenizer
 from carina.errors import ConfigError, ConversionError
-from carina.models.folder import save_model
+from carina.knowledge.descriptions import JSON, Descriptions
+from carina.models.folder import check_replaceable, save_model
 from carina.pretraining.medklip import TrainedFinding
 from carina.studies.truth import canonical
 
@@ -206,7 +207,7 @@ def convert_to_folder(system: str, given: Given, out: Path) -> Accounted:
     Args:
         system: a name of `SYSTEMS`.
         given: the file and what it lacks.
-        out: the model folder; replaced if it exists.
+        out: the model folder: new, empty, or an earlier model, which is replaced.
 
     Returns:
         What became of every key.
@@ -214,9 +215,11 @@ def convert_to_folder(system: str, given: Given, out: Path) -> Accounted:
     Raises:
         ConfigError: no system has this name, or an option is missing or of no use to it.
         ConversionError: the file cannot be read or a key is not accounted for.
+        OutputError: `out` holds something else, or cannot be written.
     """
     chosen = system_of(system)
     check_options(system, chosen, given)
+    check_replaceable(out)
     checkpoint = LAYOUTS[system].read(given.file)
     accounted = accounted_for(system, checkpoint, str(given.file))
     check_vocabulary(checkpoint, given)
@@ -254,7 +257,8 @@ def check_vocabulary(checkpoint: Mapping[str, Any], given: Given) -> None:
     if given.tokenizer is None:
         return
     states = [state for state in checkpoint.values() if isinstance(state, dict)]
-    known = [len(v) for one in states for k, v in one.items() if str(k).endswith(WORD_EMBEDDINGS)]
+    found = [v for one in states for k, v in one.items() if str(k).endswith(WORD_EMBEDDINGS)]
+    known = [len(v) for v in found if isinstance(v, Tensor) and v.ndim == 2]
     pieces = load_tokenizer(given.tokenizer).get_vocab_size()
     if known and pieces > known[0]:
         raise ConversionError(
@@ -308,16 +312,18 @@ def check_nothing_given(given: Given, whom: str) -> None:
 def read_findings(path: Path) -> tuple[TrainedFinding, ...]:
     """Names and descriptions of the findings that MedKLIP was trained with, in their order.
 
+    A name that the official file misspells is mended: else no question would find its text.
+
     Raises:
-        ConversionError: the file is no JSON object of texts.
+        ConversionError: the file is no JSON object of names and texts.
+        KnowledgeError: one is blank or twice.
     """
-    found = read_json(path)
-    if not isinstance(found, dict) or not all(isinstance(text, str) for text in found.values()):
+    if path.suffix != JSON:
         raise ConversionError(
-            f'{path}: expected a JSON object such as {{"effusion": "a description"}}, its names '
-            "in the order of training."
+            f'{path}: expected a JSON file (.json) of one object such as {{"effusion": "a '
+            'description"}, its names in the order of training.'
         )
-    return tuple(TrainedFinding(name=name, text=text) for name, text in found.items())
+    return tuple(TrainedFinding(name=one.name, text=one.text) for one in Descriptions.read(path))
 
 
 def read_outputs(path: Path) -> tuple[str, ...]:

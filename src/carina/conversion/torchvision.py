@@ -1,45 +1,28 @@
-"""torchvision's published weights as safetensors, which training starts from."""
+"""A residual network of ImageNet, published for training to start from."""
 
-from pathlib import Path
+from collections.abc import Mapping
 
-from safetensors.torch import save
+import torch
 from torch import Tensor
 
-from carina.conversion.table import Rule, read_checkpoint, translate
-from carina.errors import ConversionError
-from carina.files import atomic_path
+from carina.conversion.sizes import stages_config
+from carina.conversion.table import Rule, check_fits
+from carina.encoders.resnet import ResNetStages
 
+STAGES = 4
 TABLE = (
     Rule(r"((?:conv1|bn1|layer[1-4])\..+)", r"\1"),
     Rule(r"fc\..+", None, "the classifier of ImageNet, which training leaves out"),
 )
-"""A residual network: every name stays as it is."""
+"""The names are torchvision's and timm's, and every one stays as it is."""
 
 
-def write_safetensors(source: Path, target: Path) -> Path:
-    """Writes the tensors of a `.pth` file as safetensors, under their own names.
-
-    Args:
-        source: a dictionary of a residual network's tensors; nothing in it is executed.
-        target: the file to write.
-
-    Returns:
-        `target`.
+def check_whole(state: Mapping[str, Tensor], where: str) -> None:
+    """Makes sure that all four stages are there, as training needs them.
 
     Raises:
-        ConversionError: `source` cannot be read, or holds something else.
-        OutputError: `target` cannot be written.
+        ConversionError: weights are missing, or of sizes that do not fit one another.
     """
-    checkpoint = read_checkpoint(source)
-    others = [str(key) for key, value in checkpoint.items() if not isinstance(value, Tensor)]
-    if others or not checkpoint:
-        found = ", ".join(others[:5]) or "nothing"
-        raise ConversionError(
-            f"{source}: expected a dictionary of tensors and nothing else, as torchvision "
-            f"publishes; found {found}."
-        )
-    translate(checkpoint, TABLE, str(source))
-    tensors = {str(key): value.contiguous() for key, value in checkpoint.items()}
-    with atomic_path(target) as temporary:
-        temporary.write_bytes(save(tensors))
-    return target
+    with torch.device("meta"):  # names and sizes alone
+        stages = ResNetStages(stages_config(state, STAGES, where, dim=1))
+    check_fits(stages, state, where)

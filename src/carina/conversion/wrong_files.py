@@ -1,5 +1,6 @@
 """What lies under a checkpoint's name and is none: said in the words of what happened."""
 
+import re
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,6 +8,8 @@ from pathlib import Path
 import torch
 
 BEGINNING = 512  # bytes that are looked at
+SHOWN = 60  # letters of a text
+NAMED = re.compile(r"GLOBAL ([\w.]+)")  # as the reader says what it refuses
 
 
 def told(path: Path) -> str | None:
@@ -22,13 +25,16 @@ def told(path: Path) -> str | None:
         return "no such file; expected a checkpoint."
     if path.is_dir():
         return "is a folder, expected a checkpoint file. Name the file in it."
-    beginning = beginning_of(path)
+    try:
+        beginning = beginning_of(path)
+    except OSError as error:
+        return f"cannot be opened ({error.strerror}). Look at its rights."
     for known, message in (
         (not beginning, "is empty. Download it again."),
         (is_page(beginning), PAGE),
         (beginning.startswith(b"version https://git-lfs"), POINTER),
-        (is_safetensors(beginning), SAFETENSORS),
         (is_packed(beginning), PACKED),
+        (is_text(beginning), TEXT.format(beginning.decode(errors="ignore").strip()[:SHOWN])),
     ):
         if known:
             return message
@@ -43,15 +49,23 @@ POINTER = (
     "is a pointer of Git LFS, expected the checkpoint that it stands for. Fetch that by "
     "`git lfs pull`."
 )
-SAFETENSORS = (
-    "holds safetensors, expected a checkpoint as the authors publish it. Wrap its tensors as they "
-    'do: torch.save({"model": safetensors.torch.load_file(FILE)}, "FILE.pth").'
+TEXT = (
+    "is text that begins with {!r}, expected a checkpoint: the download may have given a message "
+    "in its place. Download it again."
+)
+CUT = (
+    "is cut short or damaged ({:,} bytes). Download it again, and compare its size with the "
+    "published one."
+)
+SCRIPT = (
+    "is a program of TorchScript, expected weights alone: a file that runs code when it is opened "
+    "is refused. Save its state_dict alone, where you trust the file, and convert that."
 )
 PACKED = "is a packed archive, expected the checkpoint in it. Unpack it and name that."
 
 
 def beginning_of(path: Path) -> bytes:
-    """The first bytes; none of a file that cannot be opened."""
+    """The first bytes."""
     with path.open("rb") as handle:
         return handle.read(BEGINNING)
 
@@ -59,7 +73,18 @@ def beginning_of(path: Path) -> bytes:
 def is_page(beginning: bytes) -> bool:
     """Whether it begins as HTML or XML does."""
     text = beginning.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    return text.startswith((b"<!doctype", b"<html", b"<?xml", b"<head"))
+    return text.startswith((b"<!doctype", b"<html", b"<?xml", b"<head", b"<!--"))
+
+
+def is_text(beginning: bytes) -> bool:
+    """Whether it can be read as text; the last letter may be cut."""
+    try:
+        text = beginning.decode()
+    except UnicodeDecodeError as error:
+        if error.start < len(beginning) - 3:
+            return False
+        text = beginning[: error.start].decode()
+    return all(letter.isprintable() or letter.isspace() for letter in text)
 
 
 def is_safetensors(beginning: bytes) -> bool:
@@ -68,8 +93,8 @@ def is_safetensors(beginning: bytes) -> bool:
 
 
 def is_packed(beginning: bytes) -> bool:
-    """Whether it begins as gzip, bzip2, xz, 7z or tar."""
-    packed = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"7z\xbc\xaf")
+    """Whether it begins as gzip, bzip2, xz, 7z, zstd, rar or tar."""
+    packed = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"7z\xbc\xaf", b"\x28\xb5\x2f\xfd", b"Rar!")
     return beginning.startswith(packed) or beginning[257:262] == b"ustar"
 
 
@@ -79,11 +104,35 @@ def told_of_archive(path: Path) -> str | None:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
     except (zipfile.BadZipFile, OSError):
-        return (
-            f"is cut short or damaged ({path.stat().st_size:,} bytes). Download it again, and "
-            "compare its size with the published one."
-        )
+        return CUT.format(path.stat().st_size)
+    if any(name.endswith("/constants.pkl") for name in names):
+        return SCRIPT
     return None if any(name.endswith("data.pkl") for name in names) else PACKED
+
+
+def untold(path: Path, error: Exception) -> str:
+    """What is wrong with a file that might be a checkpoint, and that could not be read.
+
+    Args:
+        path: the file.
+        error: what its reader raised.
+
+    Returns:
+        The rest of a message after the path.
+    """
+    classes = named_classes(path) or NAMED.findall(str(error))
+    if classes:
+        return (
+            f"names {', '.join(sorted(classes)[:3])}, expected tensors and plain values alone: a "
+            "file that runs code when it is opened is refused. Save its state_dict alone, where "
+            "you trust the file, and convert that."
+        )
+    if "EOF" in str(error):
+        return CUT.format(path.stat().st_size)
+    return (
+        f"cannot be read as a checkpoint of tensors (it begins with {beginning_of(path)[:8]!r}). "
+        "Download it again; a file that runs code when it is opened is refused."
+    )
 
 
 def named_classes(path: Path) -> Sequence[str]:

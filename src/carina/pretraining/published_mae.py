@@ -11,7 +11,7 @@ from carina.encoders.masked_vit import MaskedViT
 from carina.encoders.published_resnet import check_keys, read_safetensors
 
 LOGGER = logging.getLogger(__name__)
-LEFT_OUT = ("decoder_", "mask_token", "head.", "fc_norm.")
+LEFT_OUT = ("decoder_", "mask_token", "head.", "fc_norm.", "pre_logits.")
 
 
 @dataclass(frozen=True, kw_only=True)
