@@ -77,7 +77,7 @@ def score_grid(
     """One line a finding, one column a reader."""
     from rich.table import Table
 
-    from carina.evaluation.table import score_text
+    from carina.evaluation.score_cell import score_text
     from carina.pages.table import metric_name
 
     table = Table(

@@ -26,6 +26,7 @@ from carina.evaluation.result import (
     check_replaceable,
 )
 from carina.evaluation.run import EvaluationRequest, evaluate
+from carina.evaluation.score_cell import ScoreCell
 from carina.evaluation.table import comparison_cells, title_of
 from carina.files import atomic_folder
 from carina.knowledge.descriptions import Descriptions
@@ -177,7 +178,9 @@ def both_ways_table(both: BothWays) -> Table:
     """The first metric both ways and the difference with its interval, for the terminal."""
     metric = COMPARED_METRICS[both.by_name.task][0]
     title = f"{metric_name(metric)} by direct name and by description. {title_of(both.by_name)}"
-    table = Table(title=Text(title), title_justify="left", box=None, pad_edge=False)
+    table = Table(
+        title=Text(title), title_justify="left", box=None, pad_edge=False, collapse_padding=True
+    )
     table.add_column("finding", overflow="fold")
     for heading in ("positive", "name", "description", "difference", "p", "p (Holm)"):
         table.add_column(heading, justify="right")
@@ -188,7 +191,7 @@ def both_ways_table(both: BothWays) -> Table:
     return table
 
 
-def cells_of(row: Comparison) -> list[str]:
+def cells_of(row: Comparison) -> list[str | ScoreCell]:
     """Name, description, difference and p values as text."""
     described, by_name, *others = comparison_cells(row)
     return [by_name, described, *others]

@@ -7,7 +7,7 @@ from carina.evaluation.papers import beside
 from carina.evaluation.protocol import Protocol
 from carina.evaluation.protocol_run import PROTOCOL
 from carina.evaluation.result import Evaluation, Score
-from carina.evaluation.table import score_text
+from carina.evaluation.score_cell import score_text
 from carina.pages.table import metric_name
 
 

@@ -8,6 +8,7 @@ from rich.text import Text
 
 from carina.evaluation.compare import DELONG, ComparedEvaluations, Comparison
 from carina.evaluation.result import Evaluation, Score
+from carina.evaluation.score_cell import ScoreCell, score_text
 from carina.evaluation.subgroups import Subgroup
 from carina.pages.table import metric_name
 from carina.studies.truth import plain
@@ -47,11 +48,17 @@ MOST_NAMED = 5
 def evaluation_table(evaluation: Evaluation) -> Table:
     """Findings by metrics, each value with its interval, the mean below."""
     metrics = COLUMNS[evaluation.task]
-    table = Table(title=Text(title_of(evaluation)), title_justify="left", box=None, pad_edge=False)
+    table = Table(
+        title=Text(title_of(evaluation)),
+        title_justify="left",
+        box=None,
+        pad_edge=False,
+        collapse_padding=True,
+    )
     table.add_column("finding", overflow="fold")  # a cut name may be another's
     table.add_column("positive", justify="right")
     for metric in metrics:
-        table.add_column(metric_name(metric), justify="right")
+        table.add_column(heading_of(metric), justify="right")
     for name, scores in evaluation.findings.items():
         positives = str(evaluation.positives[name])
         table.add_row(Text(name), positives, *(cell(m, scores[m]) for m in metrics))
@@ -70,9 +77,17 @@ def title_of(evaluation: Evaluation) -> str:
     )
 
 
-def cell(metric: str, score: Score) -> str:
+def heading_of(metric: str) -> str:
+    """The head of a metric's column; over bare numbers, which are short, on two lines."""
+    name = metric_name(metric)
+    if metric not in BARE:
+        return name
+    return name.replace(", ", ",\n") if "," in name else name.replace(" ", "\n")
+
+
+def cell(metric: str, score: Score) -> str | ScoreCell:
     """A score in the terminal's table."""
-    return number_text(score.value) or "–" if metric in BARE else score_text(score)
+    return number_text(score.value) or "–" if metric in BARE else ScoreCell(score=score)
 
 
 def remarks(evaluation: Evaluation) -> list[str]:
@@ -180,6 +195,7 @@ def comparison_table(compared: ComparedEvaluations, metrics: Sequence[str]) -> T
         title_justify="left",
         box=None,
         pad_edge=False,
+        collapse_padding=True,
     )
     table.add_column("finding", overflow="fold")  # a cut name may be another's
     table.add_column("metric")
@@ -200,6 +216,7 @@ def subgroup_table(groups: Sequence[Subgroup]) -> Table:
         title_justify="left",
         box=None,
         pad_edge=False,
+        collapse_padding=True,
     )
     table.add_column("group")
     for heading in ("radiographs", "AUC", "minus the rest", "p", "p (Holm)"):
@@ -208,8 +225,8 @@ def subgroup_table(groups: Sequence[Subgroup]) -> Table:
         table.add_row(
             Text(f"{one.grouping}: {one.name}"),
             str(one.images),
-            score_text(one.scores["auc"]),
-            score_text(Score.of(one.difference, "undefined"), sign=True),
+            ScoreCell(score=one.scores["auc"]),
+            ScoreCell(score=Score.of(one.difference, "undefined"), sign=True),
             p_text(one.difference.p_value),
             p_text(one.p_value_holm),
         )
@@ -227,29 +244,16 @@ def metric_label(metric: str) -> str:
     return "AUC (DeLong)" if metric == DELONG else metric_name(metric)
 
 
-def comparison_cells(row: Comparison) -> list[str]:
+def comparison_cells(row: Comparison) -> list[str | ScoreCell]:
     """Both values, the difference and the p values as text."""
-    difference = score_text(
-        Score(value=row.difference, low=row.low, high=row.high, reason="undefined"), sign=True
-    )
+    difference = Score(value=row.difference, low=row.low, high=row.high, reason="undefined")
     return [
         number_text(row.first),
         number_text(row.second),
-        difference,
+        ScoreCell(score=difference, sign=True),
         p_text(row.p_value),
         p_text(row.p_value_holm),
     ]
-
-
-def score_text(score: Score, sign: bool = False) -> str:
-    """Such as "0.912 (0.884 to 0.935)", or a dash where there is no value."""
-    if score.value is None:
-        return "–"
-    form = "+.3f" if sign else ".3f"
-    text = format(score.value, form)
-    if score.low is None or score.high is None:
-        return text
-    return f"{text} ({format(score.low, form)} to {format(score.high, form)})"
 
 
 def number_text(value: float | None) -> str:
