@@ -45,3 +45,19 @@ def test_join_of_the_same_manifest_twice_is_one_message(
         main(["join", str(first), str(first), "--out", str(tmp_path / "both.parquet")])
     assert ended.value.code == 1
     assert "study '1' of here is in" in " ".join(capsys.readouterr().err.split())
+
+
+def test_of_many_sources_those_of_most_studies_are_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = one_study(tmp_path / "a", "here")
+    studies = [
+        replace(Manifest.read(first).studies[0], source=f"place {i}", study_id=str(i))
+        for i in range(30)
+    ]
+    second = write_manifest(studies, tmp_path / "b.parquet", tmp_path).path
+    with pytest.raises(SystemExit):
+        main(["join", str(first), str(second), "--out", str(tmp_path / "both.parquet")])
+    printed = capsys.readouterr().out
+    assert printed.startswith("here: 2 studies\n")
+    assert "... and 11 more sources" in printed

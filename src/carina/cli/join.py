@@ -1,5 +1,6 @@
 """`carina join`: several manifests as one."""
 
+from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +10,7 @@ EXAMPLES = (
     "carina join cohort.parquet openi.parquet --out both.parquet",
     "carina join mimic.parquet chexpert.parquet nih.parquet --out all.parquet",
 )
+SHOWN_SOURCES = 20
 
 
 def join(
@@ -20,7 +22,10 @@ def join(
     from carina.studies.manifest import Manifest
 
     joined = join_manifests([Manifest.read(path) for path in manifests], out)
-    for source in sorted({study.source for study in joined.studies}):
-        print(f"{source}: {sum(study.source == source for study in joined.studies)} studies")
+    sources = Counter(study.source for study in joined.studies).most_common()
+    for source, studies in sources[:SHOWN_SOURCES]:
+        print(f"{source}: {studies} studies")
+    if len(sources) > SHOWN_SOURCES:
+        print(f"... and {len(sources) - SHOWN_SOURCES} more sources")
     print(f"Written: {out}, {len(joined)} studies; paths start at {joined.root}")
     print(f"Look for patients in two splits: carina check {out}")
