@@ -39,6 +39,7 @@ def number(protocol: str, metric: str, name: str, where: str, finding: str = MEA
         ("kad/chexpert", "f1", "w/ ChatGPT", "Table 1", 0.622),
         ("kad/chexpert", "mcc", "ResNet-50, 1024", "Table 2", 0.556),
         ("kad/chexpert", "auc", "ViT-16, 224", "Table 2", 0.907),
+        ("medklip/chestxray14", "auc", "MedKLIP", "Table 1 of the ICCV version", 0.7676),
         ("ecamp/chestxray14-classification@1%", "auc", "ECAMP (Ours), ViT", "Table 1", 0.819),
         (
             "ecamp/covidx-classification@100%",
@@ -107,6 +108,24 @@ def test_what_users_got_is_told_apart_from_what_the_paper_claims() -> None:
         "0.703, issue 19 of the published code",
     )
     assert beside("kad/chestx-det10", "auc") == ("", "")
+    told = {one.value for one in numbers_of("kad/chestxray14") if one.by == BY_USERS}
+    assert told == {0.703, 0.573}  # the second with an input of the wrong size
+
+
+def test_no_number_is_told_twice_but_where_the_paper_repeats_itself() -> None:
+    seen: dict[tuple[str, str, str, str, str], Reported] = {}
+    for one in reported():
+        key = (one.protocol, one.metric, one.finding, one.name, one.where)
+        assert key not in seen, key
+        seen[key] = one
+
+
+def test_every_share_is_one() -> None:
+    """Percent printed as such would be a share above 1."""
+    for one in reported():
+        if not one.metric.startswith(("unseen_reaching_", "cnr")):
+            assert 0 < one.value <= 1, one
+            assert one.high is None or one.high <= 1, one
 
 
 def test_every_number_is_of_a_protocol_that_measures_it_and_of_its_paper() -> None:

@@ -89,9 +89,9 @@ def claimed(protocol: str, metric: str, finding: str = MEAN) -> Reported | None:
 
 
 def by_users(protocol: str, metric: str) -> Reported | None:
-    """What users of the released weights got."""
+    """What users of the released weights got over all findings; the first where several tell."""
     found = (number for number in numbers_of(protocol) if number.by == BY_USERS)
-    return next((number for number in found if number.metric == metric), None)
+    return next((one for one in found if (one.metric, one.finding) == (metric, MEAN)), None)
 
 
 def beside(protocol: str, metric: str) -> tuple[str, str]:
