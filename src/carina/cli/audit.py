@@ -23,7 +23,10 @@ def audit(
         Path | None, typer.Option(help="Table of study_id and further groups, such as scanner.")
     ] = None,
     root: Annotated[Path | None, typer.Option(help="Folder that image paths start at.")] = None,
-    replicates: Annotated[int, typer.Option(help="Bootstrap resamples.")] = 1000,
+    replicates: Annotated[
+        int | None,
+        typer.Option(help="Bootstrap resamples; default: 1000, with --beside 50 for each test."),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
 ) -> None:
     """Looks at an evaluation by sex, age, view and more, at its calibration and worst cases."""

@@ -1,4 +1,4 @@
-"""`carina compare`: two evaluations of the same images, tested."""
+"""`carina compare`: evaluations of the same images, tested."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,29 +7,43 @@ import typer
 
 EXAMPLES = (
     "carina compare eval/kad/evaluation.json eval/baseline/evaluation.json",
-    "carina compare eval/kad eval/baseline --out difference.json",
+    "carina compare eval/kad eval/baseline --out difference.json --page difference.html",
+    "carina compare eval/kad eval/medklip eval/baseline --page all_pairs.html",
 )
 
 
 def compare(
-    first: Annotated[Path, typer.Argument(help="An evaluation.json, or its folder.")],
-    second: Annotated[Path, typer.Argument(help="Another, of the same images.")],
+    evaluations: Annotated[
+        list[Path],
+        typer.Argument(help="Two or more evaluation.json of the same images, or their folders."),
+    ],
     out: Annotated[Path | None, typer.Option(help="Write the comparison as JSON.")] = None,
-    replicates: Annotated[int, typer.Option(help="Bootstrap resamples.")] = 1000,
+    page: Annotated[Path | None, typer.Option(help="Write it as a page with pictures.")] = None,
+    replicates: Annotated[
+        int | None, typer.Option(help="Bootstrap resamples; default: 1000, or 50 for each test.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
 ) -> None:
-    """Tests whether two models differ: paired bootstrap, and DeLong for the AUC."""
+    """Tests whether models differ: paired bootstrap, and DeLong for the AUC; every pair of them."""
     from carina.cli.console import table_console
-    from carina.evaluation.compare import compare
+    from carina.evaluation.compare_several import compare_several
+    from carina.evaluation.comparison_page import comparison_page
     from carina.evaluation.result import Evaluation
     from carina.evaluation.table import comparison_table, shown_metrics
+    from carina.files import write_text
+    from carina.pages.comparison_page import render_comparison
 
-    result = compare(
-        Evaluation.read(first), Evaluation.read(second), replicates=replicates, seed=seed
-    )
-    table_console().print(comparison_table(result, shown_metrics(result)))
-    if result.only_in_one:
-        typer.echo(f"Not compared, asked of one model only: {', '.join(result.only_in_one)}")
+    read = [Evaluation.read(path) for path in evaluations]
+    result = compare_several(read, replicates=replicates, seed=seed)
+    for pair in result.pairs:
+        table_console().print(comparison_table(pair, shown_metrics(pair)))
+        if pair.only_in_one:
+            typer.echo(f"Not compared, asked of one model only: {', '.join(pair.only_in_one)}")
+    if len(result.pairs) > 1:
+        typer.echo(f"p (Holm): {result.adjusted}")
     if out is not None:
         result.save(out)
         typer.echo(f"Written: {out}")
+    if page is not None:
+        write_text(page, render_comparison(comparison_page(result, read)))
+        typer.echo(f"Written: {page}")

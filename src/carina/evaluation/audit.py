@@ -10,13 +10,9 @@ from typing import Any
 import numpy as np
 
 from carina.errors import EvaluationError
-from carina.evaluation.compare import (
-    DELONG,
-    ComparedEvaluations,
-    Comparison,
-    compare,
-    matched,
-)
+from carina.evaluation.compare import ComparedEvaluations, matched
+from carina.evaluation.compare_several import LEAST_REPLICATES, compare_several
+from carina.evaluation.comparison_page import metric_table, number_of
 from carina.evaluation.failures import pictures_of, worst_cases
 from carina.evaluation.page_values import measured_of
 from carina.evaluation.result import Evaluation, Score, Scores
@@ -41,6 +37,8 @@ from carina.studies.manifest import Manifest
 
 FILES = frozenset({"audit.json", "index.html"})
 CALIBRATION = ("brier", "calibration_error")
+UNITS = {"image": "radiographs", "study-mean": "studies", "study-max": "studies"}
+"""What is scored, by the name of the aggregation."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -106,7 +104,7 @@ def audit(
     *,
     beside: Evaluation | None = None,
     more_groupings: Mapping[str, Key] | None = None,
-    replicates: int = 1000,
+    replicates: int | None = None,
     seed: int = 0,
 ) -> Audit:
     """Looks at a zero-shot or fine-tuned classification by group, score and case.
@@ -116,7 +114,8 @@ def audit(
         manifest: the one that was evaluated; it knows sex, age and view, and has the pictures.
         beside: another model on the same radiographs, to compare with in every group.
         more_groupings: beyond sex, age, view and source; see `table_groupings`.
-        replicates: bootstrap resamples.
+        replicates: bootstrap resamples; by default 1000, and for the comparison as many as its
+            adjustment needs.
         seed: of the bootstrap.
 
     Raises:
@@ -133,12 +132,14 @@ def audit(
         str(evaluation.settings["aggregation"]),
     )
     frontals = places(rows, manifest)
-    resamples = Resamples(len(rows.scores), replicates, seed, list(rows.patients))
+    drawn = LEAST_REPLICATES if replicates is None else replicates
+    resamples = Resamples(len(rows.scores), drawn, seed, list(rows.patients))
     groupings = {**GROUPINGS, **(more_groupings or {})}
     known = {name: key for name, key in groupings.items() if groups_of(frontals, key)}
     compared = None
     if beside is not None:
-        compared = compare(evaluation, beside, replicates=replicates, seed=seed)
+        both = compare_several((evaluation, beside), replicates=replicates, seed=seed)
+        compared = both.pairs[0]
     return Audit(
         evaluation=evaluation,
         rows=rows,
@@ -148,7 +149,7 @@ def audit(
         compared=compared,
         compared_groups={}
         if beside is None
-        else compared_in_groups(evaluation, beside, manifest, known, replicates, seed),
+        else compared_in_groups(evaluation, beside, manifest, known, drawn, seed),
         calibration={
             name: {metric: scores[metric] for metric in CALIBRATION if metric in scores}
             for name, scores in evaluation.findings.items()
@@ -215,7 +216,9 @@ def audit_page(found: Audit, manifest: Manifest) -> AuditPage:
         ),
         groups=group_tables(found.groups),
         unknown=found.unknown,
-        compared=() if found.compared is None else compared_rows(found.compared),
+        compared=None
+        if found.compared is None
+        else metric_table(found.compared, "auc", evaluation.positives),
         compared_groups=compared_group_rows(found),
         calibration=calibration_rows(found.calibration),
         curves=curves_of(found),
@@ -234,11 +237,12 @@ def audit_page(found: Audit, manifest: Manifest) -> AuditPage:
 def summary_of(found: Audit) -> str:
     """What was looked at."""
     evaluation, patients = found.evaluation, len(set(found.rows.patients))
+    what = UNITS[str(evaluation.settings["aggregation"])]
     beside = "" if found.compared is None else f", beside {found.compared.second}"
     return (
-        f"{evaluation.model or 'A model'} on {len(found.rows.images)} rows of {patients} patients "
-        f"({evaluation.split}), {len(evaluation.positives)} findings{beside}. Intervals are 95%, "
-        "from resamples of whole patients."
+        f"{evaluation.model or 'A model'} on {len(found.rows.images):,} {what} of {patients:,} "
+        f"patients ({evaluation.split}), {len(evaluation.positives)} findings{beside}. Intervals "
+        "are 95%, from resamples of whole patients."
     )
 
 
@@ -266,31 +270,6 @@ def group_row(one: Subgroup) -> TableRow:
             "p (Holm)": number_of(one.p_value_holm),
         },
     )
-
-
-def compared_rows(compared: ComparedEvaluations) -> tuple[TableRow, ...]:
-    """Every finding's AUC by both, then the mean."""
-    rows = [
-        TableRow(name=name, counts=(), values=compared_values(found["auc"], found.get(DELONG)))
-        for name, found in compared.findings.items()
-    ]
-    return (*rows, TableRow(name="mean", counts=(), values=compared_values(compared.mean["auc"])))
-
-
-def compared_values(row: Comparison, delong: Comparison | None = None) -> dict[str, Measured]:
-    """Both values, the difference and its p values."""
-    values = {
-        "first": number_of(row.first),
-        "second": number_of(row.second),
-        "difference": Measured(
-            value=row.difference, low=row.low, high=row.high, reason="undefined"
-        ),
-        "p": number_of(row.p_value),
-    }
-    if delong is not None:
-        values["p (Holm)"] = number_of(row.p_value_holm)
-        values["p (DeLong)"] = number_of(delong.p_value)
-    return values
 
 
 def compared_group_rows(found: Audit) -> tuple[TableRow, ...]:
@@ -337,12 +316,6 @@ def difference_of(one: Difference) -> Measured:
     """A difference as pages show it."""
     score = Score.of(one, "undefined in the group or the rest")
     return measured_of(score)
-
-
-def number_of(value: float | None) -> Measured:
-    """A bare number."""
-    known = value is not None and bool(np.isfinite(value))
-    return Measured(value=value if known else None)
 
 
 def without_nan(value: Any) -> Any:

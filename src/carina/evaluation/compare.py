@@ -175,6 +175,8 @@ def matched(first: Evaluation, second: Evaluation) -> Pair:
     one = first.predictions.filter(pl.col("query").is_in(shared))
     two = second.predictions.filter(pl.col("query").is_in(shared))
     _check_same_images(one, two)
+    _check_scores(first.model or "first", one)
+    _check_scores(second.model or "second", two)
     frame = one.join(two, on=PAIR, how="left", suffix="_second", maintain_order="left")
     differing = int((~frame["truth"].eq_missing(frame["truth_second"])).sum())
     if differing:
@@ -317,6 +319,19 @@ def _check_same_images(first: pl.DataFrame, second: pl.DataFrame) -> None:
             f"The evaluations are not of the same images: {len(missing)} are only in the first, "
             f"{len(extra)} only in the second, such as {example}. Only the same images can be "
             "compared; evaluate both models on the same part of the same manifest."
+        )
+
+
+def _check_scores(model: str, predictions: pl.DataFrame) -> None:
+    if "score" not in predictions.columns:
+        return  # of grounding, whose cases may lack a number
+    scores = predictions["score"].cast(pl.Float64)
+    missing = predictions.filter(scores.is_null() | scores.is_nan())
+    if len(missing):
+        raise EvaluationError(
+            f"{model}: {len(missing)} of {len(predictions)} scores are missing, such as that of "
+            f"{missing['query'][0]} on {missing['image'][0]}; expected one for every image and "
+            "query. Evaluate the model again."
         )
 
 

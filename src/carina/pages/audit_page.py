@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from html import escape
 
 from carina.pages.charts import Bar, calibration_chart, interval_chart
+from carina.pages.comparison_page import SMALL_P, MetricTable
 from carina.pages.html import (
     SYNTHETIC_NOTE,
     chart,
@@ -16,7 +16,7 @@ from carina.pages.html import (
 from carina.pages.measured import Values
 from carina.pages.report_cases import case_card
 from carina.pages.report_content import Case
-from carina.pages.table import TableRow, score_table
+from carina.pages.table import TableRow, facts_table, score_table
 
 GROUPS_EXPLAINED = (
     "Mean over the findings that the group can tell. “Minus the rest” is the mean AUC in the group "
@@ -57,7 +57,7 @@ class Calibrated:
 class AuditPage:
     """What the page shows; what is empty is left off.
 
-    `compared` has a row a finding and the mean: both values and their difference. `unknown` are
+    `compared` has both models' values and their difference, None of one model. `unknown` are
     groupings of which the data tell nothing, or one group alone.
     """
 
@@ -66,7 +66,7 @@ class AuditPage:
     synthetic: bool
     groups: tuple[GroupTable, ...]
     unknown: tuple[str, ...]
-    compared: tuple[TableRow, ...]
+    compared: MetricTable | None
     compared_groups: tuple[TableRow, ...]
     calibration: tuple[TableRow, ...]
     curves: tuple[Calibrated, ...]
@@ -114,13 +114,18 @@ def group_parts(page: AuditPage) -> list[str]:
 def compared_parts(page: AuditPage) -> list[str]:
     """Differences by finding, then by group."""
     parts = []
-    if page.compared:
+    if page.compared is not None:
         caption = (
-            "AUC of both on the same radiographs. Difference: first minus second, from resamples "
-            "of whole patients drawn for both at once; DeLong's test takes radiographs as "
-            "independent. p (Holm) is adjusted for the number of findings; 0.000 is below 0.0005."
+            "AUC of both on the same radiographs. Difference: the left one minus the right one, "
+            "from resamples of whole patients drawn for both at once; DeLong's test takes "
+            "radiographs as independent. p (adjusted) is so for the number of findings, after "
+            f"Holm. {SMALL_P}"
         )
-        parts.append(score_table(caption, "finding", (), page.compared))
+        parts.append(
+            score_table(
+                caption, "finding", ("positive",), page.compared.rows, page.compared.mean, str
+            )
+        )
     if page.compared_groups:
         caption = "The same for the mean over findings, within each group."
         parts.append(score_table(caption, "group", ("radiographs",), page.compared_groups))
@@ -147,12 +152,3 @@ def failure_parts(page: AuditPage) -> list[str]:
             cards = "".join(case_card(case) for case in cases)
             parts.append(f'<h3>{heading}</h3><div class="cases">{cards}</div>')
     return [paragraph(FAILURES_EXPLAINED, "small soft"), *parts] if parts else []
-
-
-def facts_table(facts: Mapping[str, str]) -> str:
-    """Names and values."""
-    rows = "".join(
-        f'<tr><th scope="row">{escape(name)}</th><td>{escape(value)}</td></tr>'
-        for name, value in facts.items()
-    )
-    return f'<table class="facts"><tbody>{rows}</tbody></table>'

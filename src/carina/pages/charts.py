@@ -205,10 +205,11 @@ def interval_chart(
     x_label: str,
     x_range: tuple[Number, Number] = (0.0, 1.0),
     reference: Number | None = None,
+    digits: int = 2,
 ) -> str:
     """Values as dots with their intervals as lines, one row each; undefined ones say why.
 
-    `reference` (such as 0.5 for AUC) is a dashed line.
+    `reference` (such as 0.5 for AUC) is a dashed line; `digits` behind the point are written.
     """
     left = min(260.0, max(text_width(bar.name) for bar in bars) + 16)
     frame = Frame(left=left, top=34, width=540 - left + 100, height=22 * len(bars), x=x_range)
@@ -224,11 +225,13 @@ def interval_chart(
         x = float(frame.across(reference))
         shapes.append(segment(x, frame.top, x, bottom, "axis dash"))
     for i, bar in enumerate(bars):
-        shapes.extend(interval_row(frame, bar, frame.top + 22 * i + 11))
-    return svg_document(800, bottom + 44, title, shapes)
+        shapes.extend(interval_row(frame, bar, frame.top + 22 * i + 11, digits))
+    written = max(text_width(format_measured(bar.measured, digits)) for bar in bars)
+    width = max(800.0, frame.left + frame.width + 14 + written)
+    return svg_document(width, bottom + 44, title, shapes)
 
 
-def interval_row(frame: Frame, bar: Bar, y: Number) -> list[str]:
+def interval_row(frame: Frame, bar: Bar, y: Number, digits: int) -> list[str]:
     """The name, line, dot and number of one row."""
     shown = shortened(bar.name, frame.left - 14)
     right = frame.left + frame.width + 10
@@ -248,7 +251,7 @@ def interval_row(frame: Frame, bar: Bar, y: Number) -> list[str]:
         )
     x = float(frame.across(np.clip(measured.value, low, high)))
     shapes.append(f'<circle cx="{number(x)}" cy="{number(y)}" r="4.5" class="f0"/>')
-    shapes.append(label(right, y + 4, format_measured(measured, 2), "soft"))
+    shapes.append(label(right, y + 4, format_measured(measured, digits), "soft"))
     return shapes
 
 

@@ -1,6 +1,6 @@
 """Score tables as HTML: values with their intervals, sortable in the page."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -57,6 +57,7 @@ def score_table(
     counts: Sequence[str],
     rows: Sequence[TableRow],
     mean: Mapping[str, Measured] | None = None,
+    headings: Callable[[str], str] = metric_name,
 ) -> str:
     """A table of rows by metrics.
 
@@ -66,12 +67,13 @@ def score_table(
         counts: headings of the columns of counts.
         rows: their `values` give the other columns: every metric of any row, in order.
         mean: a last row, under all columns it has values for.
+        headings: how the columns of values are headed; `str` where they are names already.
     """
     metrics = list(dict.fromkeys(metric for row in rows for metric in row.values))
     heads = "".join(
         f'<th scope="col"{" class=" + chr(34) + "name" + chr(34) if i == 0 else ""}>'
         f"{escape(head)}</th>"
-        for i, head in enumerate((name, *counts, *map(metric_name, metrics)))
+        for i, head in enumerate((name, *counts, *map(headings, metrics)))
     )
     body = "\n".join(table_row(row, metrics) for row in rows)
     foot = "" if not mean else mean_row(mean, metrics, len(counts))
@@ -125,3 +127,12 @@ def measured_cell(measured: Measured | None, told: bool = False) -> str:
         ends = f"{decimal(measured.low)} to {decimal(measured.high)}"
         interval = f'<span class="interval">{ends}</span>'
     return f'<td data-sort="{measured.value:.6g}">{decimal(measured.value)}{interval}</td>'
+
+
+def facts_table(facts: Mapping[str, str]) -> str:
+    """Names and values."""
+    rows = "".join(
+        f'<tr><th scope="row">{escape(name)}</th><td>{escape(value)}</td></tr>'
+        for name, value in facts.items()
+    )
+    return f'<table class="facts"><tbody>{rows}</tbody></table>'
