@@ -16,7 +16,7 @@ from carina.encoders.super_resolution import NoSuperResolution
 from carina.encoders.tokenizer import train_wordpiece
 from carina.encoders.vit import ViTConfig
 from carina.errors import ConfigError, ModelError
-from carina.imaging.augmentation import BatchShare, WarpAugmentation
+from carina.imaging.augmentation import WarpAugmentation
 from carina.imaging.preprocessing import Preprocessing, Squash
 from carina.models.codec import from_json, to_json
 from carina.pretraining.ecamp import ECAMPConfig, ECAMPModel
@@ -281,8 +281,7 @@ def test_pixels_count_where_the_map_is_also_when_the_picture_is_flipped() -> Non
     objective.guide = guide
     batch = batch_of()
     for flip, across in ((0.0, slice(0, 16)), (1.0, slice(48, 64))):
-        share = BatchShare(seed=5, step=0, rows=batch.places, batch_size=4)
-        weights = guide.weights(batch, replace(STILL, flip=flip), share, 64)
+        weights = guide.weights(batch, replace(STILL, flip=flip), 64)
         assert weights.shape == (4, 1, 64, 64)
         torch.testing.assert_close(weights.mean((1, 2, 3)), torch.ones(4))
         assert (weights[:, :, slice(0, 16), across] > 3).all()

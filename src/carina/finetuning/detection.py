@@ -10,7 +10,7 @@ from torch import Tensor
 
 from carina.finetuning.detector import Detector, Predicted
 from carina.finetuning.outlines import Outlines
-from carina.finetuning.pictures import pictures_of, share_of
+from carina.finetuning.pictures import pictures_of
 from carina.finetuning.tuned_model import TunedModel
 from carina.imaging.augmentation import WarpAugmentation
 from carina.imaging.geometry import warp_points
@@ -94,7 +94,7 @@ def moved_together(
 ) -> tuple[Float[Tensor, "batch channels size size"], TrueBoxes]:
     """The pictures of a batch, augmented and standardised, and where their boxes are then."""
     pictures = pictures_of(batch, augmentation, preprocessing)
-    warps = augmentation.warps(batch.sizes, preprocessing.size, share_of(batch))
+    warps = augmentation.warps(batch.sizes, preprocessing.size, batch.share)
     return pictures, warped_boxes(outlines, batch, warps, preprocessing.size)
 
 

@@ -4,23 +4,16 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from carina.imaging.augmentation import BatchShare, NoAugmentation, WarpAugmentation
+from carina.imaging.augmentation import NoAugmentation, WarpAugmentation
 from carina.imaging.preprocessing import Preprocessing, standardise
 from carina.studies.batches import ImageBatch
-
-
-def share_of(batch: ImageBatch) -> BatchShare:
-    """What the random numbers of a batch depend on."""
-    return BatchShare(
-        seed=batch.seed, step=batch.step, rows=batch.places, batch_size=batch.batch_size
-    )
 
 
 def pictures_of(
     batch: ImageBatch, augmentation: NoAugmentation | WarpAugmentation, preprocessing: Preprocessing
 ) -> Float[Tensor, "batch channels size size"]:
     """Augmented, then standardised."""
-    squares = augmentation(batch.pixels, batch.sizes, preprocessing.size, share_of(batch))
+    squares = augmentation(batch.pixels, batch.sizes, preprocessing.size, batch.share)
     return standardise(squares, preprocessing)
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from carina.encoders.modes import evaluating
 from carina.errors import ConfigError
 from carina.finetuning.outlines import OutlinedBatch, OutlinedBatches, OutlinedImages
-from carina.finetuning.pictures import device_of, pictures_of, plain_pictures_of, share_of
+from carina.finetuning.pictures import device_of, pictures_of, plain_pictures_of
 from carina.finetuning.segmenter import DecoderShape, Segmenter, UNet
 from carina.finetuning.tuned_model import TunedModel
 from carina.imaging.augmentation import NoAugmentation, WarpAugmentation
@@ -117,7 +117,7 @@ class SegmentationObjective(TunedModel[Segmenter]):
         images, augmentation = batch.images, self.settings.augmentation
         size = self.model.preprocessing.size
         logits = self.model(pictures_of(images, augmentation, self.model.preprocessing)).float()
-        warps = augmentation.warps(images.sizes, size, share_of(images))
+        warps = augmentation.warps(images.sizes, size, images.share)
         masks = (warp(batch.masks.float() / 255, warps, (size, size)) > 0.5).float()
         return self.settings.loss.terms(logits, masks, batch.known)
 
@@ -178,7 +178,7 @@ def plain_masks(
     """The masks of a batch, resized as its pictures are."""
     plain, images = NoAugmentation(resize=preprocessing.resize), batch.images
     parts = [
-        plain(batch.masks[:, place : place + 1], images.sizes, preprocessing.size, share_of(images))
+        plain(batch.masks[:, place : place + 1], images.sizes, preprocessing.size, images.share)
         for place in range(batch.masks.shape[1])
     ]
     return torch.cat(parts, 1) > 0.5

@@ -3,13 +3,12 @@
 from dataclasses import dataclass, field, replace
 
 from carina.encoders.text import TextEncoder
-from carina.errors import ConfigError
 from carina.imaging.store import ImageStore
 from carina.pretraining.contrast import ContrastConfig, ContrastModel, ContrastObjective
-from carina.pretraining.image_side import measured
+from carina.pretraining.image_side import check_store_size, standardisation
 from carina.pretraining.image_source import FreshImage, ImageSource
 from carina.pretraining.kad_objective import KADLosses
-from carina.pretraining.kad_stage import report_texts, text_side
+from carina.pretraining.kad_stage import text_side
 from carina.pretraining.pairs import training_pairs
 from carina.pretraining.report_targets import (
     AnnotatedEntities,
@@ -21,7 +20,6 @@ from carina.pretraining.report_targets import (
 )
 from carina.pretraining.stage import PreparedStage, StageInputs, nothing_to_draw
 from carina.pretraining.text_source import FinishedStage, TextSource
-from carina.studies.batches import ImageBatches
 from carina.training.settings import TrainingSettings
 
 
@@ -43,32 +41,26 @@ class ContrastStage:
 
     def __post_init__(self) -> None:
         """Checks sizes."""
-        if self.store_size < self.model.preprocessing.size:
-            raise ConfigError(
-                f"store_size ({self.store_size}) must be at least the model's input size "
-                f"({self.model.preprocessing.size})."
-            )
+        check_store_size(self.store_size, self.model.preprocessing.size)
 
     def prepare(self, inputs: StageInputs) -> PreparedStage:
         """Builds texts, model, objective and batches."""
         store = inputs.store(self.store_size)
         pairs = training_pairs(inputs.manifest, store, self.entities)
-        texts = report_texts(pairs, self.reports)
+        texts = pairs.read(self.reports.of)
         encoder = self.text.build(self.model.text, inputs).to(inputs.device)
         model = ContrastModel(self._config(encoder, store), encoder)
         self.image_start.start(model.image_encoder)
         text = text_side(encoder, (), texts, trained=self.text_is_trained)
         return PreparedStage(
             objective=ContrastObjective(model, text, self.losses),
-            batches=ImageBatches(
-                pairs.keys, pairs.names, store, self.training.batch_size, inputs.seed
-            ),
+            batches=pairs.batches(store, self.training.batch_size, inputs.seed),
             trained=model,
             finish=nothing_to_draw,
         )
 
     def _config(self, encoder: TextEncoder, store: ImageStore) -> ContrastConfig:
-        preprocessing = self.model.preprocessing
-        if self.measured_standardisation:
-            preprocessing = measured(preprocessing, store)
+        preprocessing = standardisation(
+            self.model.preprocessing, store, is_measured=self.measured_standardisation
+        )
         return replace(self.model, text=encoder.config, preprocessing=preprocessing)

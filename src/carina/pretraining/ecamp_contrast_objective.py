@@ -20,7 +20,6 @@ from carina.pretraining.report_pieces import (
     ShuffledSome,
     Single,
     Statements,
-    cut,
     drawn_texts,
     each_once,
 )
@@ -118,4 +117,4 @@ class ReportContrast:
             ecamp=masked.model.config, dim=self.dim, scale=self.scale, prompts=self.prompts
         )
         model = ECAMPContrastModel(config, masked.model)
-        return ECAMPContrastObjective(model, masked, cut(pairs, self.pieces), self), model
+        return ECAMPContrastObjective(model, masked, pairs.read(self.pieces.of), self), model

@@ -14,7 +14,7 @@ from carina.encoders.chunks import contexts
 from carina.encoders.masked_vit import MaskedViT
 from carina.encoders.masking import PatchMasks, draw_masks
 from carina.errors import ConfigError
-from carina.imaging.augmentation import BatchShare, WarpAugmentation, standardise
+from carina.imaging.augmentation import WarpAugmentation, standardise
 from carina.losses.contrast import Summed
 from carina.losses.masked_language import masked_word_loss
 from carina.losses.reconstruction import (
@@ -118,7 +118,7 @@ class Guidance(Protocol):
     """What says how much each pixel of a batch's finer pictures counts."""
 
     def weights(
-        self, batch: ImageBatch, augmentation: WarpAugmentation, share: BatchShare, side: int
+        self, batch: ImageBatch, augmentation: WarpAugmentation, side: int
     ) -> Float[Tensor, "batch 1 side side"]:
         """Weights >= 0 of side x side pixels."""
         ...
@@ -129,7 +129,7 @@ class Everywhere:
     """All pixels of the finer picture count the same."""
 
     def weights(
-        self, batch: ImageBatch, augmentation: WarpAugmentation, share: BatchShare, side: int
+        self, batch: ImageBatch, augmentation: WarpAugmentation, side: int
     ) -> Float[Tensor, "batch 1 side side"]:
         """1 everywhere."""
         one = torch.ones(1, device=batch.pixels.device)
@@ -148,14 +148,14 @@ class Guided:
         self.window = window
 
     def weights(
-        self, batch: ImageBatch, augmentation: WarpAugmentation, share: BatchShare, side: int
+        self, batch: ImageBatch, augmentation: WarpAugmentation, side: int
     ) -> Float[Tensor, "batch 1 side side"]:
         """The window of each map, which has moved as its picture has."""
         maps = self.maps.of([self.keys[row] for row in batch.rows.tolist()])
         maps = maps.to(batch.pixels.device)
         # Twice as fine as the maps, so that a crop keeps what they say.
         cells = 2 * maps.shape[-1]
-        return self.window(moved(maps, augmentation, batch.sizes.cpu(), share, cells), side)
+        return self.window(moved(maps, augmentation, batch.sizes.cpu(), batch.share, cells), side)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -241,11 +241,8 @@ class ECAMPObjective(nn.Module):
     def seen(self, batch: ImageBatch) -> tuple[Float[Tensor, "batch dim"], Losses]:
         """What was seen of each image, the mean over patches, and the terms."""
         config = self.model.config
-        share = BatchShare(
-            seed=batch.seed, step=batch.step, rows=batch.places, batch_size=batch.batch_size
-        )
         side, augmentation = config.side, self.settings.augmentation
-        pictures = augmentation(batch.pixels, batch.sizes, side, share)
+        pictures = augmentation(batch.pixels, batch.sizes, side, batch.share)
         masks = draw_masks(
             seed=batch.seed,
             step=batch.step,
@@ -258,7 +255,7 @@ class ECAMPObjective(nn.Module):
             standardise(pictures, config.preprocessing),
             masks.to(pictures.device),
             texts.to(pictures.device),
-            self.guide.weights(batch, augmentation, share, side),
+            self.guide.weights(batch, augmentation, side),
         )
 
     def terms(

@@ -17,7 +17,7 @@ from carina.pretraining.ecamp_objective import (
 )
 from carina.pretraining.entity_maps import EntityMapper, EntityMaps, write_entity_maps
 from carina.pretraining.entity_texts import ByRules, DistilledEntities, FromManifest
-from carina.pretraining.image_side import measured
+from carina.pretraining.image_side import standardisation
 from carina.pretraining.image_source import FreshImage
 from carina.pretraining.masked_text import MaskedTextConfig, MaskedTexts
 from carina.pretraining.pairs import Pairs, training_pairs
@@ -27,7 +27,6 @@ from carina.pretraining.stage import PreparedStage, StageInputs, nothing_to_draw
 from carina.pretraining.text_composition import TrainingText
 from carina.pretraining.text_source import stage_tokenizer
 from carina.report.sections import split_sections
-from carina.studies.batches import ImageBatches
 from carina.study import Entity, Report
 from carina.training.settings import TrainingSettings
 
@@ -128,9 +127,7 @@ class ECAMPStage:
         objective, model = self.contrast.extend(self._masked(pairs, store, inputs), pairs)
         return PreparedStage(
             objective=objective,
-            batches=ImageBatches(
-                pairs.keys, pairs.names, store, self.training.batch_size, inputs.seed
-            ),
+            batches=pairs.batches(store, self.training.batch_size, inputs.seed),
             trained=model,
             finish=nothing_to_draw,
         )
@@ -154,26 +151,22 @@ class ECAMPStage:
         return Guided(self.maps.maps(pairs, store, inputs), pairs.keys, window)
 
     def _config(self, store: ImageStore) -> ECAMPConfig:
-        preprocessing = self.model.preprocessing
-        if self.measured_standardisation:
-            preprocessing = measured(preprocessing, store)
+        preprocessing = standardisation(
+            self.model.preprocessing, store, is_measured=self.measured_standardisation
+        )
         return replace(self.model, preprocessing=preprocessing)
 
 
 def report_texts(
     pairs: Pairs, distillation: FromManifest | ByRules | NotDistilled
-) -> list[TrainingText]:
+) -> tuple[TrainingText, ...]:
     """The words of each image's report and what was distilled of it; a report is read once."""
-    made: dict[int, TrainingText] = {}
-    rows = []
-    for report, entities in zip(pairs.reports, pairs.entities, strict=True):
-        if id(report) not in made:
-            words = reported_words(report)
-            made[id(report)] = TrainingText(
-                report=words, distilled=distillation.of(report, entities).lower()
-            )
-        rows.append(made[id(report)])
-    return rows
+
+    def read(report: Report, entities: Sequence[Entity]) -> TrainingText:
+        distilled = distillation.of(report, entities).lower()
+        return TrainingText(report=reported_words(report), distilled=distilled)
+
+    return pairs.read(read)
 
 
 def reported_words(report: Report) -> str:

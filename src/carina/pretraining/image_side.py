@@ -11,8 +11,8 @@ from carina.encoders.chunks import encode_in_chunks
 from carina.encoders.features import ImageFeatures
 from carina.encoders.modes import batch_norms
 from carina.encoders.synchronised import synchronised
+from carina.errors import ConfigError
 from carina.imaging.augmentation import (
-    BatchShare,
     NoAugmentation,
     RandomAugmentOfficial,
     WarpAugmentation,
@@ -89,19 +89,28 @@ def encode_batch(
     encoder: nn.Module, batch: ImageBatch, settings: ImageSide, preprocessing: Preprocessing
 ) -> ImageFeatures:
     """Augments, standardises and encodes the images of a batch."""
-    pictures = settings.augmentation(
-        batch.pixels,
-        batch.sizes,
-        preprocessing.size,
-        BatchShare(
-            seed=batch.seed, step=batch.step, rows=batch.places, batch_size=batch.batch_size
-        ),
-    )
+    pictures = settings.augmentation(batch.pixels, batch.sizes, preprocessing.size, batch.share)
     return encode_in_chunks(encoder, standardise(pictures, preprocessing), settings.image_chunks)
 
 
-def measured(preprocessing: Preprocessing, store: ImageStore) -> Preprocessing:
-    """The same with mean and deviation of the stored pictures."""
+def check_store_size(store_size: int, needed: int) -> None:
+    """Refuses stored pictures that are smaller than what the model takes.
+
+    Raises:
+        ConfigError: they are.
+    """
+    if store_size < needed:
+        raise ConfigError(
+            f"store_size ({store_size}) must be at least the model's input size ({needed})."
+        )
+
+
+def standardisation(
+    preprocessing: Preprocessing, store: ImageStore, *, is_measured: bool
+) -> Preprocessing:
+    """The same with mean and deviation of the stored pictures, or as it is."""
+    if not is_measured:
+        return preprocessing
     channels = preprocessing.channels
     return replace(
         preprocessing,

@@ -10,12 +10,12 @@ import torch
 from carina.encoders.text import TextEncoder
 from carina.errors import ConfigError
 from carina.imaging.store import ImageStore
-from carina.pretraining.image_side import measured
+from carina.pretraining.image_side import check_store_size, standardisation
 from carina.pretraining.image_source import FreshImage, ImageSource
 from carina.pretraining.kad import KADConfig, KADModel
 from carina.pretraining.kad_objective import FrozenText, KADLosses, KADObjective, TrainedText
 from carina.pretraining.label_counts import write_label_counts
-from carina.pretraining.pairs import Pairs, training_pairs
+from carina.pretraining.pairs import training_pairs
 from carina.pretraining.report_targets import (
     AnnotatedEntities,
     EntitySequence,
@@ -32,7 +32,6 @@ from carina.pretraining.report_targets import (
 )
 from carina.pretraining.stage import PreparedStage, StageInputs
 from carina.pretraining.text_source import FinishedStage, TextSource
-from carina.studies.batches import ImageBatches
 from carina.training.settings import TrainingSettings
 
 LOGGER = logging.getLogger(__name__)
@@ -67,11 +66,7 @@ class AlignmentStage:
 
     def __post_init__(self) -> None:
         """Checks sizes and weights."""
-        if self.store_size < self.model.preprocessing.size:
-            raise ConfigError(
-                f"store_size ({self.store_size}) must be at least the model's input size "
-                f"({self.model.preprocessing.size})."
-            )
+        check_store_size(self.store_size, self.model.preprocessing.size)
         if not self.positive_weight_power >= 0:
             raise ConfigError(
                 f"positive_weight_power must be >= 0, got {self.positive_weight_power}."
@@ -82,7 +77,7 @@ class AlignmentStage:
         store = inputs.store(self.store_size)
         pairs = training_pairs(inputs.manifest, store, self.entities)
         names = self.queries.names(pairs.entities)
-        texts = report_texts(pairs, self.reports)
+        texts = pairs.read(self.reports.of)
         labels = label_table(pairs.entities, names, self.labels)
         encoder = self.text.build(self.model.text, inputs).to(inputs.device)
         model = KADModel(self._config(encoder, store), encoder)
@@ -95,9 +90,7 @@ class AlignmentStage:
             self.losses,
             positive_weights(labels, self.positive_weight_power),
         )
-        batches = ImageBatches(
-            pairs.keys, pairs.names, store, self.training.batch_size, inputs.seed
-        )
+        batches = pairs.batches(store, self.training.batch_size, inputs.seed)
         return PreparedStage(
             objective=objective,
             batches=batches,
@@ -106,23 +99,10 @@ class AlignmentStage:
         )
 
     def _config(self, encoder: TextEncoder, store: ImageStore) -> KADConfig:
-        preprocessing = self.model.preprocessing
-        if self.measured_standardisation:
-            preprocessing = measured(preprocessing, store)
+        preprocessing = standardisation(
+            self.model.preprocessing, store, is_measured=self.measured_standardisation
+        )
         return replace(self.model, text=encoder.config, preprocessing=preprocessing)
-
-
-def report_texts(
-    pairs: Pairs, form: EntitySequence | OfficialEntitySequence | RawReport
-) -> tuple[str, ...]:
-    """The text of each image's report; equal reports are read once."""
-    made: dict[int, str] = {}
-    texts = []
-    for report, entities in zip(pairs.reports, pairs.entities, strict=True):
-        if id(report) not in made:
-            made[id(report)] = form.of(report, entities)
-        texts.append(made[id(report)])
-    return tuple(texts)
 
 
 def text_side(

@@ -10,16 +10,15 @@ from carina.errors import ConfigError
 from carina.imaging.store import ImageStore
 from carina.pretraining.entity_texts import DistilledSentences
 from carina.pretraining.gloria_text import OfficialSentences
-from carina.pretraining.image_side import measured
+from carina.pretraining.image_side import check_store_size, standardisation
 from carina.pretraining.image_source import FreshImage, ImageSource
 from carina.pretraining.local_alignment import GLoRIAConfig, GLoRIAModel
 from carina.pretraining.local_alignment_objective import GLoRIALosses, GLoRIAObjective
 from carina.pretraining.pairs import training_pairs
-from carina.pretraining.report_pieces import Sentences, cut
+from carina.pretraining.report_pieces import Sentences
 from carina.pretraining.report_targets import AnnotatedEntities, NoEntities, RuleEntities
 from carina.pretraining.stage import PreparedStage, StageInputs, nothing_to_draw
 from carina.pretraining.text_source import stage_tokenizer
-from carina.studies.batches import ImageBatches
 from carina.training.settings import TrainingSettings
 
 LOGGER = logging.getLogger(__name__)
@@ -109,32 +108,26 @@ class GLoRIAStage:
                 f"batch_size must be at least 2, got {self.training.batch_size}: a pair alone has "
                 "nothing to be told from."
             )
-        if self.store_size < self.model.preprocessing.size:
-            raise ConfigError(
-                f"store_size ({self.store_size}) must be at least the model's input size "
-                f"({self.model.preprocessing.size})."
-            )
+        check_store_size(self.store_size, self.model.preprocessing.size)
 
     def prepare(self, inputs: StageInputs) -> PreparedStage:
         """Builds texts, model, objective and batches."""
         store = inputs.store(self.store_size)
         pairs = training_pairs(inputs.manifest, store, self.entities)
-        pieces = cut(pairs, self.pieces)
+        pieces = pairs.read(self.pieces.of)
         texts = [piece for parts in pieces for piece in parts]
         encoder = self.text.build(self.model.text, texts, inputs)
         model = GLoRIAModel(self._config(encoder, store), encoder)
         self.image_start.start(model.image_encoder)
         return PreparedStage(
             objective=GLoRIAObjective(model, pieces, self.losses),
-            batches=ImageBatches(
-                pairs.keys, pairs.names, store, self.training.batch_size, inputs.seed
-            ),
+            batches=pairs.batches(store, self.training.batch_size, inputs.seed),
             trained=model,
             finish=nothing_to_draw,
         )
 
     def _config(self, encoder: WordEncoder, store: ImageStore) -> GLoRIAConfig:
-        preprocessing = self.model.preprocessing
-        if self.measured_standardisation:
-            preprocessing = measured(preprocessing, store)
+        preprocessing = standardisation(
+            self.model.preprocessing, store, is_measured=self.measured_standardisation
+        )
         return replace(self.model, text=encoder.config, preprocessing=preprocessing)

@@ -14,7 +14,7 @@ from carina.encoders.chunks import contexts
 from carina.encoders.masked_vit import MaskedViT
 from carina.encoders.masking import PatchMasks, draw_masks
 from carina.errors import ConfigError
-from carina.imaging.augmentation import BatchShare, WarpAugmentation, standardise
+from carina.imaging.augmentation import WarpAugmentation, standardise
 from carina.losses.contrast import Summed
 from carina.losses.reconstruction import normalised, patches_of, reconstruction_loss
 from carina.losses.weighted_contrast import scaled_cosine_contrast, weighted_contrast
@@ -228,11 +228,8 @@ class MaCoObjective(nn.Module):
 
     def _pictures(self, batch: ImageBatch) -> Float[Tensor, "batch channels height width"]:
         config = self.model.config
-        share = BatchShare(
-            seed=batch.seed, step=batch.step, rows=batch.places, batch_size=batch.batch_size
-        )
         side = config.preprocessing.size * config.decoder.resolution
-        pictures = self.settings.augmentation(batch.pixels, batch.sizes, side, share)
+        pictures = self.settings.augmentation(batch.pixels, batch.sizes, side, batch.share)
         return standardise(pictures, config.preprocessing)
 
     def _texts(self, batch: ImageBatch) -> list[tuple[str, ...]]:

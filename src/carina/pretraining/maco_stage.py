@@ -5,18 +5,17 @@ from dataclasses import dataclass, field, replace
 from carina.encoders.report_encoder import ReportEncoder
 from carina.errors import ConfigError
 from carina.imaging.store import ImageStore
-from carina.pretraining.image_side import measured
+from carina.pretraining.image_side import standardisation
 from carina.pretraining.image_source import FreshImage
 from carina.pretraining.maco import MaCoConfig, MaCoModel
 from carina.pretraining.maco_objective import MaCoLosses, MaCoObjective
 from carina.pretraining.pairs import training_pairs
 from carina.pretraining.published_mae import PublishedMAE
-from carina.pretraining.report_pieces import FullStops, Sentences, Statements, cut
+from carina.pretraining.report_pieces import FullStops, Sentences, Statements
 from carina.pretraining.report_targets import AnnotatedEntities, NoEntities, RuleEntities
 from carina.pretraining.stage import PreparedStage, StageInputs
 from carina.pretraining.text_source import stage_tokenizer
 from carina.pretraining.weight_history import WeightHistory
-from carina.studies.batches import ImageBatches
 from carina.training.settings import TrainingSettings
 
 
@@ -56,7 +55,7 @@ class MaCoStage:
         """Builds texts, model, objective and batches."""
         store = inputs.store(self.store_size)
         pairs = training_pairs(inputs.manifest, store, self.entities)
-        pieces = cut(pairs, self.pieces)
+        pieces = pairs.read(self.pieces.of)
         config = self._config(store)
         texts = [piece for parts in pieces for piece in parts]
         encoder = ReportEncoder(
@@ -65,14 +64,12 @@ class MaCoStage:
         model = MaCoModel(config, encoder)
         self.image_start.start(model.image_encoder)
         objective = MaCoObjective(model, pieces, self.losses)
-        batches = ImageBatches(
-            pairs.keys, pairs.names, store, self.training.batch_size, inputs.seed
-        )
+        batches = pairs.batches(store, self.training.batch_size, inputs.seed)
         history = WeightHistory.over(self.training.length(batches.steps_per_epoch), objective)
         return PreparedStage(objective=history, batches=batches, trained=model, finish=history.draw)
 
     def _config(self, store: ImageStore) -> MaCoConfig:
-        preprocessing = self.model.preprocessing
-        if self.measured_standardisation:
-            preprocessing = measured(preprocessing, store)
+        preprocessing = standardisation(
+            self.model.preprocessing, store, is_measured=self.measured_standardisation
+        )
         return replace(self.model, preprocessing=preprocessing)

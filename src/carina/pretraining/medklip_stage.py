@@ -12,7 +12,7 @@ from carina.errors import ConfigError, ReportError
 from carina.files import progress
 from carina.imaging.store import ImageStore
 from carina.pretraining.finding_texts import BareNames, KnownDescriptions, known_descriptions
-from carina.pretraining.image_side import measured
+from carina.pretraining.image_side import check_store_size, standardisation
 from carina.pretraining.image_source import FreshImage, ImageSource
 from carina.pretraining.kept_embeddings import kept_embeddings
 from carina.pretraining.label_counts import write_label_counts
@@ -42,7 +42,6 @@ from carina.pretraining.report_targets import (
 from carina.pretraining.stage import PreparedStage, StageInputs
 from carina.pretraining.text_source import BertText, TextSource
 from carina.report.triplets import TripletVocabulary, triplets_of
-from carina.studies.batches import ImageBatches
 from carina.study import Entity, Triplet
 from carina.training.settings import TrainingSettings
 
@@ -79,11 +78,7 @@ class MedKLIPStage:
 
     def __post_init__(self) -> None:
         """Checks sizes and weights."""
-        if self.store_size < self.model.preprocessing.size:
-            raise ConfigError(
-                f"store_size ({self.store_size}) must be at least the model's input size "
-                f"({self.model.preprocessing.size})."
-            )
+        check_store_size(self.store_size, self.model.preprocessing.size)
         if not self.positive_weight_power >= 0:
             raise ConfigError(
                 f"positive_weight_power must be >= 0, got {self.positive_weight_power}."
@@ -116,9 +111,7 @@ class MedKLIPStage:
         labels = targets.labels()
         weights = positive_weights(labels, self.positive_weight_power)
         objective = MedKLIPObjective(model, features, positions, targets, self.losses, weights)
-        batches = ImageBatches(
-            pairs.keys, pairs.names, store, self.training.batch_size, inputs.seed
-        )
+        batches = pairs.batches(store, self.training.batch_size, inputs.seed)
         return PreparedStage(
             objective=objective,
             batches=batches,
@@ -136,7 +129,7 @@ class MedKLIPStage:
         labels[:, [name in self.triplets.left_out for name in names]] = Label.IGNORED
         matrix = triplet_matrix(read, vocabulary, labels)
         chosen_reports = np.array([report_of[row] for row in rows])
-        return chosen(pairs, rows), TripletTargets(matrix, chosen_reports)
+        return pairs.of_rows(rows), TripletTargets(matrix, chosen_reports)
 
     def _wording(self) -> BareNames | KnownDescriptions:
         if isinstance(self.model.wording, BareName):
@@ -146,9 +139,9 @@ class MedKLIPStage:
     def _config(
         self, encoder: TextEncoder, store: ImageStore, findings: tuple[TrainedFinding, ...]
     ) -> MedKLIPConfig:
-        preprocessing = self.model.preprocessing
-        if self.measured_standardisation:
-            preprocessing = measured(preprocessing, store)
+        preprocessing = standardisation(
+            self.model.preprocessing, store, is_measured=self.measured_standardisation
+        )
         return replace(
             self.model, text=encoder.config, preprocessing=preprocessing, findings=findings
         )
@@ -190,13 +183,3 @@ def triplets_of_reports(
             different.append(entities)
         report_of.append(numbers[id(report)])
     return read, report_of, different
-
-
-def chosen(pairs: Pairs, rows: Sequence[int]) -> Pairs:
-    """Some of the images."""
-    return Pairs(
-        keys=tuple(pairs.keys[row] for row in rows),
-        names=tuple(pairs.names[row] for row in rows),
-        reports=tuple(pairs.reports[row] for row in rows),
-        entities=tuple(pairs.entities[row] for row in rows),
-    )

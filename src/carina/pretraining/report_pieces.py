@@ -8,22 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from carina.errors import ConfigError
-from carina.pretraining.pairs import Pairs
 from carina.report.sections import split_sections
 from carina.report.sentences import split_sentences
 from carina.studies.batches import ImageBatch
 from carina.study import Assertion, Entity, EntityKind, Report
 
 SAYS_NOTHING = ("", "none.")
-
-
-@runtime_checkable
-class Pieces(Protocol):
-    """What a report is cut into."""
-
-    def of(self, report: Report, entities: Sequence[Entity]) -> tuple[str, ...]:
-        """The pieces, at least one."""
-        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,17 +75,6 @@ class Statements:
         named = tuple((f"there is {entity.name}.", number) for number in range(self.present))
         placed = ((f"there is {entity.name} in the {entity.place}.", 0),) if entity.place else ()
         return named + placed
-
-
-def cut(pairs: Pairs, form: Pieces) -> tuple[tuple[str, ...], ...]:
-    """The pieces of each image's report; a report of several images is cut once."""
-    made: dict[int, tuple[str, ...]] = {}
-    rows = []
-    for report, entities in zip(pairs.reports, pairs.entities, strict=True):
-        if id(report) not in made:
-            made[id(report)] = form.of(report, entities)
-        rows.append(made[id(report)])
-    return tuple(rows)
 
 
 @runtime_checkable

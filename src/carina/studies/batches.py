@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from carina.errors import ConfigError
+from carina.imaging.augmentation import BatchShare
 from carina.imaging.store import ImageStore
 from carina.training.objective import Place
 
@@ -33,6 +34,13 @@ class ImageBatch:
     step: int
     places: range
     batch_size: int
+
+    @property
+    def share(self) -> BatchShare:
+        """What the random numbers of these pictures depend on."""
+        return BatchShare(
+            seed=self.seed, step=self.step, rows=self.places, batch_size=self.batch_size
+        )
 
     def to(self, device: torch.device) -> "ImageBatch":
         """Copies the tensors to a device."""
