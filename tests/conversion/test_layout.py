@@ -13,7 +13,7 @@ from carina.conversion.gloria import convert_gloria
 from carina.conversion.kad import convert_kad
 from carina.conversion.layout import LAYOUTS, account, to_official, write_official
 from carina.conversion.maco import convert_maco
-from carina.conversion.medklip import convert_medklip
+from carina.conversion.medklip import convert_medklip, medklip_from_part
 from carina.conversion.table import read_checkpoint
 from carina.encoders.tokenizer import train_wordpiece
 from carina.errors import ConversionError, OutputError
@@ -192,3 +192,15 @@ def test_the_file_whose_names_are_taken_is_never_written_over(tmp_path: Path) ->
     with pytest.raises(OutputError, match="is the file that is read"):
         write_official(LAYOUTS["medklip"], medklip_model(), like, like)
     assert read_checkpoint(like).keys() == {"model"}
+
+
+def test_half_precision_comes_back_where_it_holds_the_same_numbers() -> None:
+    state = {k: v.half() if v.is_floating_point() else v for k, v in medklip()["model"].items()}
+    model = medklip_from_part({k[7:]: v for k, v in state.items()}, encoder_of(), FINDINGS)
+    written = to_official(LAYOUTS["medklip"], model, {"model": state}, "here")["model"]
+    assert all(torch.equal(written[key], value) for key, value in state.items())
+    with torch.no_grad():
+        model.position.bias.add_(1e-6)  # as training does, finer than half precision
+    again = to_official(LAYOUTS["medklip"], model, {"model": state}, "here")["model"]
+    assert again["module.cl_fc.bias"].dtype == torch.float32
+    assert torch.equal(again["module.cl_fc.bias"], model.position.bias)

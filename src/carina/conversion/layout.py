@@ -299,7 +299,9 @@ def fitting(ours: Mapping[str, Tensor], name: str, value: Tensor, where: str) ->
             "Give a published file of the same size."
         )
     # A copy: two official names of one tensor must not share memory with the model.
-    return ours[name].detach().cpu().clone()
+    written = ours[name].detach().cpu().clone()
+    narrow = written.to(value.dtype)  # of a file in half precision; once trained on, no more
+    return narrow if torch.equal(narrow.to(written.dtype), written) else written
 
 
 def separate_attention(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
