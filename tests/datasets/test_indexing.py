@@ -13,6 +13,7 @@ from carina.datasets.plain_csv import CSV
 from carina.datasets.registry import DATASETS, dataset_named
 from carina.datasets.tally import Tally
 from carina.errors import ConfigError, DatasetError
+from carina.phantom.layout import NOTICE
 from carina.studies.checks import check
 from carina.studies.manifest import Manifest
 from carina.studies.packing import images_to_pack
@@ -84,6 +85,19 @@ def test_sizes_are_read_where_the_table_has_none(folder: Folder, tmp_path: Path)
     ]
     assert sizes == [(40, 32), (80, 64)]
     assert Manifest.read(tmp_path / "m.parquet").absolute("a.png").exists()
+
+
+@pytest.mark.parametrize("beside", [True, False])
+def test_studies_of_a_synthetic_copy_have_the_licence_that_says_so(
+    folder: Folder, tmp_path: Path, beside: bool
+) -> None:
+    root = folder("image,licence\na.png,CC0\nb.png,\n")
+    index_release(CSV, Release(root=root), tmp_path / "m.parquet")
+    assert [one.licence for one in Manifest.read(tmp_path / "m.parquet").studies] == ["CC0", None]
+    # A release of two downloads has the notice above its first.
+    (root if beside else root.parent).joinpath("README.txt").write_text(f"{NOTICE}\nAll of it.")
+    index_release(CSV, Release(root=root), tmp_path / "m.parquet")
+    assert {one.licence for one in Manifest.read(tmp_path / "m.parquet").studies} == {"synthetic"}
 
 
 def test_broken_images_stay_in_the_manifest_and_are_counted(

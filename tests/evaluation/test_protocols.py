@@ -1,7 +1,6 @@
 """Protocols: whole, of data that are there, and carried out as they say."""
 
 import hashlib
-import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +15,6 @@ from carina.cli.reproduce import parts_of
 from carina.datasets.registry import DATASETS
 from carina.errors import ConfigError, EvaluationError, KnowledgeError, ManifestError
 from carina.evaluation.deviations import (
-    SYNTHETIC,
     finding_deviations,
     list_deviations,
     shortened,
@@ -45,7 +43,9 @@ from carina.evaluation.protocols_asked import PADCHEST_SEEN
 from carina.evaluation.protocols_finetuned import valid_is_test
 from carina.evaluation.result import Evaluation
 from carina.evaluation.run import EvaluationRequest, evaluate
-from carina.phantom.layout import NOTICE
+from carina.evaluation.sources import SYNTHETIC
+from carina.evaluation.table import title_of
+from carina.phantom.layout import LICENCE
 from carina.runs.request import listed_names
 from carina.runs.tasks import TASKS
 from carina.studies.manifest import Manifest, write_manifest
@@ -440,12 +440,17 @@ def test_a_part_is_told_as_file_and_dataset(capsys: pytest.CaptureFixture[str]) 
 def test_drawn_radiographs_are_told_first_and_in_the_sources(
     cohort: Manifest, model: BrightnessModel, tmp_path: Path
 ) -> None:
-    shutil.copytree(cohort.root, tmp_path / "release")
-    manifest = write_manifest(cohort.studies, tmp_path / "m.parquet", tmp_path / "release", "csv")
-    real = evaluate_by_protocol(model, manifest, protocol(), QUICK)
+    real = evaluate_by_protocol(
+        model, named(cohort, "csv", tmp_path / "a.parquet"), protocol(), QUICK
+    )
     assert not real.settings[PROTOCOL]["synthetic"]
-    (tmp_path / "release" / "README.txt").write_text(f"{NOTICE}\nAll of it.")
-    drawn = evaluate_by_protocol(model, manifest, protocol(), QUICK)
+    assert real.settings["sources"] == ["made for a test"]
+    assert title_of(real).startswith(f"zero-shot, test: {real.images} radiographs of")
+    copy = cohort.with_studies([replace(one, licence=LICENCE) for one in cohort.studies])
+    drawn = evaluate_by_protocol(
+        model, named(copy, "csv", tmp_path / "b.parquet"), protocol(), QUICK
+    )
     assert drawn.settings[PROTOCOL]["synthetic"]
     assert drawn.settings[PROTOCOL]["deviations"][0] == SYNTHETIC
-    assert all(one.startswith("phantom as ") for one in drawn.settings["sources"])
+    assert drawn.settings["sources"] == ["phantom as made for a test"]
+    assert title_of(drawn).startswith(f"zero-shot, test: {real.images} synthetic radiographs of")

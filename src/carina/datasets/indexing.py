@@ -11,6 +11,7 @@ from carina.datasets.tally import Tally
 from carina.errors import DatasetError, RadiographError
 from carina.files import progress
 from carina.imaging.reader import probe
+from carina.phantom import layout
 from carina.studies.manifest import Manifest, check_name, write_manifest
 from carina.studies.splits import split_by_patient
 from carina.study import Assertion, Radiograph, Study
@@ -29,7 +30,8 @@ def index_release(
 
     Sizes and views that the release does not tell are read from the heads of the files. Files
     that cannot be read stay in the manifest, without a size: `carina check` names them. Masks
-    that the release keeps as text are drawn into the folder `masks_beside` the manifest.
+    that the release keeps as text are drawn into the folder `masks_beside` the manifest. Studies
+    of a synthetic copy get the licence that says so.
 
     Args:
         dataset: how the release is read.
@@ -50,9 +52,19 @@ def index_release(
     if not studies:
         raise DatasetError(f"{release.root}: no study was found; expected at least one.")
     studies = list(measured(studies, release.root))
+    if is_drawn(release.root):
+        studies = [replace(study, licence=layout.LICENCE) for study in studies]
     if split_seed is not None:
         studies = list(split_by_patient(studies, split_seed))
     return write_manifest(studies, out, release.root, dataset.name)
+
+
+def is_drawn(root: Path) -> bool:
+    """Whether a folder, or the one above it, says that `carina phantom` drew what is in it."""
+    notices = (folder / layout.README for folder in (root, root.resolve().parent))
+    return any(
+        path.is_file() and path.read_bytes().startswith(layout.NOTICE.encode()) for path in notices
+    )
 
 
 def masks_beside(out: Path) -> Path:

@@ -23,6 +23,7 @@ from carina.evaluation.grounding_settings import GroundingSettings
 from carina.evaluation.outlines import with_outlines
 from carina.evaluation.result import Evaluation, Score
 from carina.evaluation.scoring import check_any
+from carina.evaluation.sources import SOURCES, sources_of
 from carina.evaluation.zero_shot import queries_for
 from carina.metrics.regions import FOUND
 from carina.studies.manifest import Manifest
@@ -137,5 +138,5 @@ def settings_as_json(
         "seed": settings.seed,
         "unreadable": [{"image": path, "message": text} for path, text in skipped.unreadable],
         "unusable_outlines": [{"image": path, "message": text} for path, text in skipped.outlines],
-        "sources": sorted({case.frontal.study.source for case in cases}),
+        SOURCES: sources_of(case.frontal.study for case in cases),
     }

@@ -6,6 +6,7 @@ from typing import Any
 import polars as pl
 
 from carina.evaluation.scoring import Frontal
+from carina.evaluation.sources import SOURCES, sources_of
 from carina.studies.manifest import Manifest
 from carina.studies.truth import Unmentioned, truth_of
 
@@ -47,6 +48,6 @@ def bootstrap_settings(
         "resampled": "whole patients",
         "seed": seed,
         "aggregation": "image",
-        "sources": sorted({study.source for study in part.studies}),
+        SOURCES: sources_of(part.studies),
         "unreadable": [{"image": path, "message": text} for path, text in unreadable],
     }

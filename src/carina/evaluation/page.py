@@ -16,6 +16,7 @@ from carina.evaluation.page_values import chosen, measured_of
 from carina.evaluation.result import Evaluation, Scores
 from carina.evaluation.rows import Rows, rows_of_evaluation
 from carina.evaluation.scoring import frontals_of
+from carina.evaluation.sources import has_synthetic
 from carina.evaluation.table import remarks
 from carina.metrics.calibration import EqualMassBins, reliability_curve
 from carina.metrics.classification import RATES
@@ -66,7 +67,7 @@ def evaluation_page(
     return ReportPage(
         title=title or f"{evaluation.task.capitalize()} evaluation",
         summary=summary_of(evaluation),
-        synthetic=any(source.startswith("phantom") for source in evaluation.settings["sources"]),
+        synthetic=has_synthetic(evaluation.settings),
         headlines=(
             *headlines_of(classified, mean, seen),
             *headlines_of(pointing, {}, ()),

@@ -21,6 +21,7 @@ from carina.evaluation.phrase_cases import (
 )
 from carina.evaluation.result import Evaluation, Score
 from carina.evaluation.scoring import check_any, part_of
+from carina.evaluation.sources import SOURCES, sources_of
 from carina.evaluation.weight_temperature import check_sweep, sweep_of
 from carina.metrics.grounding import position_baseline
 from carina.metrics.statistics import (
@@ -311,5 +312,5 @@ def settings_as_json(
             {"image": path, "message": f"{path}: {text}"} for path, text in left_out.outlines
         ],
         "not_read_whole": left_out.notes,
-        "sources": sorted({one.case.frontal.study.source for one in measured}),
+        SOURCES: sources_of(one.case.frontal.study for one in measured),
     }

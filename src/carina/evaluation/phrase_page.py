@@ -10,6 +10,7 @@ from carina.evaluation.phrase_cases import LeftOut, PhraseCase, mapped_cases, me
 from carina.evaluation.phrase_grounding import PhraseGroundingSettings, cases_of
 from carina.evaluation.result import Evaluation
 from carina.evaluation.scoring import part_of
+from carina.evaluation.sources import has_synthetic
 from carina.evaluation.table import remarks
 from carina.imaging.reader import read_radiograph
 from carina.pages.overlay import resized
@@ -26,7 +27,7 @@ def phrase_grounding_page(evaluation: Evaluation, model: object, manifest: Manif
     return ReportPage(
         title="Phrase grounding",
         summary=summary_of(evaluation),
-        synthetic=any(source.startswith("phantom") for source in evaluation.settings["sources"]),
+        synthetic=has_synthetic(evaluation.settings),
         headlines=headlines_of(evaluation),
         best=drawn(evaluation, model, manifest, best),
         worst=drawn(evaluation, model, manifest, worst),

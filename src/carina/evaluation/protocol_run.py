@@ -10,11 +10,9 @@ import numpy as np
 from carina.errors import EvaluationError, KnowledgeError
 from carina.evaluation.compare import mean_over
 from carina.evaluation.deviations import (
-    SYNTHETIC,
     description_deviations,
     digest_of_names,
     finding_deviations,
-    is_synthetic,
     part_deviations,
     size_deviations,
     taken_on_trust,
@@ -24,6 +22,7 @@ from carina.evaluation.protocol import Asked, Protocol, Told, with_other_names
 from carina.evaluation.result import Evaluation, Score
 from carina.evaluation.rows import rows_of_evaluation
 from carina.evaluation.run import evaluate
+from carina.evaluation.sources import SYNTHETIC, has_synthetic
 from carina.metrics.statistics import Resamples, bootstrap, share_statistic
 from carina.studies.manifest import Manifest
 from carina.zeroshot.ask import encode
@@ -154,7 +153,7 @@ def told_of(
         input_size: side of what the model sees, in pixels.
         deviations: what else is otherwise than in the paper.
     """
-    names, synthetic = scored_names(evaluation), is_synthetic(manifest)
+    names, synthetic = scored_names(evaluation), has_synthetic(evaluation.settings)
     mean = dict(evaluation.mean)
     if ACCURACY_OF_CLASSES in protocol.metrics:
         mean[ACCURACY_OF_CLASSES] = accuracy_of_classes(evaluation)
@@ -177,10 +176,7 @@ def told_of(
         ],
         **grouped(evaluation, protocol),
     }
-    settings = {**evaluation.settings, PROTOCOL: told}
-    if synthetic:
-        settings["sources"] = [f"phantom as {one}" for one in settings.get("sources", ())]
-    return replace(evaluation, mean=mean, settings=settings)
+    return replace(evaluation, mean=mean, settings={**evaluation.settings, PROTOCOL: told})
 
 
 def scored_names(evaluation: Evaluation) -> list[str]:

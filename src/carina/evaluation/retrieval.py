@@ -12,6 +12,7 @@ from jaxtyping import Float, Integer
 from carina.errors import ConfigError, EvaluationError
 from carina.evaluation.result import Evaluation, Score
 from carina.evaluation.scoring import Frontal, check_any, frontals_of, part_of
+from carina.evaluation.sources import SOURCES, sources_of
 from carina.files import progress
 from carina.metrics.retrieval import chance_recall, recall_at
 from carina.metrics.statistics import (
@@ -275,5 +276,5 @@ def settings_as_json(
         "resampled": "whole patients" if settings.whole_patients else "single radiographs",
         "seed": settings.seed,
         "unreadable": [{"image": path, "message": text} for path, text in embedded.unreadable],
-        "sources": sorted({one.study.source for one in embedded.frontals}),
+        SOURCES: sources_of(one.study for one in embedded.frontals),
     }

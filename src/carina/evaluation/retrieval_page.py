@@ -4,6 +4,7 @@ from carina.evaluation.page import facts_of
 from carina.evaluation.page_values import measured_of
 from carina.evaluation.result import Evaluation
 from carina.evaluation.retrieval import CHANCES, RANKS, RECALLS
+from carina.evaluation.sources import has_synthetic
 from carina.evaluation.table import remarks
 from carina.pages.report_content import Headline, ReportPage, ScoreRow
 from carina.studies.manifest import Manifest
@@ -22,7 +23,7 @@ def retrieval_page(evaluation: Evaluation, model: object, manifest: Manifest) ->
             "the first k. Intervals are 95%, from resampling "
             f"{settings['resampled']} {settings['replicates']} times."
         ),
-        synthetic=any(source.startswith("phantom") for source in settings["sources"]),
+        synthetic=has_synthetic(settings),
         headlines=tuple(
             Headline(
                 label=f"{direction.capitalize()}, recall at {RANKS[1]}",

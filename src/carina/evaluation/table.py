@@ -9,6 +9,7 @@ from rich.text import Text
 from carina.evaluation.compare import DELONG, ComparedEvaluations, Comparison
 from carina.evaluation.result import Evaluation, Score
 from carina.evaluation.score_cell import ScoreCell, score_text
+from carina.evaluation.sources import has_synthetic
 from carina.evaluation.subgroups import Subgroup
 from carina.pages.table import metric_name
 from carina.studies.truth import plain
@@ -71,8 +72,9 @@ def title_of(evaluation: Evaluation) -> str:
     """What was measured on what, in a line."""
     unreadable = len(evaluation.settings.get("unreadable", ()))
     left_out = f", {unreadable} unreadable left out" if unreadable else ""
+    drawn = "synthetic " if has_synthetic(evaluation.settings) else ""
     return (
-        f"{evaluation.task}, {evaluation.split}: {evaluation.images} radiographs of "
+        f"{evaluation.task}, {evaluation.split}: {evaluation.images} {drawn}radiographs of "
         f"{evaluation.studies} studies{left_out}; 95% intervals"
     )
 

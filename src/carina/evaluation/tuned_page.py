@@ -3,6 +3,7 @@
 from carina.evaluation.page import facts_of
 from carina.evaluation.page_values import measured_of
 from carina.evaluation.result import Evaluation
+from carina.evaluation.sources import has_synthetic
 from carina.evaluation.table import COLUMNS, remarks
 from carina.pages.report_content import Headline, ReportPage, ScoreRow
 from carina.pages.table import metric_name
@@ -20,7 +21,7 @@ def tuned_page(evaluation: Evaluation, model: object, manifest: Manifest) -> Rep
             f"fine-tuned for. Intervals are 95%, from resampling {settings['resampled']} "
             f"{settings['replicates']} times."
         ),
-        synthetic=any(source.startswith("phantom") for source in settings["sources"]),
+        synthetic=has_synthetic(settings),
         headlines=tuple(
             Headline(
                 label=f"Mean {metric_name(metric)}", measured=measured_of(evaluation.mean[metric])

@@ -24,6 +24,7 @@ from carina.evaluation.scoring import (
     part_of,
     scored,
 )
+from carina.evaluation.sources import SOURCES, sources_of
 from carina.imaging.store import ImageStore
 from carina.metrics.calibration import Bins, EqualMassBins, calibration_statistic
 from carina.metrics.classification import (
@@ -346,7 +347,7 @@ def settings_as_json(
         "seed": settings.seed,
         "pixels": "image store" if store is not None else "files",
         "unreadable": [{"image": path, "message": message} for path, message in unreadable],
-        "sources": sorted({study.source for study in _studies(tested)}),
+        SOURCES: sources_of(_studies(tested)),
     }
 
 
