@@ -2,17 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Protocol, cast, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
-from carina.encoders.chunks import contexts
 from carina.encoders.masked_vit import MaskedViT
-from carina.encoders.masking import PatchMasks, draw_masks
+from carina.encoders.masking import PatchMasks
 from carina.errors import ConfigError
 from carina.imaging.augmentation import WarpAugmentation, standardise
 from carina.losses.contrast import Summed
@@ -29,6 +26,13 @@ from carina.pretraining.image_side import (
     BatchStatistics,
     SynchronisedStatistics,
     lower_resolution,
+)
+from carina.pretraining.masked_side import (
+    check_masking,
+    encoded_piece,
+    kept_patches,
+    masks_of,
+    pieces_of,
 )
 from carina.pretraining.masked_text import MaskedTextBatch, MaskedTexts
 from carina.studies.batches import ImageBatch
@@ -180,15 +184,9 @@ class ECAMPLosses:
 
     def __post_init__(self) -> None:
         """Checks ratio, weights and pieces."""
-        if not 0 < self.mask_ratio < 1:
-            raise ConfigError(
-                f"mask_ratio must be in (0, 1), got {self.mask_ratio}: some patches are seen, the "
-                "others are guessed."
-            )
+        check_masking(self.mask_ratio, self.micro_batches)
         if not all(weight >= 0 for weight in self.weights.values()):
             raise ConfigError(f"Weights of losses must be >= 0, got {self.weights}.")
-        if self.micro_batches < 1:
-            raise ConfigError(f"micro_batches must be at least 1, got {self.micro_batches}.")
 
     @property
     def weights(self) -> dict[str, float]:
@@ -216,13 +214,7 @@ class ECAMPObjective(nn.Module):
         self.texts = texts
         self.settings = losses
         self.guide = guide
-        patches = model.config.image.patches
-        self.kept = int(patches * (1 - losses.mask_ratio))
-        if not 0 < self.kept < patches:
-            raise ConfigError(
-                f"mask_ratio {losses.mask_ratio} of {patches} patches keeps {self.kept}; expected "
-                "at least one to see and one to guess."
-            )
+        self.kept = kept_patches(losses.mask_ratio, model.config.image.patches)
         losses.words.freeze(model)
         prepared = losses.batch_norm.prepare(model.image_encoder)
         model.image_encoder = cast(MaskedViT, prepared)
@@ -243,17 +235,11 @@ class ECAMPObjective(nn.Module):
         config = self.model.config
         side, augmentation = config.side, self.settings.augmentation
         pictures = augmentation(batch.pixels, batch.sizes, side, batch.share)
-        masks = draw_masks(
-            seed=batch.seed,
-            step=batch.step,
-            places=batch.places,
-            patches=config.image.patches,
-            kept=self.kept,
-        )
+        masks = masks_of(batch, patches=config.image.patches, kept=self.kept)
         texts = self.texts.of(batch.rows.cpu(), batch.places, seed=batch.seed, step=batch.step)
         return self.terms(
             standardise(pictures, config.preprocessing),
-            masks.to(pictures.device),
+            masks,
             texts.to(pictures.device),
             self.guide.weights(batch, augmentation, side),
         )
@@ -275,10 +261,10 @@ class ECAMPObjective(nn.Module):
         """
         pooled: list[Tensor] = []
         found: dict[str, list[Summed]] = {}
-        for part in torch.arange(len(pictures)).chunk(self.settings.micro_batches):
-            rows = slice(int(part[0]), int(part[-1]) + 1)
+        pieces = self.settings.micro_batches
+        for rows in pieces_of(len(pictures), pieces):
             given = (pictures[rows], masks.part(rows), part_of(texts, rows), window[rows])
-            seen, terms = self._checkpointed(*given)
+            seen, terms = encoded_piece(self._piece, given, self.model.image_encoder, pieces)
             pooled.append(seen)
             for name, term in terms.items():
                 found.setdefault(name, []).append(term)
@@ -290,25 +276,6 @@ class ECAMPObjective(nn.Module):
             )
             for name, (total, count) in sums.items()
         }
-
-    def _checkpointed(
-        self,
-        pictures: Float[Tensor, "batch channels side side"],
-        masks: PatchMasks,
-        texts: MaskedTextBatch,
-        window: Float[Tensor, "batch 1 side side"],
-    ) -> tuple[Float[Tensor, "batch dim"], dict[str, Summed]]:
-        """One piece of the batch, its activations kept only where it is the only one."""
-        if self.settings.micro_batches == 1:
-            return self._piece(pictures, masks, texts, window)
-        # The state of the random numbers is kept: dropout is the same the second time.
-        found: tuple[Tensor, dict[str, Summed]] = checkpoint(
-            self._piece,
-            *(pictures, masks, texts, window),
-            use_reentrant=False,
-            context_fn=partial(contexts, self.model.image_encoder),
-        )
-        return found
 
     def _piece(
         self,

@@ -2,17 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import NamedTuple, cast
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
-from carina.encoders.chunks import contexts
 from carina.encoders.masked_vit import MaskedViT
-from carina.encoders.masking import PatchMasks, draw_masks
+from carina.encoders.masking import PatchMasks
 from carina.errors import ConfigError
 from carina.imaging.augmentation import WarpAugmentation, standardise
 from carina.losses.contrast import Summed
@@ -25,6 +22,13 @@ from carina.pretraining.image_side import (
     lower_resolution,
 )
 from carina.pretraining.maco import MaCoModel
+from carina.pretraining.masked_side import (
+    check_masking,
+    encoded_piece,
+    kept_patches,
+    masks_of,
+    pieces_of,
+)
 from carina.pretraining.report_pieces import ShuffledSome, Single, drawn_texts, each_once
 from carina.studies.batches import ImageBatch
 from carina.training.distributed import gather_rows
@@ -130,18 +134,12 @@ class MaCoLosses:
 
     def __post_init__(self) -> None:
         """Checks ratio, weights and pieces."""
-        if not 0 < self.mask_ratio < 1:
-            raise ConfigError(
-                f"mask_ratio must be in (0, 1), got {self.mask_ratio}: some patches are seen, the "
-                "others are guessed."
-            )
+        check_masking(self.mask_ratio, self.micro_batches)
         if not (self.reconstruction_weight >= 0 and self.contrast_weight >= 0):
             raise ConfigError(
                 f"Weights of losses must be >= 0, got {self.reconstruction_weight} and "
                 f"{self.contrast_weight}."
             )
-        if self.micro_batches < 1:
-            raise ConfigError(f"micro_batches must be at least 1, got {self.micro_batches}.")
 
 
 class MaCoObjective(nn.Module):
@@ -159,13 +157,7 @@ class MaCoObjective(nn.Module):
         self.model = model
         self.pieces = tuple(tuple(parts) for parts in pieces)
         self.settings = losses
-        patches = model.config.image.patches
-        self.kept = int(patches * (1 - losses.mask_ratio))
-        if not 0 < self.kept < patches:
-            raise ConfigError(
-                f"mask_ratio {losses.mask_ratio} of {patches} patches keeps {self.kept}; expected "
-                "at least one to see and one to guess."
-            )
+        self.kept = kept_patches(losses.mask_ratio, model.config.image.patches)
         losses.contrast.freeze(model)
         prepared = losses.batch_norm.prepare(model.image_encoder)
         model.image_encoder = cast(MaskedViT, prepared)
@@ -180,13 +172,7 @@ class MaCoObjective(nn.Module):
     def losses(self, batch: ImageBatch) -> Losses:
         """The terms for this process's share of the batch."""
         pictures = self._pictures(batch)
-        masks = draw_masks(
-            seed=batch.seed,
-            step=batch.step,
-            places=batch.places,
-            patches=self.model.config.image.patches,
-            kept=self.kept,
-        ).to(pictures.device)
+        masks = masks_of(batch, patches=self.model.config.image.patches, kept=self.kept)
         return self.terms(pictures, masks, self._texts(batch), first=batch.places.start)
 
     def terms(
@@ -206,10 +192,12 @@ class MaCoObjective(nn.Module):
             first: place of the first picture in the global batch.
         """
         images, reports, guessed, removed = [], [], [], []
-        pieces = torch.arange(len(pictures)).chunk(self.settings.micro_batches)
-        for rows in (slice(int(part[0]), int(part[-1]) + 1) for part in pieces):
-            words = [draw[rows] for draw in texts]
-            image, report, error, count = self._encoded(pictures[rows], masks.part(rows), words)
+        pieces = self.settings.micro_batches
+        for rows in pieces_of(len(pictures), pieces):
+            given = (pictures[rows], masks.part(rows), [draw[rows] for draw in texts])
+            image, report, error, count = encoded_piece(
+                self._encode, given, self.model.image_encoder, pieces
+            )
             images.append(image)
             reports.append(report)
             guessed.append(error)
@@ -237,24 +225,6 @@ class MaCoObjective(nn.Module):
         if not self.model.config.reads_reports:
             return []
         return drawn_texts(self.settings.draw, self.pieces, batch)
-
-    def _encoded(
-        self,
-        pictures: Float[Tensor, "batch channels height width"],
-        masks: PatchMasks,
-        texts: Sequence[Sequence[str]],
-    ) -> tuple[Tensor, tuple[Tensor, ...], Tensor, Tensor]:
-        """One piece of the batch, its activations kept only where it is the only one."""
-        if self.settings.micro_batches == 1:
-            return self._encode(pictures, masks, texts)
-        # The state of the random numbers is kept: dropout is the same the second time.
-        encoded: tuple[Tensor, tuple[Tensor, ...], Tensor, Tensor] = checkpoint(
-            self._encode,
-            *(pictures, masks, texts),
-            use_reentrant=False,
-            context_fn=partial(contexts, self.model.image_encoder),
-        )
-        return encoded
 
     def _encode(
         self,
