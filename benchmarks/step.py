@@ -21,13 +21,9 @@ from carina.encoders.tokenizer import train_wordpiece
 from carina.imaging.augmentation import NoAugmentation
 from carina.imaging.preprocessing import Squash
 from carina.pretraining.kad import KADConfig, KADModel
-from carina.pretraining.kad_objective import (
-    BothMemories,
-    FrozenText,
-    KADLosses,
-    KADObjective,
-    ScaledDotContrast,
-)
+from carina.pretraining.kad_objective import BothMemories, KADLosses, KADObjective
+from carina.pretraining.pair_contrast import ScaledDotContrast
+from carina.pretraining.text_side import FrozenText
 from carina.studies.batches import ImageBatch
 from plain_kad import PlainKAD, padded
 from row import record

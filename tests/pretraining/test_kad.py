@@ -16,22 +16,20 @@ from carina.encoders.vit import ViTConfig
 from carina.errors import ConfigError
 from carina.imaging.augmentation import NoAugmentation, standardise
 from carina.imaging.preprocessing import Preprocessing, Squash
-from carina.pretraining import image_side, kad_objective
+from carina.pretraining import image_side, pair_contrast
 from carina.pretraining.contrast import ContrastConfig, ContrastModel, ContrastObjective
 from carina.pretraining.image_side import FrozenStatistics, OwnStatistics, SynchronisedStatistics
 from carina.pretraining.kad import KADConfig, KADModel
 from carina.pretraining.kad_objective import (
     BothMemories,
-    CosineContrast,
-    FrozenText,
     ImageMemory,
     KADLosses,
     KADObjective,
     RandomSelect,
-    ScaledDotContrast,
-    TrainedText,
 )
+from carina.pretraining.pair_contrast import CosineContrast, ScaledDotContrast
 from carina.pretraining.query_side import AllLayers, LastLayer
+from carina.pretraining.text_side import FrozenText, TrainedText
 from carina.studies.batches import ImageBatch
 from carina.training.objective import Losses, Place
 from carina.zeroshot.protocol import Query
@@ -184,7 +182,7 @@ def test_two_processes_give_loss_and_gradient_of_one(
     reports = objective.text.reports(objective.model.text_encoder, torch.arange(4))
     for rank in range(2):
         gathered = iter([torch.cat(features), reports])
-        monkeypatch.setattr(kad_objective, "gather_rows", lambda rows, all_=gathered: next(all_))
+        monkeypatch.setattr(pair_contrast, "gather_rows", lambda rows, all_=gathered: next(all_))
         shares.append(objective.losses(batch_of(Place(rank=rank, processes=2))))
     summed = {
         name: replace(

@@ -31,16 +31,9 @@ from carina.losses.knowledge import official_knowledge_loss, official_targets
 from carina.losses.query import IGNORED
 from carina.pretraining.image_side import OwnStatistics
 from carina.pretraining.kad import KADModel
-from carina.pretraining.kad_objective import (
-    BothMemories,
-    FrozenText,
-    ImageMemory,
-    KADLosses,
-    KADObjective,
-    ScaledDotContrast,
-    TrainedText,
-    contrast_batch,
-)
+from carina.pretraining.kad_objective import BothMemories, ImageMemory, KADLosses, KADObjective
+from carina.pretraining.pair_contrast import ScaledDotContrast, contrast_batch
+from carina.pretraining.text_side import FrozenText, TrainedText
 from carina.studies.batches import ImageBatch
 from carina.training.optimiser import DecayAllButVectors, parameter_groups
 
@@ -219,7 +212,7 @@ def training_losses(case: Case, objective: KADObjective) -> tuple[dict[str, Tens
     reports = objective.text.reports(model.text_encoder, batch.rows)
     terms = objective.existence(features, reports, batch)
     means = {name: term.sum / term.count for name, term in terms.items()}
-    total, count = contrast_batch(objective.settings, features.pooled, reports, batch)
+    total, count = contrast_batch(objective.settings.contrast, features.pooled, reports, batch)
     means["contrast"] = total / count
     official = {"existence": "ce_image", "existence_in_report": "ce_text", "contrast": "clip"}
     named = {official[name]: mean for name, mean in means.items()}

@@ -24,7 +24,7 @@ from carina.pretraining.contrast import ContrastConfig
 from carina.pretraining.contrast_stage import ContrastStage
 from carina.pretraining.image_source import PublishedResNet
 from carina.pretraining.kad import KADConfig
-from carina.pretraining.kad_objective import FrozenText, KADLosses, TrainedText
+from carina.pretraining.kad_objective import KADLosses
 from carina.pretraining.kad_stage import AlignmentStage
 from carina.pretraining.report_targets import (
     NORMAL,
@@ -46,6 +46,7 @@ from carina.pretraining.report_targets import (
     positive_weights,
 )
 from carina.pretraining.stage import StageInputs
+from carina.pretraining.text_side import FrozenText, TrainedText
 from carina.pretraining.text_source import BertText, FinishedStage
 from carina.studies.manifest import write_manifest
 from carina.study import Assertion, Entity, EntityKind, Radiograph, Report, Study

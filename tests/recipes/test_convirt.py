@@ -5,7 +5,7 @@ import pytest
 from carina.errors import ConfigError
 from carina.models.folder import load_model
 from carina.pretraining.contrast import ContrastModel
-from carina.pretraining.kad_objective import DirectedContrast
+from carina.pretraining.pair_contrast import DirectedContrast
 from carina.recipes.catalogue import find_recipe
 from carina.recipes.override import with_settings
 from carina.runs.run import pretrain

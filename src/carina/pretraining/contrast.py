@@ -20,7 +20,8 @@ from carina.encoders.vit import ViTConfig
 from carina.errors import ConfigError
 from carina.imaging.preprocessing import IMAGENET_224, Preprocessing
 from carina.pretraining.image_side import encode_batch
-from carina.pretraining.kad_objective import PairsObjective, contrast_batch
+from carina.pretraining.pair_contrast import contrast_batch
+from carina.pretraining.pairs_objective import PairsObjective
 from carina.pretraining.two_encoders import TwoEncoders, check_image_side
 from carina.studies.batches import ImageBatch
 from carina.training.objective import Losses, Term
@@ -142,5 +143,5 @@ class ContrastObjective(PairsObjective[ContrastModel]):
             self.model.image_encoder, batch, self.settings, self.model.config.preprocessing
         )
         reports = self.text.reports(self.model.text_encoder, batch.rows)
-        total, count = contrast_batch(self.settings, features.pooled, reports, batch)
+        total, count = contrast_batch(self.settings.contrast, features.pooled, reports, batch)
         return {"contrast": Term(sum=total, count=count, weight=self.settings.contrast_weight)}

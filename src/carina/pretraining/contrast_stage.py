@@ -8,7 +8,6 @@ from carina.pretraining.contrast import ContrastConfig, ContrastModel, ContrastO
 from carina.pretraining.image_side import check_store_size, standardisation
 from carina.pretraining.image_source import FreshImage, ImageSource
 from carina.pretraining.kad_objective import KADLosses
-from carina.pretraining.kad_stage import text_side
 from carina.pretraining.pairs import training_pairs
 from carina.pretraining.report_targets import (
     AnnotatedEntities,
@@ -19,6 +18,7 @@ from carina.pretraining.report_targets import (
     SentenceRuleEntities,
 )
 from carina.pretraining.stage import PreparedStage, StageInputs, nothing_to_draw
+from carina.pretraining.text_side import text_side
 from carina.pretraining.text_source import FinishedStage, TextSource
 from carina.training.settings import TrainingSettings
 

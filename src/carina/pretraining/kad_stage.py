@@ -1,7 +1,6 @@
 """KAD's second stage as a stage of a recipe: what it needs of a run, made ready to train."""
 
 import logging
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -13,7 +12,7 @@ from carina.imaging.store import ImageStore
 from carina.pretraining.image_side import check_store_size, standardisation
 from carina.pretraining.image_source import FreshImage, ImageSource
 from carina.pretraining.kad import KADConfig, KADModel
-from carina.pretraining.kad_objective import FrozenText, KADLosses, KADObjective, TrainedText
+from carina.pretraining.kad_objective import KADLosses, KADObjective
 from carina.pretraining.label_counts import write_label_counts
 from carina.pretraining.pairs import training_pairs
 from carina.pretraining.report_targets import (
@@ -31,6 +30,7 @@ from carina.pretraining.report_targets import (
     positive_weights,
 )
 from carina.pretraining.stage import PreparedStage, StageInputs
+from carina.pretraining.text_side import text_side
 from carina.pretraining.text_source import FinishedStage, TextSource
 from carina.training.settings import TrainingSettings
 
@@ -103,12 +103,3 @@ class AlignmentStage:
             self.model.preprocessing, store, is_measured=self.measured_standardisation
         )
         return replace(self.model, text=encoder.config, preprocessing=preprocessing)
-
-
-def text_side(
-    encoder: TextEncoder, queries: Sequence[str], reports: Sequence[str], *, trained: bool
-) -> FrozenText | TrainedText:
-    """Embeds all texts now, once, or leaves them to be embedded at every step."""
-    if trained:
-        return TrainedText(queries, reports)
-    return FrozenText.of(encoder, queries, reports)

@@ -10,7 +10,8 @@ from carina.imaging.augmentation import WarpAugmentation
 from carina.pretraining.contrast import ContrastConfig
 from carina.pretraining.contrast_stage import ContrastStage
 from carina.pretraining.image_source import PublishedResNet
-from carina.pretraining.kad_objective import DirectedContrast, KADLosses
+from carina.pretraining.kad_objective import KADLosses
+from carina.pretraining.pair_contrast import DirectedContrast
 from carina.pretraining.report_targets import EntitySequence, RawReport
 from carina.pretraining.text_source import BertText
 from carina.recipes.kad import SMALL_MODEL, preprocessing

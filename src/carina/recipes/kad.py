@@ -15,13 +15,7 @@ from carina.imaging.preprocessing import (
 from carina.knowledge.pairs import OfficialPairs, PaperPairs
 from carina.pretraining.image_source import FreshImage, PublishedResNet
 from carina.pretraining.kad import KADConfig
-from carina.pretraining.kad_objective import (
-    BothMemories,
-    CosineContrast,
-    KADLosses,
-    RandomSelect,
-    ScaledDotContrast,
-)
+from carina.pretraining.kad_objective import BothMemories, KADLosses, RandomSelect
 from carina.pretraining.kad_stage import AlignmentStage
 from carina.pretraining.knowledge_encoder import (
     BertNoise,
@@ -29,6 +23,7 @@ from carina.pretraining.knowledge_encoder import (
     OfficialContrast,
     PaperContrast,
 )
+from carina.pretraining.pair_contrast import CosineContrast, ScaledDotContrast
 from carina.pretraining.query_side import LastLayer
 from carina.pretraining.report_targets import (
     FrequentObservations,
