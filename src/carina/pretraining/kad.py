@@ -18,15 +18,13 @@ from carina.encoders.resnet import ResNetConfig
 from carina.encoders.text import TextEncoder, TextEncoderConfig
 from carina.encoders.vit import ViTConfig
 from carina.errors import ConfigError
-from carina.imaging.preprocessing import (
-    IMAGENET_224,
-    Preprocessing,
-)
+from carina.imaging.preprocessing import IMAGENET_224, Preprocessing
 from carina.pretraining.query_side import (
     AllLayers,
     AsEmbedded,
     LastLayer,
     Standardised,
+    encoded_queries,
     prepared_queries,
 )
 from carina.pretraining.two_encoders import TwoEncoders, check_image_side
@@ -104,15 +102,7 @@ class KADModel(TwoEncoders[KADConfig]):
         features = self.text_encoder.encode([query.text for query in queries])
         with evaluating(self.decoder):
             prepared = self.decoder.prepare(self.query_norm(features))
-        return EncodedQueries(
-            queries=tuple(queries),
-            features={
-                "text": features,
-                "states": prepared.states,
-                "folded": prepared.folded,
-                "self_attention": prepared.self_attention,
-            },
-        )
+        return encoded_queries(queries, features, prepared)
 
     @torch.no_grad()
     def answer(

@@ -19,7 +19,13 @@ from carina.encoders.text import FirstToken, Reading, TextEncoder, TextEncoderCo
 from carina.encoders.vit import ViTConfig
 from carina.errors import ConfigError
 from carina.imaging.preprocessing import MEDKLIP_224, Preprocessing
-from carina.pretraining.query_side import AllLayers, AsEmbedded, Standardised, prepared_queries
+from carina.pretraining.query_side import (
+    AllLayers,
+    AsEmbedded,
+    Standardised,
+    encoded_queries,
+    prepared_queries,
+)
 from carina.pretraining.two_encoders import TwoEncoders, check_image_side
 from carina.zeroshot.protocol import Answers, EncodedQueries, Query
 
@@ -161,15 +167,7 @@ class MedKLIPModel(TwoEncoders[MedKLIPConfig]):
         features = self._embedded([self.query_text(query) for query in queries])
         with evaluating(self.decoder):
             prepared = self.decoder.prepare(self.queries(features))
-        return EncodedQueries(
-            queries=tuple(queries),
-            features={
-                "text": features,
-                "states": prepared.states,
-                "folded": prepared.folded,
-                "self_attention": prepared.self_attention,
-            },
-        )
+        return encoded_queries(queries, features, prepared)
 
     @torch.no_grad()
     def answer(

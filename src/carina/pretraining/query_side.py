@@ -1,5 +1,6 @@
 """What systems that ask a picture by a query network have in common."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -7,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from carina.encoders.query_decoder import PreparedQueries
-from carina.zeroshot.protocol import EncodedQueries
+from carina.zeroshot.protocol import EncodedQueries, Query
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +69,21 @@ class Standardised(nn.Module):
     def forward(self, queries: Float[Tensor, "queries dim"]) -> Float[Tensor, "queries dim"]:
         """Centred and scaled."""
         return (queries - self.get_buffer("mean")) / self.get_buffer("deviation")
+
+
+def encoded_queries(
+    queries: Sequence[Query], text: Float[Tensor, "queries length"], prepared: PreparedQueries
+) -> EncodedQueries:
+    """Embedded texts, and all of a query decoder's work that no picture is needed for."""
+    return EncodedQueries(
+        queries=tuple(queries),
+        features={
+            "text": text,
+            "states": prepared.states,
+            "folded": prepared.folded,
+            "self_attention": prepared.self_attention,
+        },
+    )
 
 
 def prepared_queries(queries: EncodedQueries, device: torch.device) -> PreparedQueries:
