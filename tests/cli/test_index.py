@@ -71,7 +71,7 @@ def test_index_names_an_unknown_dataset_before_it_asks_for_folders(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert run("index", "mimic_cxr") == 2
-    assert "There is no dataset 'mimic_cxr'" in capsys.readouterr().err
+    assert "There is no dataset 'mimic_cxr'. Did you mean mimic-cxr" in capsys.readouterr().err
 
 
 def test_index_tells_what_is_absent_and_uncertain_where_the_source_does(

@@ -32,7 +32,7 @@ def test_the_names_of_datasets_are_those_they_declare() -> None:
 
 
 def test_a_dataset_that_does_not_exist_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"There is no dataset 'mimic-7'; datasets: .*csv"):
+    with pytest.raises(ConfigError, match=r"There is no dataset 'mimic-7'\. .*Datasets: .*csv"):
         dataset_named("mimic-7")
 
 

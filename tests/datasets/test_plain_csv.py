@@ -118,7 +118,7 @@ def test_a_column_that_carina_has_not_is_refused(folder: Folder) -> None:
 
 
 def test_a_table_without_rows_is_refused(folder: Folder) -> None:
-    with pytest.raises(DatasetError, match="the table has no rows"):
+    with pytest.raises(DatasetError, match="its table has no rows"):
         studies_in(folder("image,report\n"))
 
 

@@ -53,8 +53,8 @@ def test_values_are_read_by_their_type() -> None:
     [
         ("stepz=2", "Did you mean steps"),
         ("steps", "expected key=value"),
-        ("steps=two", "steps=two: expected int"),
-        ("frozen=1", "expected bool"),
+        ("steps=two", "steps=two: expected a whole number or none"),
+        ("frozen=1", "expected true or false"),
         ("steps=0", "steps must be at least 1"),
         ("betas=0.9", "expected tuple"),
     ],

@@ -259,3 +259,16 @@ def test_a_folder_that_may_not_be_written_is_named(
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="cannot be written"):
         pretrain(recipe, manifest, tmp_path / "file" / "run", RunOptions())
+
+
+@pytest.mark.parametrize("held", ["model/notes.txt", "alignment/notes.txt", "config.json"])
+def test_a_folder_that_holds_what_a_run_would_replace_is_left_as_it_is(
+    recipe: Recipe, manifest: Manifest, tmp_path: Path, held: str
+) -> None:
+    file = tmp_path / "mine" / held
+    file.parent.mkdir(parents=True)
+    file.write_text("precious")
+    with pytest.raises(OutputError, match=r"and no run \(no run\.json\)"):
+        pretrain(recipe, manifest, tmp_path / "mine")
+    assert file.read_text() == "precious"
+    assert not (tmp_path / "mine" / "run.json").exists()

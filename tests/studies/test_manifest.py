@@ -364,6 +364,13 @@ def test_a_full_disk_leaves_the_manifest_that_was_there(
     assert [path.name for path in tmp_path.iterdir()] == ["m.parquet"]
 
 
+def test_a_folder_is_no_manifest(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match=r"is a folder, .* such as .*films\.parquet"):
+        write_manifest([STUDY], tmp_path, tmp_path)
+    with pytest.raises(ManifestError, match="is a folder, expected a manifest"):
+        Manifest.read(tmp_path)
+
+
 @pytest.mark.parametrize("name", ["films.csv", "films.CSV", "films.json"])
 def test_a_name_that_promises_another_format_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(OutputError, match=r"is written as Parquet\. Call it .*\.parquet"):

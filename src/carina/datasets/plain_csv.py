@@ -166,7 +166,9 @@ def _inside(root: Path, row: Row) -> str:
 def _check_images(root: Path, studies: Mapping[str, list[Row]]) -> None:
     """Refuses an image named twice in a study, and a table none of whose images are there."""
     if not studies:
-        raise DatasetError(f"{root}: the table has no rows; expected one an image.")
+        raise DatasetError(
+            f"{root}: its table has no rows below the header; expected one an image."
+        )
     for rows in studies.values():
         images = [slashes(row.get("image")) for row in rows]
         for place, row in enumerate(rows):

@@ -1,5 +1,7 @@
 """The datasets that `carina index` knows, by name."""
 
+import difflib
+
 from carina.datasets.chestx_det import CHESTX_DET, CHESTX_DET10
 from carina.datasets.chestxray14 import CHESTXRAY14, CHESTXRAY14_CHEXNET
 from carina.datasets.chestxray14_labels import CHESTXRAY14_LABELS
@@ -47,6 +49,10 @@ DATASETS: dict[str, Dataset] = {
 """One line per dataset."""
 
 
+NEAREST = 2
+"""So many names like an unknown one are told."""
+
+
 def dataset_named(name: str) -> Dataset:
     """The dataset of a name.
 
@@ -54,7 +60,12 @@ def dataset_named(name: str) -> Dataset:
         ConfigError: there is none.
     """
     if name not in DATASETS:
-        raise ConfigError(f"There is no dataset {name!r}; datasets: {', '.join(DATASETS)}.")
+        near = difflib.get_close_matches(name, DATASETS, NEAREST)
+        hint = f" Did you mean {' or '.join(near)}?" if near else ""
+        raise ConfigError(
+            f"There is no dataset {name!r}.{hint} Datasets: {', '.join(DATASETS)}; `carina index "
+            "list` tells of each."
+        )
     return DATASETS[name]
 
 

@@ -6,10 +6,21 @@ import enum
 import types
 import typing
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from carina.errors import ConfigError
 from carina.recipes.recipe import Recipe
+
+PLAIN_NAMES: dict[Any, str] = {
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    str: "a text",
+    Path: "a path",
+    types.NoneType: "none",
+}
+"""What is expected, in a message, of each plain type."""
 
 Path = tuple[str, ...]
 
@@ -109,7 +120,9 @@ def parsed(kind: Any, text: str, key: str) -> Any:
             return parsed_as(member, text)
         except (ValueError, TypeError):
             continue
-    names = " or ".join(getattr(member, "__name__", str(member)) for member in members)
+    names = " or ".join(
+        PLAIN_NAMES.get(member, getattr(member, "__name__", str(member))) for member in members
+    )
     raise ConfigError(f"--set {key}={text}: expected {names}.")
 
 

@@ -31,7 +31,7 @@ from carina.files import atomic_folder, write_text
 from carina.knowledge.chest import chest_graph
 from carina.knowledge.graph import ConceptGraph
 from carina.models.codec import to_json
-from carina.models.folder import WEIGHTS, load_model, save_model
+from carina.models.folder import CONFIG, WEIGHTS, load_model, save_model
 from carina.pretraining.stage import PreparedStage, Stage, StageInputs
 from carina.recipes.recipe import Recipe
 from carina.runs.card import model_card
@@ -45,6 +45,7 @@ from carina.training.environment import environment
 from carina.training.loop import Training, train
 
 RECORD = "run.json"
+MODEL = "model"
 SHOWN = 5  # differences in a message
 log = logging.getLogger(__name__)
 
@@ -114,9 +115,9 @@ def pretrain(
             )
             run_stage(stage, recipe, inputs, fabric_for(stage, options, fabric), options)
     if fabric.is_global_zero:
-        hand_over(finished[recipe.stages[-1].name] / "model", out / "model")
+        hand_over(finished[recipe.stages[-1].name] / MODEL, out / MODEL)
     fabric.barrier()
-    return out / "model"
+    return out / MODEL
 
 
 def part_to_train_on(manifest: Manifest, split: str) -> Manifest:
@@ -222,7 +223,7 @@ def start_folder(stage: Stage, recipe: Recipe, options: RunOptions) -> Path | No
 
 def is_finished(folder: Path) -> bool:
     """Whether a stage's folder holds what it hands on."""
-    return (folder / "model" / "config.json").is_file()
+    return (folder / MODEL / CONFIG).is_file()
 
 
 def tell_excluded(excluded: Sequence[Excluded]) -> None:
@@ -257,6 +258,7 @@ def open_run(
             )
         check_identity(path, identity)
         return
+    check_room(out, recipe)
     record = {
         **identity,
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -264,6 +266,21 @@ def open_run(
     }
     write_text(path, json.dumps(record, indent=1))
     write_trained_on(manifest.studies, out)
+
+
+def check_room(out: Path, recipe: Recipe) -> None:
+    """Refuses a folder without a run that holds what this one would replace, such as a model.
+
+    Raises:
+        OutputError: says what it holds.
+    """
+    names = (CONFIG, MODEL, *(stage.name for stage in recipe.stages))
+    taken = [name for name in names if (out / name).exists()]
+    if taken:
+        raise OutputError(
+            f"{out}: holds {taken[0]!r} and no run (no {RECORD}), expected a new or empty folder. "
+            "Nothing was written; name another."
+        )
 
 
 def run_identity(
@@ -280,7 +297,7 @@ def run_identity(
         "data": manifest.digest,
         "graph": graph.digest,
         "start": {
-            name: digest_of(folder / "model" / WEIGHTS)
+            name: digest_of(folder / MODEL / WEIGHTS)
             for name, folder in sorted(started_folders(recipe, options).items())
         },
         "stores": [digest_of(path / "index.parquet") for path in options.stores],
@@ -382,7 +399,7 @@ def finish_stage(
     prepared.trained.to("cpu").eval()
     prepared.finish(inputs.folder)
     card = model_card(recipe, stage, inputs, seconds)
-    save_model(prepared.trained, inputs.folder / "model", card)
+    save_model(prepared.trained, inputs.folder / MODEL, card)
 
 
 def hand_over(source: Path, target: Path) -> None:

@@ -155,11 +155,16 @@ def write_manifest(
 
 
 def check_name(path: Path) -> None:
-    """Refuses to call a manifest by a name that promises another format; before the work, too.
+    """Refuses to call a manifest by a name that promises something else; before the work, too.
 
     Raises:
-        OutputError: the name ends like a file of another format.
+        OutputError: the name ends like a file of another format, or is that of a folder.
     """
+    if path.is_dir():
+        raise OutputError(
+            f"{path}: is a folder, expected the name of a manifest to write. Give it one, such as "
+            f"{path / 'films.parquet'}."
+        )
     if path.suffix.lower() in OTHER_FORMATS:
         raise OutputError(
             f"{path}: ends in {path.suffix}, but a manifest is written as Parquet. "
@@ -169,6 +174,11 @@ def check_name(path: Path) -> None:
 
 def _read_parquet(path: Path) -> tuple[pl.DataFrame, dict[str, str]]:
     """The frame in the file, and what else it remembers."""
+    if path.is_dir():
+        raise ManifestError(
+            f"{path}: is a folder, expected a manifest, which is one file. Make one of what is in "
+            "it with `carina index`."
+        )
     if not path.is_file():
         raise ManifestError(
             f"{path}: there is no such file; expected a manifest. "
