@@ -10,14 +10,19 @@ from bright_cohort import BrightnessModel
 
 import carina
 from carina.cli.main import main
+from carina.datasets.layouts import write_layout
+from carina.datasets.registry import layout_named
 from carina.errors import ConfigError, EvaluationError, ManifestError
+from carina.evaluation.at_hand import AtHand, at_hand, with_releases
 from carina.evaluation.protocol import Asked, Part, Protocol
 from carina.evaluation.protocol_run import PROTOCOL, How, evaluate_by_protocol
 from carina.evaluation.protocols import PROTOCOLS, protocol_named
-from carina.evaluation.reproduction import AtHand, Outcome, at_hand, reproduce, training_of
+from carina.evaluation.reproduction import Outcome, reproduce, training_of
 from carina.evaluation.reproduction_page import reproduction_report
 from carina.evaluation.result import Evaluation
+from carina.evaluation.sources import sources_of
 from carina.pages.reproduction import render_reproduction
+from carina.phantom.cohort import PhantomConfig
 from carina.studies.manifest import Manifest, write_manifest
 from carina.zeroshot.protocol import Query
 
@@ -114,6 +119,43 @@ def test_manifests_that_cannot_be_used_are_told(data: Path, tmp_path: Path) -> N
         at_hand(tmp_path / "nowhere")
     with pytest.raises(ManifestError, match="no manifest; expected one or more"):
         at_hand(tmp_path)
+
+
+def test_a_broken_manifest_is_told_and_the_others_are_used(data: Path) -> None:
+    (data / "broken.parquet").write_text("no manifest")
+    hand = at_hand(data)
+    assert list(hand.manifests) == ["chestxray14"]
+    assert "broken.parquet: is not a Parquet file" in hand.unused["broken.parquet"]
+
+
+@pytest.fixture(scope="module")
+def releases(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Synthetic copies of CheXpert's two downloads and of RSNA with its lists, and a broken one."""
+    folder = tmp_path_factory.mktemp("releases")
+    for name in ("chexpert", "chexpert-test", "rsna-lovt"):
+        config = PhantomConfig(studies=12, size=64, seed=0)
+        write_layout(layout_named(name), config, folder / name, 1)
+    (folder / "siim-lovt").mkdir()
+    (folder / "notes").mkdir()
+    return folder
+
+
+def test_releases_called_as_their_datasets_are_indexed_and_joined(
+    releases: Path, tmp_path: Path
+) -> None:
+    hand = with_releases(releases, tmp_path / "manifests")
+    joined = "chexpert+chexpert-test"
+    assert list(hand.manifests) == ["chexpert", "chexpert-test", "rsna-lovt", joined]
+    parts = len(hand.manifests["chexpert"]) + len(hand.manifests["chexpert-test"])
+    assert len(hand.manifests[joined]) == parts
+    assert list(hand.unused) == ["siim-lovt/"]
+    assert "expected for siim-lovt but not there" in hand.unused["siim-lovt/"]
+    assert sources_of(hand.manifests[joined].studies) == ["phantom as chexpert"]
+    manifest = hand.manifests["rsna-lovt"]
+    write_manifest(manifest.studies, releases / "mine.parquet", manifest.root, "rsna-lovt")
+    again = with_releases(releases, tmp_path / "manifests")
+    assert again.manifests["rsna-lovt"].path == releases / "mine.parquet"
+    assert again.unused["rsna-lovt/"] == "was not indexed: mine.parquet is rsna-lovt already"
 
 
 def test_a_folder_without_weights_is_refused(data: Path, tmp_path: Path) -> None:
@@ -219,6 +261,7 @@ def test_the_command_writes_the_page(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
+        (("--protocol", "kad/padchest"), "nothing of it could be measured; why stands above"),
         (("--protocol", "ecamp/rsna-linear@1%"), "trains; add --fine-tune"),
         (("--steps", "3"), "add --fine-tune"),
         (("--protocol", "kad/none"), "There is no protocol 'kad/none'"),

@@ -8,6 +8,7 @@ import typer
 
 EXAMPLES = (
     "carina reproduce weights/kad weights/medklip --data manifests --out reproduction",
+    "carina reproduce weights/kad --data releases --out reproduction   (releases/chestxray14/ ...)",
     "carina reproduce runs/maco --data manifests --out reproduction --fine-tune --steps 2000",
     "carina reproduce weights/kad --data manifests --out reproduction --protocol kad/chexpert",
     "carina reproduce runs/kad --data mine --out reproduction --part films.parquet=chestxray14",
@@ -16,7 +17,9 @@ EXAMPLES = (
 
 def reproduce(
     models: Annotated[list[Path], typer.Argument(help="Model folders, or folders of runs.")],
-    data: Annotated[Path, typer.Option(help="Folder of manifests that `carina index` wrote.")],
+    data: Annotated[
+        Path, typer.Option(help="Folder of manifests, or of releases each called as its dataset.")
+    ],
     out: Annotated[Path, typer.Option(help="Folder of the evaluations and the page.")],
     protocol: Annotated[
         list[str] | None, typer.Option(help="NAME of a protocol; else all without training.")
@@ -38,10 +41,11 @@ def reproduce(
 ) -> None:
     """Runs what the data at hand allow, and writes one page beside the papers."""
     from carina.cli.by_protocol import carried_out
+    from carina.errors import EvaluationError
+    from carina.evaluation.at_hand import with_releases
     from carina.evaluation.protocol import FineTuned
     from carina.evaluation.protocol_run import How
     from carina.evaluation.protocols import PROTOCOLS, protocol_named
-    from carina.evaluation.reproduction import at_hand
     from carina.evaluation.reproduction import reproduce as reproduced
     from carina.evaluation.reproduction_page import not_done, reproduction_report
     from carina.files import write_text
@@ -62,7 +66,10 @@ def reproduce(
     folders = {slug(model): model for model in models}
     if len(folders) != len(models):
         raise typer.BadParameter("Two models have one name; copy or rename one of the folders.")
-    manifests, how = at_hand(data, parts_of(part or ())), How(replicates=replicates, seed=seed)
+    how = How(replicates=replicates, seed=seed)
+    manifests = with_releases(data, out / "manifests", parts_of(part or ()))
+    for name, why in manifests.unused.items():
+        typer.echo(f"not used: {name} {why}")
     outcomes = []
     for outcome in reproduced(
         folders,
@@ -84,6 +91,11 @@ def reproduce(
             typer.echo(f"{outcome.protocol.name}, {outcome.model}: done")
     for reason, concerned in not_done(outcomes, len(folders)):
         typer.echo(f"not done: {concerned}: {reason}")
+    if all(outcome.evaluation is None for outcome in outcomes):
+        raise EvaluationError(
+            f"{data}: nothing of it could be measured; why stands above. No page was written. "
+            "`carina protocols` tells which datasets are measured."
+        )
     trainings = (
         "Fine-tuned models are measured with 1,000 resamples."
         if fine_tune

@@ -18,6 +18,7 @@ from carina.evaluation.page_values import measured_of
 from carina.evaluation.result import Evaluation, Score, Scores
 from carina.evaluation.rows import Rows, rows_of
 from carina.evaluation.scoring import Frontal, frontals_of
+from carina.evaluation.sources import has_synthetic
 from carina.evaluation.subgroups import (
     GROUPINGS,
     Key,
@@ -211,9 +212,7 @@ def audit_page(found: Audit, manifest: Manifest) -> AuditPage:
     return AuditPage(
         title="Audit of an evaluation",
         summary=summary_of(found),
-        synthetic=any(
-            source.startswith("phantom") for source in evaluation.settings.get("sources", ())
-        ),
+        synthetic=has_synthetic(evaluation.settings),
         groups=group_tables(found.groups),
         unknown=found.unknown,
         compared=None

@@ -9,6 +9,7 @@ from carina.evaluation.compare import DELONG, SHOWN, ComparedEvaluations, Compar
 from carina.evaluation.compare_several import ComparedModels
 from carina.evaluation.deviations import FEW, shortened
 from carina.evaluation.result import Evaluation
+from carina.evaluation.sources import has_synthetic
 from carina.pages.comparison_page import ComparisonPage, MetricTable, PairSection
 from carina.pages.measured import Measured
 from carina.pages.table import TableRow, metric_name
@@ -29,7 +30,6 @@ def comparison_page(compared: ComparedModels, evaluations: Sequence[Evaluation])
     """
     pair, first = compared.pairs[0], evaluations[0]
     patients = first.predictions["patient"].n_unique()
-    sources = [source for one in evaluations for source in one.settings.get("sources", ())]
     return ComparisonPage(
         title=f"Comparison of {' and '.join(compared.names)}",
         summary=(
@@ -37,7 +37,7 @@ def comparison_page(compared: ComparedModels, evaluations: Sequence[Evaluation])
             f"{patients:,} patients ({first.split}), {first.task}. Differences have 95% intervals, "
             f"from {pair.settings['replicates']:,} resamples of {pair.settings['resampled']}."
         ),
-        synthetic=any(source.startswith("phantom") for source in sources),
+        synthetic=any(has_synthetic(one.settings) for one in evaluations),
         adjusted=compared.adjusted,
         pairs=tuple(pair_section(one, compared.positives) for one in compared.pairs),
         facts={

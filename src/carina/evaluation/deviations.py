@@ -4,18 +4,11 @@ import hashlib
 from collections.abc import Iterable, Sequence
 
 from carina.datasets.plain_csv import CSV
-from carina.evaluation.protocol import FineTuned, Protocol
+from carina.evaluation.protocol import Protocol
 from carina.evaluation.result import Evaluation
 from carina.pages.table import metric_name
-from carina.phantom import layout
 from carina.studies.manifest import Manifest
-from carina.studies.truth import canonical
-from carina.study import Assertion
 
-SYNTHETIC = (
-    "Every radiograph is synthetic: drawn by `carina phantom` in the files of this release. The "
-    "numbers tell that the protocol runs, and nothing of patients."
-)
 UNKNOWN_LISTS = (
     "The manifest is a table of one's own, or does not say which dataset it was indexed as: that "
     "its radiographs and parts are those of the protocol is taken on trust."
@@ -24,20 +17,8 @@ UNKNOWN_LISTS = (
 FEW = 10
 """Below so many positives an interval is too narrow (docs/metrics.md)."""
 
-EXPECTED = 3.0
-"""So many patients of a kind are expected where a part mostly has one."""
-
 WITH_PREVALENCE = frozenset({"f1", "mcc", "accuracy", "average_precision", "accuracy_of_classes"})
 """Metrics that change with the share of positives, the model being what it is."""
-
-
-def is_synthetic(manifest: Manifest) -> bool:
-    """Whether the radiographs were drawn: a synthetic release says so beside or above them."""
-    notices = (folder / layout.README for folder in (manifest.root, manifest.root.parent))
-    return any(
-        path.is_file() and path.read_text(encoding="utf-8").startswith(layout.NOTICE)
-        for path in notices
-    )
 
 
 def taken_on_trust(manifest: Manifest) -> bool:
@@ -115,39 +96,6 @@ def shortened(names: Sequence[str]) -> str:
     """All names, or the first eight and how many there are."""
     more = f" and {len(names) - 8} more" if len(names) > 8 else ""
     return f"{', '.join(names[:8])}{more}"
-
-
-def studies_needed(task: FineTuned, studies: Manifest, every_name: bool) -> int:
-    """How many studies, as mixed as these, give a training share and a validation part examples.
-
-    In hundreds: so many that `EXPECTED` patients with the finding, and as many without, are to be
-    expected in either part.
-
-    Args:
-        task: what is trained.
-        studies: a manifest that turned out too small.
-        every_name: every finding must have examples, not some one of them.
-    """
-    patients = [
-        len({one.patient_id for one in studies.studies if one.split == part})
-        for part in ("train", "validate")
-    ]
-    shares = rarities(studies, task.names) or [0.5]
-    needed = EXPECTED / (min(shares) if every_name else max(shares))
-    most = max(needed / max(number, 0.5) for number in (patients[0] * task.fraction, patients[1]))
-    return -(-int(most * len(studies)) // 100) * 100
-
-
-def rarities(studies: Manifest, names: Sequence[str]) -> list[float]:
-    """Of each finding that anybody has: the share of patients with it, or without, if smaller."""
-    everybody = {one.patient_id for one in studies.studies}
-    having: dict[str, set[str]] = {canonical(name): set() for name in names}
-    for study in studies.studies:
-        for finding in study.findings:
-            if finding.value is Assertion.PRESENT and canonical(finding.name) in having:
-                having[canonical(finding.name)].add(study.patient_id)
-    found = [len(some) / len(everybody) for some in having.values()]
-    return [min(share, 1 - share) for share in found if 0 < share < 1]
 
 
 def digest_of_names(names: Iterable[str]) -> str:

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from carina.errors import CarinaError, ConfigError, ManifestError
-from carina.evaluation.deviations import taken_on_trust
+from carina.errors import CarinaError, ConfigError
+from carina.evaluation.at_hand import AtHand
 from carina.evaluation.protocol import FineTuned, Protocol
 from carina.evaluation.protocol_run import PROTOCOL
 from carina.evaluation.result import RESULT, Evaluation
@@ -33,58 +33,6 @@ class Outcome:
     evaluation: Evaluation | None = None
     folder: Path | None = None
     reason: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class AtHand:
-    """The manifests of a folder: by the name of their dataset, and those that cannot be used.
-
-    `unused` goes from the file's name to why.
-    """
-
-    manifests: Mapping[str, Manifest]
-    unused: Mapping[str, str]
-
-
-def at_hand(folder: Path, taken_for: Mapping[str, str] | None = None) -> AtHand:
-    """The manifests in a folder.
-
-    Args:
-        folder: of files that end in .parquet.
-        taken_for: file name -> the dataset that a table of one's own is part of, which is taken
-            on trust.
-
-    Raises:
-        ManifestError: there is none, or `taken_for` names a file that is not there.
-    """
-    files = sorted(folder.glob("*.parquet")) if folder.is_dir() else []
-    if not files:
-        found = "no manifest" if folder.is_dir() else "no such folder"
-        raise ManifestError(
-            f"{folder}: {found}; expected one or more, each the release of one dataset: "
-            "`carina index DATASET ROOT --out FOLDER/DATASET.parquet`."
-        )
-    told = dict(taken_for or {})
-    odd = sorted(told.keys() - {path.name for path in files})
-    if odd:
-        raise ManifestError(
-            f"{folder}: holds no {odd[0]}; expected one of {', '.join(one.name for one in files)}."
-        )
-    manifests: dict[str, Manifest] = {}
-    unused: dict[str, str] = {}
-    for path in files:
-        manifest = Manifest.read(path)
-        name = told.get(path.name) if taken_on_trust(manifest) else manifest.dataset
-        if name is None:
-            unused[path.name] = (
-                "does not say which dataset it is part of; index the release, or tell it with "
-                f"--part {path.name}=DATASET"
-            )
-        elif name in manifests:
-            unused[path.name] = f"is {name} as {manifests[name].path.name} is, which was taken"
-        else:
-            manifests[name] = manifest
-    return AtHand(manifests=manifests, unused=unused)
 
 
 def reproduce(

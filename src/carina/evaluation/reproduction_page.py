@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
+from carina.evaluation.at_hand import AtHand
+from carina.evaluation.page_values import measured_of
 from carina.evaluation.papers import (
     BY_USERS,
     MEAN,
@@ -15,7 +17,7 @@ from carina.evaluation.papers import (
 )
 from carina.evaluation.protocol import Protocol
 from carina.evaluation.protocol_run import PROTOCOL
-from carina.evaluation.reproduction import AtHand, Outcome, deviations_of
+from carina.evaluation.reproduction import Outcome, deviations_of
 from carina.evaluation.result import Evaluation, Score
 from carina.pages.reproduction import (
     Found,
@@ -44,7 +46,7 @@ def reproduction_report(
     manifests = ", ".join(
         f"{name} ({len(manifest):,} studies)" for name, manifest in data.manifests.items()
     )
-    unused = [f"{name} {why}." for name, why in data.unused.items()]
+    unused = [f"{name} {why.removesuffix('.')}." for name, why in data.unused.items()]
     return ReproductionReport(
         title="Reproduction report",
         models=tuple(models),
@@ -108,11 +110,20 @@ def found_in(evaluation: Evaluation, metric: str, paper: Reported | None) -> Fou
     score = evaluation.mean.get(metric, Score(value=None, reason="not measured"))
     told = evaluation.settings[PROTOCOL]
     radiographs, as_many = counted(told), told["images"] == told["images_in_the_paper"]
+    measured = measured_of(score)
     if score.value is None:
-        return Found(text="–", interval=score.reason or "", radiographs=radiographs)
+        return Found(
+            measured=measured, text="–", interval=score.reason or "", radiographs=radiographs
+        )
     if score.low is None or score.high is None:
-        return Found(text=f"{score.value:.3f}", interval="no interval", radiographs=radiographs)
+        return Found(
+            measured=measured,
+            text=f"{score.value:.3f}",
+            interval="no interval",
+            radiographs=radiographs,
+        )
     return Found(
+        measured=measured,
         text=f"{score.value:.3f}",
         interval=f"{score.low:.3f} to {score.high:.3f}",
         radiographs=radiographs,
@@ -131,7 +142,7 @@ def reports(number: Reported | None) -> Reports | None:
     if number is None:
         return None
     note = f"; {number.note}" if number.note else ""
-    return Reports(text=number.text, where=f"{number.where}{note}")
+    return Reports(value=number.value, text=number.text, where=f"{number.where}{note}")
 
 
 def other_row(number: Reported) -> tuple[str, str, str, str]:

@@ -4,15 +4,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-from carina.pages.html import document, paragraph, section
+from carina.pages.html import chart, contents, document, paragraph, section
+from carina.pages.measured import Measured
+from carina.pages.reported_chart import ReportedRow, reported_chart
 
 EXPLAINED = (
-    "Each row is a number that a paper reports under a named protocol: which images, which "
-    "findings in which words, which metric, which threshold rule. “Users” are people who ran the "
-    "weights that the paper's authors released, and told so in public. The columns behind are what "
-    "was found here, each with a 95% interval over patients. A difference between a paper and a "
-    "number here means something only as far as the deviations of the protocol allow: they are "
-    "listed below, protocol by protocol."
+    "Each row is a number that a paper reports of its own model under a named protocol: which "
+    "images, which findings in which words, which metric, which threshold rule. “Users” are people "
+    "who ran the weights that the paper's authors released, and told so in public. The columns "
+    "behind are what the models named there gave here, each with a 95% interval over patients. A "
+    "difference between a paper and a number here means something only as far as the deviations of "
+    "the protocol allow: they are listed below, protocol by protocol."
 )
 DRAWN = (
     "Synthetic radiographs, drawn by carina: these numbers tell that a protocol runs, and nothing "
@@ -20,9 +22,11 @@ DRAWN = (
 )
 STYLE = (
     "<style>td.found{white-space:nowrap}td.where{max-width:16em;white-space:normal;"
-    "text-align:left}td.reported{min-width:7em;max-width:13em}"
+    "text-align:left}td.reported{min-width:6em;max-width:13em}"
     "td.reported .interval,td.found .interval{white-space:normal;min-width:8em}"
-    "th.name{white-space:nowrap}tr.first td,tr.first th{border-top:2px solid var(--line)}"
+    "th.name{white-space:nowrap;vertical-align:top}"
+    "th .counted{display:block;color:var(--soft);font-size:.82em;font-weight:400}"
+    "tr.first td,tr.first th{border-top:2px solid var(--line)}"
     "details{margin:.4em 0}summary{cursor:pointer;color:var(--accent)}"
     "h3 .told{font-weight:400;color:var(--soft)}li{max-width:75ch}"
     ".within{color:var(--good)}.outside{color:var(--bad)}</style>"
@@ -33,6 +37,7 @@ STYLE = (
 class Reports:
     """A number that somebody reports: as text, and where it stands."""
 
+    value: float
     text: str
     where: str
 
@@ -45,6 +50,7 @@ class Found:
     the two is missing.
     """
 
+    measured: Measured
     text: str
     interval: str
     radiographs: str
@@ -106,17 +112,47 @@ def render_reproduction(report: ReproductionReport) -> str:
         drawn = ", ".join(escape(name) for name in report.synthetic)
         parts.append(f'<p class="note synthetic">{DRAWN} {drawn}.</p>')
     parts += [f'<p class="note">{escape(fact)}</p>' for fact in report.facts]
-    for number, (cited, protocols) in enumerate(report.papers):
-        parts.append(section(f"paper{number}", cited, result_table(report.models, protocols)))
     details = [detail(one) for _, protocols in report.papers for one in protocols]
-    parts.append(section("protocols", "Protocols, and how near these runs came", *details))
-    parts.append(section("missing", "Not carried out", not_done_table(report.not_done)))
+    sections = [
+        *(
+            section(
+                f"paper{number}",
+                cited,
+                picture(report.models, protocols),
+                result_table(report.models, protocols),
+            )
+            for number, (cited, protocols) in enumerate(report.papers)
+        ),
+        section("protocols", "Protocols, and how near these runs came", *details),
+        section("missing", "Not carried out", not_done_table(report.not_done)),
+    ]
+    parts += [contents(sections), *sections]
     return document(report.title, "\n".join(part for part in parts if part))
+
+
+def picture(models: Sequence[str], protocols: Sequence[ProtocolReport]) -> str:
+    """The first metric of every protocol, where one has a number that lies between 0 and 1."""
+    rows = []
+    for protocol in protocols:
+        first = protocol.rows[0]
+        one = ReportedRow(
+            name=f"{protocol.name}, {first.metric}",
+            paper=None if first.paper is None else first.paper.value,
+            users=None if first.users is None else first.users.value,
+            found=tuple(None if found is None else found.measured for found in first.found),
+        )
+        values = (one.paper, one.users, *(found.value for found in one.found if found is not None))
+        known = [value for value in values if value is not None]
+        if known and min(known) >= 0 and max(known) <= 1:
+            rows.append(one)
+    if not rows:
+        return ""
+    return chart(reported_chart("The first metric of each protocol", "", models, rows))
 
 
 def result_table(models: Sequence[str], protocols: Sequence[ProtocolReport]) -> str:
     """One row a protocol and metric."""
-    heads = ("protocol", "metric", "paper", "users of the released weights", "radiographs")
+    heads = ("protocol", "metric", "paper", "users")
     cells = "".join(
         f'<th class="{"name" if place < 2 else "number"}" scope="col">{escape(head)}</th>'
         for place, head in enumerate((*heads, *models))
@@ -134,18 +170,27 @@ def result_table(models: Sequence[str], protocols: Sequence[ProtocolReport]) -> 
 
 
 def table_row(protocol: ProtocolReport, row: ReproductionRow, first: bool) -> str:
-    """One metric of one protocol."""
-    name = f'<a href="#{protocol.anchor}">{escape(protocol.name)}</a>' if first else ""
-    counts = dict.fromkeys(found.radiographs for found in row.found if found is not None)
+    """One metric of one protocol; its name, and how many radiographs, stand before the first."""
     cells = [
-        f'<th scope="row">{name}</th>',
+        name_cell(protocol) if first else "",
         f'<td class="where">{escape(row.metric)}</td>',
         reports_cell(row.paper),
         reports_cell(row.users),
-        f"<td>{escape(', '.join(counts)) if first else ''}</td>",
         *(found_cell(found) for found in row.found),
     ]
     return f'<tr class="{"first" if first else "more"}">{"".join(cells)}</tr>'
+
+
+def name_cell(protocol: ProtocolReport) -> str:
+    """The protocol and how many radiographs were scored, beside all its rows."""
+    counts = dict.fromkeys(
+        found.radiographs for row in protocol.rows for found in row.found if found is not None
+    )
+    return (
+        f'<th scope="rowgroup" rowspan="{len(protocol.rows)}" class="name">'
+        f'<a href="#{protocol.anchor}">{escape(protocol.name)}</a>'
+        f'<span class="counted">{escape(", ".join(counts))} radiographs</span></th>'
+    )
 
 
 def reports_cell(reports: Reports | None) -> str:
