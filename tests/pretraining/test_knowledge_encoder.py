@@ -16,16 +16,14 @@ from carina.errors import ConfigError
 from carina.knowledge.chest import chest_graph
 from carina.knowledge.graph import ConceptGraph, ConceptKind
 from carina.knowledge.pairs import AppearancePairs, OfficialPairs, TextPair
-from carina.pretraining.knowledge_encoder import (
-    BertNoise,
+from carina.pretraining.knowledge_batches import BertNoise, NoNoise, by_length
+from carina.pretraining.knowledge_contrast import (
     KinshipContrast,
-    KnowledgeStage,
-    NoNoise,
     OfficialContrast,
     PaperContrast,
-    by_length,
     same_concept,
 )
+from carina.pretraining.knowledge_encoder import KnowledgeStage
 from carina.pretraining.similarity import SimilarityMap, in_a_row
 from carina.pretraining.stage import PreparedStage, Stage, StageInputs
 from carina.pretraining.text_source import BertText

@@ -17,12 +17,9 @@ from carina.pretraining.image_source import FreshImage, PublishedResNet
 from carina.pretraining.kad import KADConfig
 from carina.pretraining.kad_objective import BothMemories, KADLosses, RandomSelect
 from carina.pretraining.kad_stage import AlignmentStage
-from carina.pretraining.knowledge_encoder import (
-    BertNoise,
-    KnowledgeStage,
-    OfficialContrast,
-    PaperContrast,
-)
+from carina.pretraining.knowledge_batches import BertNoise
+from carina.pretraining.knowledge_contrast import OfficialContrast, PaperContrast
+from carina.pretraining.knowledge_encoder import KnowledgeStage
 from carina.pretraining.pair_contrast import CosineContrast, ScaledDotContrast
 from carina.pretraining.query_side import LastLayer
 from carina.pretraining.report_targets import (

@@ -9,7 +9,8 @@ from carina.encoders.vit import ViTConfig
 from carina.imaging.augmentation import WarpAugmentation
 from carina.imaging.preprocessing import Preprocessing, Squash
 from carina.knowledge.pairs import AppearancePairs
-from carina.pretraining.knowledge_encoder import KinshipContrast, KnowledgeStage
+from carina.pretraining.knowledge_contrast import KinshipContrast
+from carina.pretraining.knowledge_encoder import KnowledgeStage
 from carina.training.optimiser import AdamW
 from carina.training.schedule import WarmupCosine
 from carina.training.settings import TrainingSettings
