@@ -1,16 +1,9 @@
 """Packs radiographs into shards, with all cores.
 
-The workers are processes of their own that read tasks as JSON lines and answer in kind. They are
-not forked (torch's threads would not survive that) and need no guard in the caller's script, and a
-decoder that crashes on one file takes a worker down, not the build: that file is named.
+A decoder that crashes on one file takes a worker down, not the build: that file is named.
 """
 
 import json
-import os
-import select
-import subprocess
-import sys
-import threading
 from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -25,6 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from carina.errors import OutputError, RadiographError, StoreError
+from carina.imaging.helper_process import serve, start_helper
 from carina.imaging.reader import RadiographHeader, probe, read_grey8
 from carina.imaging.shards import SUFFIX, Picture, codec_of, write_shard
 from carina.imaging.told_levels import told_apart
@@ -227,16 +221,8 @@ class _Worker:
         self._start()
 
     def _start(self) -> None:
-        package_home = str(Path(__file__).parents[2])
-        paths = [package_home, *filter(None, [os.environ.get("PYTHONPATH")])]
-        self._process = subprocess.Popen(
-            [sys.executable, "-W", "ignore", "-m", "carina.imaging.packing"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1"},
-            pass_fds=(self._lock,),  # no other build may write while a worker is alive
-            start_new_session=True,  # Ctrl-C reaches the parent alone, which ends the workers
-        )
+        # With the lock: no other build may write while a worker is alive.
+        self._process = start_helper("carina.imaging.packing", pass_fds=(self._lock,))
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._questions, self.answers = self._process.stdin, self._process.stdout
@@ -275,29 +261,12 @@ class _Worker:
         self.answers.close()
 
 
-def _serve() -> None:
-    """Answers tasks from standard input until it closes."""
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # what a decoder prints must not get between the answers
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    for line in sys.stdin:
-        row = json.loads(line)
-        row["items"] = tuple((key, path) for key, path in row["items"])
-        packed = pack(Task(**row))
-        answers.write(json.dumps(asdict(packed)) + "\n")
-        answers.flush()
-
-
-def _end_with_parent() -> None:
-    """Ends this process with its parent: a killed build leaves nobody behind."""
-    parent = select.poll()
-    parent.register(0, 0)  # no data is waited for, only the end of the one who sends them
-    parent.poll()
-    os._exit(1)
+def _answer(line: str) -> str:
+    """Packs the task of a line."""
+    row = json.loads(line)
+    row["items"] = tuple((key, path) for key, path in row["items"])
+    return json.dumps(asdict(pack(Task(**row))))
 
 
 if __name__ == "__main__":
-    try:
-        _serve()
-    except (BrokenPipeError, KeyboardInterrupt):
-        os._exit(1)  # the build was stopped: it says so itself, and a traceback adds nothing
+    serve(_answer)

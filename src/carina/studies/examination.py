@@ -6,8 +6,6 @@ Run as a module it examines the pictures that it is asked about, a JSON line eac
 import base64
 import hashlib
 import json
-import os
-import sys
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -17,6 +15,7 @@ from jaxtyping import UInt8
 
 from carina.errors import CarinaError
 from carina.imaging.glance import CLOSER_SIDE, Glance, glance_at, squeezed
+from carina.imaging.helper_process import serve
 from carina.imaging.reader import probe, read_grey8
 from carina.imaging.store import ImageStore
 from carina.imaging.told_levels import told_apart
@@ -116,7 +115,7 @@ def to_line(examined: Examined) -> str:
     values = asdict(examined)
     if examined.glance is not None:
         values["glance"]["thumbnail"] = base64.b64encode(examined.glance.thumbnail).decode("ascii")
-    return json.dumps(values) + "\n"
+    return json.dumps(values)
 
 
 def from_line(line: str) -> Examined:
@@ -129,17 +128,10 @@ def from_line(line: str) -> Examined:
     return replace(Examined(**values), glance=kept)
 
 
-def _serve() -> None:
-    """Answers the questions of standard input, a line each, until it closes."""
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # what a decoder prints must not get between the answers
-    for line in sys.stdin:
-        answers.write(to_line(examine(Picture(**json.loads(line)))))
-        answers.flush()
+def _answer(line: str) -> str:
+    """Examines the picture of a line."""
+    return to_line(examine(Picture(**json.loads(line))))
 
 
 if __name__ == "__main__":
-    try:
-        _serve()
-    except (BrokenPipeError, KeyboardInterrupt):
-        os._exit(1)  # the check was stopped: it says so itself, and a traceback adds nothing
+    serve(_answer)

@@ -1,23 +1,20 @@
 """Examines pictures with all cores, and remembers them as they come.
 
-The helpers are processes of their own that read questions as JSON lines and answer in kind. They
-need no guard in a caller's script, a decoder that crashes on one file takes a helper down and not
-the check, and when the check is stopped they end without a word.
+A decoder that crashes on one file takes a helper down and not the check, and when the check is
+stopped the helpers end without a word.
 """
 
 import json
 import os
 import queue
-import subprocess
-import sys
 import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict
-from pathlib import Path
 
 from carina.files import progress
+from carina.imaging.helper_process import start_helper
 from carina.studies.examination import Examined, Picture, examine, from_line
 from carina.studies.picture_cache import PictureCache
 
@@ -134,17 +131,7 @@ class _Helper:
 
     def start(self) -> None:
         """Starts the process, anew after it died."""
-        home = str(Path(__file__).parents[2])
-        search = os.pathsep.join(filter(None, [home, os.environ.get("PYTHONPATH", "")]))
-        self._process = subprocess.Popen(
-            [sys.executable, "-W", "ignore", "-m", "carina.studies.examination"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            encoding="utf-8",
-            env={**os.environ, "PYTHONPATH": search, "OMP_NUM_THREADS": "1"},
-            start_new_session=True,  # Ctrl-C reaches the parent alone, which ends the helpers
-        )
+        self._process = start_helper("carina.studies.examination")
 
     def ask(self, pictures: Sequence[Picture]) -> Iterator[Examined]:
         """What pictures turned out to be; fewer answers than questions if the process died."""
@@ -152,13 +139,13 @@ class _Helper:
         assert self._process.stdout is not None
         with suppress(BrokenPipeError):  # it died; there will be no answer
             for picture in pictures:
-                self._process.stdin.write(json.dumps(asdict(picture)) + "\n")
+                self._process.stdin.write(json.dumps(asdict(picture)).encode() + b"\n")
             self._process.stdin.flush()
         for _ in pictures:
             line = self._process.stdout.readline()
-            if not line.endswith("\n"):
+            if not line.endswith(b"\n"):
                 return
-            yield from_line(line)
+            yield from_line(line.decode())
 
     def stop(self) -> None:
         """Ends the process."""
