@@ -177,9 +177,10 @@ def test_names_of_outputs_come_in_their_order_from_json(tmp_path: Path) -> None:
     path = tmp_path / "names.json"
     path.write_text('["Pleural_Thickening", "Effusion"]')
     assert read_outputs(path) == ("pleural thickening", "pleural effusion")
-    path.write_text('{"effusion": "a veil"}')
-    with pytest.raises(ConversionError, match="expected a JSON list of names"):
-        read_outputs(path)
+    for wrong in ('{"effusion": "a veil"}', "[]", '["effusion", " "]', '["effusion", 3]'):
+        path.write_text(wrong)
+        with pytest.raises(ConversionError, match="expected a JSON list of names"):
+            read_outputs(path)
     path.write_text('["effusion", "Pleural effusion"]')
     with pytest.raises(ConversionError, match="names 'pleural effusion' twice"):
         read_outputs(path)

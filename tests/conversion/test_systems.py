@@ -1,10 +1,14 @@
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from tokenizers import Tokenizer
 
+from carina.conversion.layout import LAYOUTS
+from carina.conversion.published_keys import PUBLISHED, lacking
+from carina.conversion.recorded_answers import recorded_answers
 from carina.conversion.systems import (
     SYSTEMS,
     Given,
@@ -113,3 +117,41 @@ def test_what_a_file_holds_beside_the_weights_is_named(
         "epoch",
     )
     assert "2 keys, such as `ema`: beside the weights" in (tmp_path / "model" / CARD).read_text()
+
+
+def published(system: str, network: int = 0) -> dict[str, Any]:
+    """A checkpoint of the authors' keys, without numbers."""
+    file, networks = PUBLISHED[system]
+    recorded = recorded_answers(file)
+    return {
+        name: {key: torch.empty(0) for one in held for key in recorded[f"{one}.keys"].tolist()}
+        for name, held in networks[network].items()
+    }
+
+
+def test_a_whole_checkpoint_lacks_nothing_and_one_without_its_last_layer_does() -> None:
+    assert PUBLISHED.keys() == LAYOUTS.keys()
+    for system, (_, networks) in PUBLISHED.items():
+        for network in range(len(networks)):
+            assert lacking(system, published(system, network)) == (), system
+    for system, part, last in (
+        ("kad", "model", "decoder.layers.3."),
+        ("medklip", "", "decoder.layers.3."),
+        ("maco", "", "blocks.11."),
+        ("ecamp", "", "decoder_blocks.3."),
+    ):
+        cut = published(system)
+        cut[part] = {key: value for key, value in cut[part].items() if not key.startswith(last)}
+        missing = lacking(system, cut)
+        assert missing, system
+        assert all(last.replace("decoder_blocks", "decoder.blocks") in key for key in missing)
+
+
+def test_a_file_without_its_last_layers_is_warned_of(
+    tokenizer: Tokenizer, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    torch.save(official(model_of(RESNET, tokenizer, 224)), tmp_path / "best.pt")
+    given = Given(file=tmp_path / "best.pt", tokenizer=str(tmp_path / "tokenizer.json"))
+    convert_to_folder("kad", given, tmp_path / "model")
+    assert "weights that the authors' networks have, those that become decoder.la" in caplog.text
+    assert "weights of the authors' networks: decoder.la" in (tmp_path / "model" / CARD).read_text()

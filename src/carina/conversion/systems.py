@@ -3,7 +3,7 @@
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -25,7 +25,9 @@ from carina.conversion.kad import convert_kad, convert_kad_text
 from carina.conversion.layout import LAYOUTS, Accounted, account, systems_of
 from carina.conversion.maco import convert_maco
 from carina.conversion.medklip import convert_medklip
+from carina.conversion.published_keys import lacking
 from carina.conversion.starts import STARTS
+from carina.conversion.table import shown
 from carina.encoders.text import TextEncoder
 from carina.encoders.tokenizer import load_tokenizer
 from carina.errors import ConfigError, ConversionError
@@ -223,7 +225,16 @@ def convert_to_folder(system: str, given: Given, out: Path) -> Accounted:
     checkpoint = LAYOUTS[system].read(given.file)
     accounted = accounted_for(system, checkpoint, str(given.file))
     check_vocabulary(checkpoint, given)
-    save_model(chosen.convert(given), out, card_of(chosen, given.file, accounted))
+    model = chosen.convert(given)
+    lacks = lacking(system, checkpoint)
+    if lacks:
+        LOGGER.warning(
+            "The file lacks %d weights that the authors' networks have, those that become %s: is "
+            "it whole? With fewer layers every answer is another.",
+            len(lacks),
+            shown(lacks),
+        )
+    save_model(model, out, card_of(chosen, given.file, accounted, lacks))
     return accounted
 
 
@@ -333,12 +344,13 @@ def read_outputs(path: Path) -> tuple[str, ...]:
         ConversionError: the file is no JSON list of different names.
     """
     found = read_json(path)
-    if not isinstance(found, list) or not all(isinstance(name, str) for name in found):
+    listed = found if isinstance(found, list) else []
+    names = tuple(canonical(name) for name in listed if isinstance(name, str))
+    if not names or len(names) < len(listed) or "" in names:
         raise ConversionError(
             f'{path}: expected a JSON list of names such as ["atelectasis", "effusion"], in the '
             "order of training."
         )
-    names = tuple(canonical(name) for name in found)
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise ConversionError(f"{path}: names {twice[0]!r} twice. Name every output once.")
@@ -353,8 +365,9 @@ def read_json(path: Path) -> object:
         raise ConversionError(f"{path}: cannot be read as JSON ({error}).") from error
 
 
-def card_of(system: System, file: Path, accounted: Accounted) -> str:
+def card_of(system: System, file: Path, accounted: Accounted, lacks: Sequence[str]) -> str:
     """The card of a converted model: where it is from, and what became of its keys."""
+    whole = f"- it lacks {len(lacks)} weights of the authors' networks: {shown(lacks)}"
     left_out = [
         f"- {len(keys)} keys, such as `{keys[0]}`: {why}" for why, keys in accounted.unused.items()
     ]
@@ -367,6 +380,7 @@ def card_of(system: System, file: Path, accounted: Accounted) -> str:
             f"- converted by carina {version('carina')}; no number was changed",
             f"- {accounted.taken} keys were taken over, aliases among them",
             *left_out,
+            *((whole,) if lacks else ()),
             "",
             "For research only. Not a medical device.",
             "",
