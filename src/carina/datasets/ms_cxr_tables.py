@@ -176,6 +176,28 @@ def annotation(
         raise DatasetError(
             f"{where}: the category is {category!r}, expected one of {', '.join(CATEGORIES)}."
         )
+    return Annotation(
+        where=where,
+        path=found[0],
+        patient=found[1],
+        study=found[2],
+        category=category,
+        phrase=" ".join(phrase.split()),
+        corners=corners_of(where, box, size),
+        width=round(size[0]),
+        height=round(size[1]),
+        split=split,
+    )
+
+
+def corners_of(
+    where: str, box: tuple[float, float, float, float], size: tuple[float, float]
+) -> tuple[float, float, float, float]:
+    """x1, y1, x2, y2 of x, y, width and height on an image of this width and height.
+
+    Raises:
+        DatasetError: the box has no area, or lies outside of the image.
+    """
     x, y, across, down = box
     width, height = size
     inside = min(x, y) >= -BEYOND and x + across <= width + BEYOND and y + down <= height + BEYOND
@@ -185,18 +207,7 @@ def annotation(
             f"{where}: the box (x, y, width, height) is {told} on {width:g} x {height:g} pixels; "
             "expected an area inside of the image. Use the file as downloaded."
         )
-    return Annotation(
-        where=where,
-        path=found[0],
-        patient=found[1],
-        study=found[2],
-        category=category,
-        phrase=" ".join(phrase.split()),
-        corners=(x, y, x + across, y + down),
-        width=round(width),
-        height=round(height),
-        split=split,
-    )
+    return x, y, x + across, y + down
 
 
 def by_study(annotations: list[Annotation]) -> Mapping[str, list[Annotation]]:

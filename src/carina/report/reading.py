@@ -198,18 +198,8 @@ def repeat_subject(
         earlier = [s for s in statements if s.kind is OBSERVED and s.index < i]
         if not earlier:
             continue
-        subject = earlier[-1]
-        if role is speech.SIDE:
-            opens = i > 0 and roles[i - 1] in OPENS
-            if not opens or i + 1 >= len(roles) or roles[i + 1] is not speech.VERB:
-                continue
-            place = Place(side=tokens[i].meaning.side)
-        elif role is speech.SAME and i > 0 and roles[i - 1] in BEFORE_ONE:
-            place = (places_behind(tokens, roles, i, set()) or [Place()])[0]
-            add_word(place, tokens[i - 1].meaning)
-        else:
-            continue
-        if place.side is None:
+        subject, place = earlier[-1], repeated_place(tokens, roles, i)
+        if place is None or place.side is None:
             continue
         repeated.append(
             Statement(
@@ -226,6 +216,19 @@ def repeat_subject(
             )
         )
     return repeated
+
+
+def repeated_place(tokens: Sequence[Token], roles: list[Role], i: int) -> Place | None:
+    """Where the observation that token `i` stands for is; None where it stands for none."""
+    if roles[i] is speech.SIDE:
+        opens = i > 0 and roles[i - 1] in OPENS
+        said = opens and i + 1 < len(roles) and roles[i + 1] is speech.VERB
+        return Place(side=tokens[i].meaning.side) if said else None
+    if roles[i] is speech.SAME and i > 0 and roles[i - 1] in BEFORE_ONE:
+        place = (places_behind(tokens, roles, i, set()) or [Place()])[0]
+        add_word(place, tokens[i - 1].meaning)
+        return place
+    return None
 
 
 def next_change(tokens: Sequence[Token], roles: list[Role], i: int) -> Change | None:
