@@ -28,6 +28,18 @@ class ManifestError(CarinaError):
     """A manifest lacks columns, has wrong types, or names studies twice."""
 
 
+class ExamplesError(ManifestError):
+    """A part of a manifest lacks examples of what is to be learnt from it.
+
+    `found` is the message without what to do about it, which depends on the command.
+    """
+
+    def __init__(self, found: str, advice: str) -> None:
+        """Takes the two halves of the message."""
+        super().__init__(f"{found} {advice}")
+        self.found = found
+
+
 class DatasetError(CarinaError):
     """A release on disk is not laid out as its declaration says."""
 

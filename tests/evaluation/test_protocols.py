@@ -13,13 +13,19 @@ from carina.cli.by_protocol import telling_how_many
 from carina.cli.main import main
 from carina.cli.reproduce import parts_of
 from carina.datasets.registry import DATASETS
-from carina.errors import ConfigError, EvaluationError, KnowledgeError, ManifestError
+from carina.errors import (
+    ConfigError,
+    EvaluationError,
+    ExamplesError,
+    KnowledgeError,
+    ManifestError,
+)
 from carina.evaluation.deviations import (
     finding_deviations,
     list_deviations,
     shortened,
-    studies_needed,
 )
+from carina.evaluation.examples_needed import studies_needed
 from carina.evaluation.protocol import (
     Asked,
     FineTuned,
@@ -403,18 +409,31 @@ def test_a_small_share_of_a_small_cohort_says_how_many_studies_it_takes(tmp_path
     )
     assert studies_needed(rare, with_mass, every_name=True) == 64_000
     assert studies_needed(rare, with_mass, every_name=False) == 1_700  # 39 have a nodule
-    one = Protocol(name="kad/own@1%", section="", part=Part(datasets=("csv",)), task=task)
+
+
+def test_a_share_without_examples_says_what_to_draw_or_to_take(tmp_path: Path) -> None:
+    here = {"Nodule": Assertion.PRESENT}
+    studies = [study(f"t{number}", "train") for number in range(120)]
+    studies += [study(f"v{number}", "validate", **here) for number in range(40)]
+    manifest = write_manifest(studies, tmp_path / "m.parquet", tmp_path)
+    copy = manifest.with_studies([replace(one, licence="synthetic") for one in studies])
+    task = FineTuned(task="classification", names=("nodule",), fraction=0.01, metrics=("auc",))
+    one = Protocol(name="kad/own@1%", section="", part=Part(datasets=("nih",)), task=task)
+    for data, share, told in (
+        (manifest, 0.01, r"kad/own@1% takes about 1,600 studies as mixed as these 160: index more"),
+        (copy, 0.01, r"Draw more .*1,600: `carina phantom FOLDER --studies 1600 --layout nih`\.$"),
+        (copy, 1.0, r"Draw more .* 160, for kad/own@1% about 400: "),  # as by ill luck
+    ):
+        with (
+            pytest.raises(ExamplesError, match=rf"^No example\. {told}"),
+            telling_how_many(one, replace(task, fraction=share), data),
+        ):
+            raise ExamplesError("No example.", "Name others with --finding.")
     with (
-        pytest.raises(ManifestError, match=r"No example\. For kad/own@1% .* about 1,600 studies"),
+        pytest.raises(ManifestError, match=r"^A patient twice\.$"),
         telling_how_many(one, task, manifest),
     ):
-        raise ManifestError("No example.")
-    whole = replace(task, fraction=1.0)
-    with (
-        pytest.raises(ManifestError, match=r"^No example\.$"),
-        telling_how_many(one, whole, manifest),
-    ):
-        raise ManifestError("No example.")
+        raise ManifestError("A patient twice.")
 
 
 def test_names_that_the_data_never_list_are_left_out_of_training(tmp_path: Path) -> None:

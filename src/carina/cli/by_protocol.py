@@ -155,25 +155,21 @@ def fine_tuned(
 def telling_how_many(
     protocol: "Protocol", task: "FineTuned", studies: "Manifest"
 ) -> "Iterator[None]":
-    """Says how many studies a synthetic copy needs for a share of the labels that lacks examples.
+    """Says how many studies it takes, where a share of the labels lacks examples.
 
     Raises:
-        ManifestError: as raised, and that.
+        ExamplesError: as raised, with that for an advice.
     """
-    from carina.errors import ManifestError
-    from carina.evaluation.deviations import studies_needed
+    from carina.errors import ExamplesError
+    from carina.evaluation.examples_needed import advice_on_examples
     from carina.runs.tasks import TASKS
 
     try:
         yield
-    except ManifestError as error:
-        needed = studies_needed(task, studies, TASKS[task.task].truth.check_some is None)
-        if needed <= len(studies):
-            raise
-        raise ManifestError(
-            f"{error} For {protocol.name} a synthetic copy should have about {needed:,} studies, "
-            f"this manifest has {len(studies):,}."
-        ) from error
+    except ExamplesError as error:
+        every_name = TASKS[task.task].truth.check_some is None
+        advice = advice_on_examples(protocol, task, studies, every_name)
+        raise ExamplesError(error.found, advice) from error
 
 
 def finetune_request(task: "FineTuned", how: "How", steps: int | None) -> "FinetuneRequest":

@@ -26,6 +26,11 @@ def _source(study: Study) -> str:
     return f"{layout.SOURCE} as {study.source}"
 
 
+def any_drawn(studies: Iterable[Study]) -> bool:
+    """Whether any of the studies was drawn."""
+    return any(study.licence == layout.LICENCE for study in studies)
+
+
 def has_synthetic(settings: Settings) -> bool:
     """Whether any of the radiographs that were scored was drawn."""
     return any(source.startswith(layout.SOURCE) for source in settings.get(SOURCES, ()))

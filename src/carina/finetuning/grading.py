@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from carina.errors import ManifestError
+from carina.errors import ExamplesError, ManifestError
 from carina.finetuning.grader import Grader, Grades, Scale
 from carina.finetuning.labels import LabelledImages
 from carina.finetuning.pictures import pictures_of
@@ -55,17 +55,17 @@ def graded_images(part: Manifest, names: Sequence[str], store: ImageStore) -> La
     """The stored frontal radiographs of which a severity is known; readers are averaged.
 
     Raises:
-        ManifestError: there is none.
+        ExamplesError: there is none.
     """
     images = stored_frontals(part, store)
     values = np.array([severities(study, names) for study, _ in images]).reshape(-1, len(names))
     rows = np.flatnonzero(np.isfinite(values).any(axis=1))
     if not len(rows):
         listed = listed_severities(part.studies)
-        raise ManifestError(
+        raise ExamplesError(
             f"{part.path}: none of {len(images)} stored frontal radiographs has a severity "
-            f"{', '.join(names)}; expected some. The manifest lists: "
-            f"{', '.join(listed) or 'none'}."
+            f"{', '.join(names)}; expected some.",
+            f"The manifest lists: {', '.join(listed) or 'none'}.",
         )
     return LabelledImages.of([images[row] for row in rows], values[rows])
 
@@ -90,14 +90,14 @@ def check_known(images: LabelledImages, names: Sequence[str], where: str) -> Non
     """Refuses severities that nobody told of any image.
 
     Raises:
-        ManifestError: names them.
+        ExamplesError: names them.
     """
     known = np.isfinite(images.labels).any(axis=0)
     lacking = [canonical(name) for name, told in zip(names, known, strict=True) if not told]
     if lacking:
-        raise ManifestError(
-            f"{where}: none of {len(images.keys)} images has a value of {', '.join(lacking)}. Take "
-            "a larger fraction, or name the severities to train with --finding."
+        raise ExamplesError(
+            f"{where}: none of {len(images.keys)} images has a value of {', '.join(lacking)}.",
+            "Take a larger fraction, or name the severities to train with --finding.",
         )
 
 
@@ -105,7 +105,7 @@ def check_differing(images: LabelledImages, names: Sequence[str], where: str) ->
     """Refuses severities that are the same on all images: there is nothing to learn from them.
 
     Raises:
-        ManifestError: names each and its value.
+        ExamplesError: names each and its value.
     """
     check_known(images, names, where)
     columns = [column[np.isfinite(column)] for column in images.labels.T]
@@ -115,10 +115,10 @@ def check_differing(images: LabelledImages, names: Sequence[str], where: str) ->
         if (values == values[0]).all()
     ]
     if equal:
-        raise ManifestError(
+        raise ExamplesError(
             f"{where}: {len(images.keys)} images of {len(set(images.patients))} patients do not "
-            f"differ in {'; '.join(equal)}; expected two values at least. Take a larger fraction, "
-            "or name the severities to train with --finding."
+            f"differ in {'; '.join(equal)}; expected two values at least.",
+            "Take a larger fraction, or name the severities to train with --finding.",
         )
 
 

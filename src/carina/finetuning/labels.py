@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float
 
-from carina.errors import ManifestError
+from carina.errors import ExamplesError, ManifestError
 from carina.imaging.store import ImageStore
 from carina.studies.manifest import Manifest
 from carina.studies.truth import Unmentioned, canonical, listed_findings, plain, truth_of
@@ -100,7 +100,8 @@ def labelled_images(
         uncertainty: what an uncertain finding is taken for.
 
     Raises:
-        ManifestError: no image has a known label, or a study contradicts itself.
+        ExamplesError: no image has a known label.
+        ManifestError: a study contradicts itself.
     """
     images = stored_frontals(part, store)
     check_labels_agree([study for study, _ in images], findings, str(part.path))
@@ -108,10 +109,11 @@ def labelled_images(
     truth = truth_of(decided, findings, everything.studies, unmentioned)
     rows = np.flatnonzero(np.isfinite(truth.values).any(axis=1))
     if not len(rows):
-        raise ManifestError(
+        raise ExamplesError(
             f"{part.path}: none of {len(images)} stored frontal radiographs has a known label of "
-            f"{', '.join(findings)}; expected some. Name findings that the manifest lists: "
-            f"{', '.join(listed_findings(everything.studies)) or 'it lists none'}."
+            f"{', '.join(findings)}; expected some.",
+            "Name findings that the manifest lists: "
+            f"{', '.join(listed_findings(everything.studies)) or 'it lists none'}.",
         )
     return LabelledImages.of([images[row] for row in rows], truth.values[rows])
 
@@ -153,14 +155,15 @@ def check_examples(images: LabelledImages, findings: Sequence[str], where: str) 
     """Refuses findings that lack a present or an absent example.
 
     Raises:
-        ManifestError: names each and what it lacks.
+        ExamplesError: names each and what it lacks.
     """
     lacking = without_example(images, findings)
     if lacking:
-        raise ManifestError(
+        raise ExamplesError(
             f"{where}: {len(images.keys)} images of {len(set(images.patients))} patients, without "
-            f"an example of each kind for {'; '.join(lacking)}. Name the findings to train with "
-            "--finding, or give this part more patients: of training ones, a larger --fraction."
+            f"an example of each kind for {'; '.join(lacking)}.",
+            "Name the findings to train with --finding, or give this part more patients: of "
+            "training ones, a larger --fraction.",
         )
 
 
@@ -171,7 +174,7 @@ def check_some_examples(images: LabelledImages, findings: Sequence[str], where: 
     are learnt from what there is, were it absent examples alone.
 
     Raises:
-        ManifestError: names each and what it lacks.
+        ExamplesError: names each and what it lacks.
     """
     if len(without_example(images, findings)) == len(findings):
         check_examples(images, findings, where)

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, UInt8
 from numpy.typing import NDArray
 from torch import Tensor
 
-from carina.errors import ManifestError
+from carina.errors import ExamplesError, ManifestError
 from carina.imaging.store import ImageStore
 from carina.metrics.grounding import box_mask
 from carina.studies.batches import ImageBatch, ImageBatches
@@ -112,7 +112,7 @@ def outlined_images(
     Where it is present but not outlined it is unknown.
 
     Raises:
-        ManifestError: nothing is outlined.
+        ExamplesError: nothing is outlined.
     """
     images = stored_frontals(part, store)
     truth = truth_of([study for study, _ in images], names, everything.studies, unmentioned)
@@ -127,11 +127,12 @@ def outlined_images(
     ]
     rows = [row for row in rows if any(row[2].known)]
     if not any(any(one.masks) or any(one.boxes) for _, _, one in rows):
-        raise ManifestError(
+        raise ExamplesError(
             f"{part.path}: no stored frontal radiograph has an outline of {', '.join(names)}; "
-            "expected masks or boxes. The manifest's masks are of: "
+            "expected masks or boxes.",
+            "The manifest's masks are of: "
             f"{', '.join(listed_structures(part.studies)) or 'nothing'}; its boxes of: "
-            f"{', '.join(listed_boxes(part.studies)) or 'nothing'}."
+            f"{', '.join(listed_boxes(part.studies)) or 'nothing'}.",
         )
     return OutlinedImages(
         keys=tuple(study.radiographs[place].path for study, place, _ in rows),
@@ -305,13 +306,13 @@ def check_outlined(images: OutlinedImages, structures: Sequence[str], where: str
     """Refuses structures that no image outlines.
 
     Raises:
-        ManifestError: names them.
+        ExamplesError: names them.
     """
     outlined = (images.labels == 1).sum(axis=0)
     lacking = [name for name, count in zip(structures, outlined, strict=True) if not count]
     if lacking:
-        raise ManifestError(
-            f"{where}: none of {len(images.keys)} images outlines {', '.join(lacking)}. Name the "
-            "structures to train with --finding, or give this part more patients: of training "
-            "ones, a larger --fraction."
+        raise ExamplesError(
+            f"{where}: none of {len(images.keys)} images outlines {', '.join(lacking)}.",
+            "Name the structures to train with --finding, or give this part more patients: of "
+            "training ones, a larger --fraction.",
         )

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from carina.errors import ManifestError
+from carina.errors import ExamplesError, ManifestError
 from carina.finetuning.folds import divided, folds_of
 from carina.finetuning.fractions import drawn_patients
 from carina.imaging.store import ImageStore
@@ -115,7 +115,8 @@ def check_parts(manifest: Manifest) -> None:
     """Refuses a manifest whose training could see its test part.
 
     Raises:
-        ManifestError: a part is missing, or a patient or a picture stands in two.
+        ExamplesError: a part is missing.
+        ManifestError: a patient or a picture stands in two.
     """
     parts: dict[str, set[str]] = {name: set() for name in PARTS}
     pictures: dict[str, set[str]] = {name: set() for name in PARTS}
@@ -125,11 +126,11 @@ def check_parts(manifest: Manifest) -> None:
             pictures[study.split].update(radiograph.path for radiograph in study.radiographs)
     missing = [name for name in PARTS if not parts[name]]
     if missing:
-        raise ManifestError(
+        raise ExamplesError(
             f"{manifest.path}: no study in the split {' and '.join(missing)}; expected studies to "
-            "train on, to choose settings on (validate) and to measure on (test). Index with "
-            "splits: `carina index ... --split-patients`, give a column `split`, or "
-            "cross-validate: --folds 5."
+            "train on, to choose settings on (validate) and to measure on (test).",
+            "Index with splits: `carina index ... --split-seed 0`, give a column `split`, or "
+            "cross-validate: --folds 5.",
         )
     for one, other in (("train", "test"), ("train", "validate"), ("validate", "test")):
         for kind, held in (("patients", parts), ("pictures", pictures)):
