@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
-from scipy import integrate, optimize, stats
+from scipy import integrate, stats
 
-from carina.metrics.bounds import auc_ends, least_share, precision_end, share_ends
+from carina.metrics.auc_interval import newcombe_ends
+from carina.metrics.bounds import least_share, precision_end, share_ends
 from carina.metrics.classification import ranking_statistic, threshold_statistic
 from carina.metrics.multiclass import class_statistic
 from carina.metrics.statistics import Resamples, bootstrap, ratio_statistic, share_statistic
@@ -22,22 +23,6 @@ def test_a_share_without_error_has_the_mid_p_interval(units: int) -> None:
 def test_a_share_between_or_of_nothing_has_no_bound() -> None:
     assert np.isnan(share_ends(0.5, 10, 0.95)).all()
     assert np.isnan(share_ends(1.0, 0, 0.95)).all()
-    assert np.isnan(auc_ends(0.7, 10, 10, 0.95)).all()
-    assert np.isnan(auc_ends(1.0, 0, 10, 0.95)).all()
-
-
-@pytest.mark.parametrize(("positives", "negatives"), [(1, 7), (20, 20), (15, 400)])
-def test_a_perfect_auc_has_newcombe_s_fifth_interval(positives: int, negatives: int) -> None:
-    def short(auc: float) -> float:
-        others = (positives + negatives) / 2 - 1
-        both = (1 - auc) / (2 - auc) + auc / (1 + auc)
-        variance = auc * (1 - auc) * (1 + others * both) / (positives * negatives)
-        return 1 - auc - Z * np.sqrt(variance)
-
-    low, high = auc_ends(1.0, positives, negatives, 0.95)
-    assert low == pytest.approx(optimize.brentq(short, 1e-9, 1 - 1e-9), abs=1e-9)
-    assert high == 1
-    assert auc_ends(0.0, positives, negatives, 0.95) == pytest.approx((0, 1 - low))
 
 
 def test_rates_without_error_reach_down_to_the_worst_pair_of_rates() -> None:
@@ -79,7 +64,7 @@ def test_specificity_counts_the_patients_without_the_finding() -> None:
 def test_perfect_ranking_bounds_auc_and_precision() -> None:
     truth = np.array([1.0] * 6 + [0.0] * 30)
     found = bootstrap([ranking_statistic(truth, truth)], Resamples(36, 100, 0))
-    assert found.interval("auc", 0).low == pytest.approx(auc_ends(1.0, 6, 30, 0.95)[0])
+    assert found.interval("auc", 0).low == pytest.approx(newcombe_ends(1.0, (6, 30), Z)[0])
     assert 0 < found.interval("average_precision", 0).low < 0.9
     backwards = bootstrap([ranking_statistic(-truth, truth)], Resamples(36, 100, 0))
     assert backwards.interval("auc", 0).low == 0

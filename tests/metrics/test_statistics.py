@@ -229,12 +229,12 @@ def test_difference_to_an_undefined_metric_is_undefined() -> None:
 
 
 def test_a_metric_that_hangs_on_one_image_has_no_interval() -> None:
-    # One positive: without it there is no AUC, and no resample knows how others would score.
+    # One positive: without it there is no precision, and no resample knows how others would score.
     truth = np.array([1.0, 0, 0, 0, 0, 0, 0, 0])
     scores = np.array([0.5, 0.9, 0.4, 0.3, 0.2, 0.1, 0.1, 0.0])
     found = bootstrap([ranking_statistic(scores, truth)], Resamples(8, 500, 0))
-    interval = found.interval("auc", 0)
-    assert interval.value == pytest.approx(6 / 7)
+    interval = found.interval("average_precision", 0)
+    assert interval.value == pytest.approx(1 / 2)
     assert np.isnan([interval.low, interval.high]).all()
 
 

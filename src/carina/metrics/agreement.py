@@ -3,8 +3,9 @@
 import numpy as np
 from jaxtyping import Float, Integer
 
-from carina.metrics.bounds import NOTHING, least_share
+from carina.metrics.bounds import least_share
 from carina.metrics.statistics import Resampled
+from carina.metrics.units import NOTHING
 
 LEVEL = 0.95
 

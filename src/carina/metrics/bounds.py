@@ -6,24 +6,20 @@ not have been a chance of less than 2.5%. Everywhere: a unit is an image, or a w
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
-from jaxtyping import Bool, Float, Integer
+from jaxtyping import Float
 
-from carina.metrics.acceleration import NORMAL
+from carina.metrics.auc_interval import AucSpread
 from carina.metrics.ranking import Counts
-
-Units = Integer[np.ndarray, " images"]
-"""The number of each image's unit."""
-
-Ends = tuple[float, float]
-"""The lower and the upper end of an interval; nan where nothing can be said."""
+from carina.metrics.units import NOTHING, Ends, Units
 
 Bound = Callable[[Units, float], Ends]
 """The interval of one metric of these images without doubts, given units and level."""
 
-NOTHING: Ends = (float("nan"), float("nan"))
+SpreadAmong = Callable[[Units], AucSpread | None]
+"""How an AUC of these images varies among units; None where it is undefined."""
 
 
 @dataclass(frozen=True)
@@ -34,10 +30,12 @@ class Bounded:
         values: the statistic itself.
         bounds: by the name of the metric; nan for both ends where the metric is neither perfect
             nor as bad as can be.
+        spreads: by the name of the metric, of AUCs, whose intervals need no resamples: of units.
     """
 
     values: Callable[[Counts], dict[str, Float[np.ndarray, " replicates"]]]
     bounds: Mapping[str, Bound]
+    spreads: Mapping[str, SpreadAmong] = field(default_factory=dict)
 
     def __call__(self, counts: Counts) -> dict[str, Float[np.ndarray, " replicates"]]:
         """The metrics of each resample."""
@@ -46,17 +44,14 @@ class Bounded:
 
 def bounds_of(statistics: Iterable[object]) -> dict[str, Bound]:
     """The bounds of all that have some."""
-    return {
-        name: bound
-        for one in statistics
-        if isinstance(one, Bounded)
-        for name, bound in one.bounds.items()
-    }
+    known = (one.bounds for one in statistics if isinstance(one, Bounded))
+    return {name: bound for bounds in known for name, bound in bounds.items()}
 
 
-def units_among(units: Units, images: Bool[np.ndarray, " images"]) -> int:
-    """How many units have at least one of some images."""
-    return len(np.unique(units[images]))
+def spreads_of(statistics: Iterable[object]) -> dict[str, SpreadAmong]:
+    """How the AUCs of all vary."""
+    known = (one.spreads for one in statistics if isinstance(one, Bounded))
+    return {name: spread for spreads in known for name, spread in spreads.items()}
 
 
 def least_share(units: int, level: float) -> float:
@@ -78,31 +73,6 @@ def share_ends(value: float, units: int, level: float) -> Ends:
         return NOTHING
     least = least_share(units, level)
     return (least, 1.0) if value == 1 else (0.0, 1 - least)
-
-
-def auc_ends(value: float, positives: int, negatives: int, level: float) -> Ends:
-    """The interval of an AUC of 0 or 1.
-
-    Source: Newcombe, Stat Med 2006 (25:559-573), method 5: the AUC whose standard error, that of
-    Hanley and McNeil (Radiology 1982) with both sample sizes put to their mean, just reaches the
-    AUC that was seen.
-
-    Args:
-        value: on the data.
-        positives: units that have positive images.
-        negatives: units that have negative ones.
-        level: of the interval.
-    """
-    if min(positives, negatives) < 1 or value not in (0.0, 1.0):
-        return NOTHING
-    z, others = NORMAL.inv_cdf((1 + level) / 2), (positives + negatives) / 2 - 1
-    low, high = 0.0, 1.0
-    for _ in range(60):
-        auc = (low + high) / 2
-        tied = others * ((1 - auc) / (2 - auc) + auc / (1 + auc))
-        variance = auc * (1 - auc) * (1 + tied) / (positives * negatives)
-        low, high = (auc, high) if 1 - auc > z * variance**0.5 else (low, auc)
-    return (low, 1.0) if value == 1 else (0.0, 1 - low)
 
 
 def precision_end(positives: int, negatives: int, units: tuple[int, int], level: float) -> float:

@@ -13,18 +13,10 @@ import numpy as np
 from jaxtyping import Bool, Float, Real
 
 from carina.errors import EvaluationError
-from carina.metrics.bounds import (
-    NOTHING,
-    Bound,
-    Bounded,
-    Ends,
-    Units,
-    auc_ends,
-    doubts,
-    precision_end,
-    units_among,
-)
+from carina.metrics.auc_interval import AucSpread, auc_spread
+from carina.metrics.bounds import Bound, Bounded, doubts, precision_end
 from carina.metrics.ranking import Counts, Ranker, Ranking, ones
+from carina.metrics.units import NOTHING, Ends, Units, units_among
 
 Statistic = Callable[[Counts], dict[str, Float[np.ndarray, " replicates"]]]
 """Named metrics of one finding, for the images as often as each resample drew them."""
@@ -126,9 +118,8 @@ def ranking_statistic(
         ranking = ranker.rank(counts)
         return {"auc": auc_of(ranking), "average_precision": average_precision_of(ranking)}
 
-    def auc_bound(units: Units, level: float) -> Ends:
-        value = float(statistic(ones(len(scores)))["auc"][0])
-        return auc_ends(value, units_among(units, positive), units_among(units, negative), level)
+    def spread(units: Units) -> AucSpread | None:
+        return auc_spread(scores, truth, units)
 
     def precision_bound(units: Units, level: float) -> Ends:
         if statistic(ones(len(scores)))["auc"][0] != 1:
@@ -137,7 +128,7 @@ def ranking_statistic(
         numbers = int(positive.sum()), int(negative.sum())
         return precision_end(*numbers, of_units, level), 1.0
 
-    return Bounded(statistic, {"auc": auc_bound, "average_precision": precision_bound})
+    return Bounded(statistic, {"average_precision": precision_bound}, {"auc": spread})
 
 
 def threshold_statistic(

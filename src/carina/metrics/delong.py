@@ -1,9 +1,8 @@
 """Variance, interval and paired test of AUCs without resampling.
 
-Source: DeLong, DeLong and Clarke-Pearson, Biometrics 1988; computed from midranks as in Sun and
-Xu, IEEE Signal Processing Letters 2014, so in O(n log n). Images are taken as independent: where
-patients have several images the interval is too narrow, and the bootstrap of whole patients is
-the one to trust.
+Source: DeLong, DeLong and Clarke-Pearson, Biometrics 1988. Images are taken as independent: where
+patients have several images the interval is too narrow, and that of `metrics.auc_interval` is the
+one to trust.
 """
 
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import numpy as np
 from jaxtyping import Float
 
 from carina.metrics.paired import Difference
+from carina.metrics.placements import placements
 from carina.metrics.statistics import Interval
 
 
@@ -45,9 +45,7 @@ def delong(
     # How much of the other class each image outranks: its share in the AUC.
     of_positives, of_negatives = np.empty((models, m)), np.empty((models, n))
     for model in range(models):
-        together = _midranks(np.concatenate([positive[model], negative[model]]))
-        of_positives[model] = (together[:m] - _midranks(positive[model])) / n
-        of_negatives[model] = 1 - (together[m:] - _midranks(negative[model])) / m
+        of_positives[model], of_negatives[model] = placements(positive[model], negative[model])
     covariance = np.full((models, models), np.nan)
     if m > 1 and n > 1:
         covariance = (
@@ -92,11 +90,3 @@ def delong_test(
     reach = NormalDist().inv_cdf((1 + level) / 2) * deviation
     p_value = 2 * NormalDist().cdf(-abs(value) / deviation)
     return Difference(value=value, low=value - reach, high=value + reach, p_value=p_value)
-
-
-def _midranks(values: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
-    """Ranks from 1; equal values share the mean of their ranks."""
-    ordered = np.sort(values)
-    lowest = np.searchsorted(ordered, values, side="left")
-    highest = np.searchsorted(ordered, values, side="right")
-    return (lowest + highest + 1) / 2

@@ -3,9 +3,10 @@
 import numpy as np
 from jaxtyping import Float, Int
 
-from carina.metrics.bounds import Bounded, Ends, Units, share_ends, units_among
+from carina.metrics.bounds import Bounded, share_ends
 from carina.metrics.classification import Statistic, f1, rate_bound, sensitivity
 from carina.metrics.ranking import Counts
+from carina.metrics.units import Ends, Units, units_among
 
 
 def class_statistic(

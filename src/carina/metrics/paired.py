@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from carina.metrics.acceleration import NORMAL, Shape
+from carina.metrics.auc_interval import Pooled, difference_of, quantile
 from carina.metrics.statistics import Resampled
 
 
@@ -31,6 +32,7 @@ def paired_difference(first: Resampled, second: Resampled, level: float = 0.95) 
     exactly 0 counting on both, the smaller number counts, with one added to it and to all
     (Davison and Hinkley 1997, section 4.2), so p is never 0. Where no resample lies on one side,
     the distance in standard deviations takes its place, down to the p that so many can show.
+    Two AUCs of one finding have interval and p value of `metrics.auc_interval` instead.
 
     Args:
         first: a metric on the data and on every resample.
@@ -38,6 +40,8 @@ def paired_difference(first: Resampled, second: Resampled, level: float = 0.95) 
         level: of the interval.
     """
     difference = first.minus(second)
+    if first.spread is not None and second.spread is not None and not difference.without_doubt:
+        return _auc_difference(difference, difference_of(first.spread, second.spread), level)
     interval, shape = difference.interval(level), difference.shape
     p_value = float("nan") if shape is None else _two_sided(difference, shape)
     return Difference(
@@ -60,6 +64,18 @@ def holm(p_values: Float[np.ndarray, " tests"]) -> Float[np.ndarray, " tests"]:
     factors = np.arange(len(order), 0, -1)
     adjusted[order] = np.minimum(1.0, np.maximum.accumulate(p_values[order] * factors))
     return adjusted
+
+
+def _auc_difference(difference: Resampled, pool: Pooled, level: float) -> Difference:
+    """That of two AUCs, which needs no resamples."""
+    reach = pool.reach(quantile(level))
+    return Difference(
+        value=difference.value,
+        low=difference.value - reach,
+        high=difference.value + reach,
+        p_value=pool.p_value(difference.value),
+        undefined=len(difference.replicates) - len(difference.known),
+    )
 
 
 def _two_sided(difference: Resampled, shape: Shape) -> float:

@@ -8,18 +8,11 @@ from jaxtyping import Bool, Float, Integer
 
 from carina.errors import EvaluationError
 from carina.metrics.acceleration import NORMAL, Shape, shape_of
-from carina.metrics.bounds import (
-    NOTHING,
-    Bound,
-    Bounded,
-    Ends,
-    Units,
-    bounds_of,
-    share_ends,
-    units_among,
-)
+from carina.metrics.auc_interval import AucSpread
+from carina.metrics.bounds import Bound, Bounded, bounds_of, share_ends, spreads_of
 from carina.metrics.classification import Statistic
 from carina.metrics.ranking import Counts, ones
+from carina.metrics.units import NOTHING, Ends, Units, units_among
 
 BLOCK = 128
 """Resamples handled together: enough to be fast, few enough to bound the memory."""
@@ -107,13 +100,15 @@ class Resamples:
 class Resampled:
     """One metric: on the data, on every resample, and without each group of units.
 
-    `units` is how many images, or whole patients, were drawn from.
+    `units` is how many images, or whole patients, were drawn from. `spread` is of an AUC of one
+    finding, whose interval needs no resamples.
     """
 
     value: float
     replicates: Float[np.ndarray, " replicates"]
     left_out: Float[np.ndarray, " groups"]
     units: int
+    spread: AucSpread | None = None
 
     @property
     def known(self) -> Float[np.ndarray, " known"]:
@@ -141,9 +136,13 @@ class Resampled:
     def interval(self, level: float = 0.95) -> Interval:
         """The BCa interval with quantiles of Student's t; see `carina.metrics.acceleration`.
 
-        None where every resample says the same.
+        None where every resample says the same. An AUC has that of `metrics.auc_interval`.
         """
-        shape, undefined = self.shape, len(self.replicates) - len(self.known)
+        undefined = len(self.replicates) - len(self.known)
+        if self.spread is not None:
+            low, high = self.spread.ends(level)
+            return Interval(value=self.value, low=low, high=high, undefined=undefined)
+        shape = self.shape
         if shape is None or self.without_doubt:
             nan = float("nan")
             return Interval(value=self.value, low=nan, high=nan, undefined=undefined)
@@ -168,7 +167,8 @@ class Bootstrap:
     `values[metric]` is [findings], `replicates[metric]` is [findings, replicates] and
     `left_out[metric]` is [findings, groups]; `units` is how many images, or whole patients, each
     resample draws. `bounds[finding]` are the intervals of metrics that every resample has alike,
-    by the name of the metric, for the unit of each image, `unit_of_images`.
+    by the name of the metric, for the unit of each image, `unit_of_images`. `spreads[finding]` are
+    of AUCs, by their names: their intervals need no resamples.
     """
 
     values: Mapping[str, Float[np.ndarray, " findings"]]
@@ -176,6 +176,7 @@ class Bootstrap:
     left_out: Mapping[str, Float[np.ndarray, "findings groups"]]
     units: int
     bounds: tuple[Mapping[str, Bound], ...] = ()
+    spreads: tuple[Mapping[str, AucSpread | None], ...] = ()
     unit_of_images: Units | None = None
 
     def of(self, metric: str, finding: int) -> Resampled:
@@ -185,6 +186,7 @@ class Bootstrap:
             replicates=self.replicates[metric][finding],
             left_out=self.left_out[metric][finding],
             units=self.units,
+            spread=self.spreads[finding].get(metric) if self.spreads else None,
         )
 
     def interval(self, metric: str, finding: int, level: float = 0.95) -> Interval:
@@ -194,13 +196,14 @@ class Bootstrap:
         return replace(interval, low=low, high=high) if low < high else interval
 
     def ends(self, metric: str, finding: int, level: float) -> Ends:
-        """The bound of a metric that every resample has alike; nan where there is none."""
-        if not self.bounds or self.unit_of_images is None:
+        """The interval of a metric that every resample has alike; nan where there is none."""
+        found = self.of(metric, finding)
+        if not found.without_doubt or not self.bounds or self.unit_of_images is None:
             return NOTHING
+        if found.spread is not None:
+            return found.spread.ends(level)
         bound = self.bounds[finding].get(metric)
-        if bound is None or not self.of(metric, finding).without_doubt:
-            return NOTHING
-        low, high = bound(self.unit_of_images, level)
+        low, high = NOTHING if bound is None else bound(self.unit_of_images, level)
         return (low, high) if low < high else NOTHING
 
     def only(self, chosen: Bool[np.ndarray, " findings"]) -> "Bootstrap":
@@ -211,6 +214,7 @@ class Bootstrap:
             left_out={name: rows[chosen] for name, rows in self.left_out.items()},
             units=self.units,
             bounds=tuple(one for one, kept in zip(self.bounds, chosen, strict=False) if kept),
+            spreads=tuple(one for one, kept in zip(self.spreads, chosen, strict=False) if kept),
             unit_of_images=self.unit_of_images,
         )
 
@@ -221,6 +225,8 @@ class Bootstrap:
         should. Where a resample leaves one of them undefined the mean is over the others.
         """
         defined = np.isfinite(self.values[metric])
+        if defined.sum() == 1:
+            return self.of(metric, int(np.flatnonzero(defined)[0]))
         values = self.values[metric][defined]
         return Resampled(
             value=float(values.mean()) if len(values) else float("nan"),
@@ -236,6 +242,8 @@ class Bootstrap:
         distances of independent means add up (Zou and Donner, Stat Med 2008).
         """
         mean, defined = self.mean_of(metric), np.isfinite(self.values[metric])
+        if defined.sum() == 1:
+            return self.interval(metric, int(np.flatnonzero(defined)[0]), level)
         interval = mean.interval(level)
         incomplete = ~np.isfinite(self.replicates[metric][defined]).all(axis=0)
         interval = replace(interval, undefined=int(incomplete.sum()))
@@ -270,6 +278,10 @@ def bootstrap(statistics: Sequence[Statistic], resamples: Resamples) -> Bootstra
         left_out={name: np.concatenate([b[name] for b in without], axis=1) for name in values},
         units=resamples.units,
         bounds=tuple(bounds_of([one]) for one in statistics),
+        spreads=tuple(
+            {name: among(resamples.unit_of_images) for name, among in spreads_of([one]).items()}
+            for one in statistics
+        ),
         unit_of_images=resamples.unit_of_images,
     )
 
@@ -280,7 +292,7 @@ def together(*statistics: Statistic) -> Statistic:
     def statistic(counts: Counts) -> dict[str, Float[np.ndarray, " replicates"]]:
         return {name: value for one in statistics for name, value in one(counts).items()}
 
-    return Bounded(statistic, bounds_of(statistics))
+    return Bounded(statistic, bounds_of(statistics), spreads_of(statistics))
 
 
 def mean_statistic(name: str, values: Float[np.ndarray, " images"]) -> Statistic:
