@@ -68,6 +68,7 @@ def test_grounding_is_a_task_and_options_reach_it(cohort: Manifest, tmp_path: Pa
         (("--split", "validate"), 2, "Thresholds would be chosen on the scored part"),
         (("--query", ""), 2, "query is empty"),
         (("--split", "other"), 1, "no study is in the split 'other'"),
+        (("--threshold-split", "valid"), 1, "no study is in the split 'valid'; splits found: test"),
     ],
 )
 def test_wrong_calls_end_with_one_message(

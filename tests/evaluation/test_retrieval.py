@@ -95,8 +95,10 @@ def test_a_query_network_has_no_space_to_search(spoken: Manifest) -> None:
 
 
 def test_settings_that_cannot_work_are_refused() -> None:
-    with pytest.raises(ConfigError, match="replicates and batch_size"):
+    with pytest.raises(ConfigError, match=r"batch_size must be at least 1, got 0\."):
         RetrievalSettings(batch_size=0)
+    with pytest.raises(ConfigError, match=r"replicates must be at least 1, got -3\."):
+        RetrievalSettings(replicates=-3)
 
 
 def test_it_is_a_task_of_the_command_with_a_page(
@@ -111,8 +113,9 @@ def test_it_is_a_task_of_the_command_with_a_page(
         main([*words, "--replicates", "20", "--by-image"])
     assert not ended.value.code
     assert "image to report" in capsys.readouterr().out
-    page = task_page(evaluate_retrieval(model, spoken, FEW), model, spoken)
-    assert "by chance 1.000" in render_report_page(page)  # at 5, of three texts
+    page = render_report_page(task_page(evaluate_retrieval(model, spoken, FEW), model, spoken))
+    assert "by chance 1.000" in page  # at 5, of three texts
+    assert "Scores of each direction" in page
 
 
 def test_two_of_them_cannot_be_compared_yet(spoken: Manifest) -> None:

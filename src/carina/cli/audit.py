@@ -25,9 +25,9 @@ def audit(
     root: Annotated[Path | None, typer.Option(help="Folder that image paths start at.")] = None,
     replicates: Annotated[
         int | None,
-        typer.Option(help="Bootstrap resamples; default: 1000, with --beside 50 for each test."),
+        typer.Option(min=1, help="Bootstrap resamples; default 1000, beside a model 50 a test."),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 0,
 ) -> None:
     """Looks at an evaluation by sex, age, view and more, at its calibration and worst cases."""
     from carina.cli.console import table_console

@@ -20,9 +20,9 @@ def compare(
     out: Annotated[Path | None, typer.Option(help="Write the comparison as JSON.")] = None,
     page: Annotated[Path | None, typer.Option(help="Write it as a page with pictures.")] = None,
     replicates: Annotated[
-        int | None, typer.Option(help="Bootstrap resamples; default: 1000, or 50 for each test.")
+        int | None, typer.Option(min=1, help="Bootstrap resamples; default 1000, or 50 a test.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 0,
 ) -> None:
     """Tests whether models differ: paired bootstrap, and DeLong for the AUC; every pair of them."""
     from carina.cli.console import table_console

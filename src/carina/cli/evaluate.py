@@ -107,7 +107,7 @@ def evaluate(
         ),
     ] = "auto",
     replicates: Annotated[
-        int, typer.Option(help="Bootstrap resamples.", rich_help_panel=COUNTED)
+        int, typer.Option(min=1, help="Bootstrap resamples.", rich_help_panel=COUNTED)
     ] = 1000,
     by_image: Annotated[
         bool,
@@ -115,7 +115,9 @@ def evaluate(
             "--by-image", help="Resample images, not whole patients.", rich_help_panel=COUNTED
         ),
     ] = False,
-    seed: Annotated[int, typer.Option(help="Of the bootstrap.", rich_help_panel=COUNTED)] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, help="Of the bootstrap.", rich_help_panel=COUNTED)
+    ] = 0,
     margin: Annotated[
         float,
         typer.Option(

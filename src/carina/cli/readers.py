@@ -28,8 +28,8 @@ def readers(
         Path | None, typer.Option(help="Folder of a model's evaluation of the same studies.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="JSON file to write.")] = None,
-    replicates: Annotated[int, typer.Option(help="Bootstrap resamples.")] = 1000,
-    seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
+    replicates: Annotated[int, typer.Option(min=1, help="Bootstrap resamples.")] = 1000,
+    seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 0,
 ) -> None:
     """Measures readers by label files alone: MCC, F1 and their means, with 95% intervals."""
     import json

@@ -35,9 +35,9 @@ def reproduce(
         int | None, typer.Option(help="Length of each training; else carina's own.")
     ] = None,
     replicates: Annotated[
-        int, typer.Option(help="Bootstrap resamples; fine-tuned models have 1000.")
+        int, typer.Option(min=1, help="Bootstrap resamples; fine-tuned models have 1000.")
     ] = 1000,
-    seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 0,
 ) -> None:
     """Runs what the data at hand allow, and writes one page beside the papers."""
     from carina.cli.by_protocol import carried_out

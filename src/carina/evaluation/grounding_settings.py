@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from carina.errors import ConfigError
+from carina.evaluation.bounds import check_at_least_one
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,8 +46,5 @@ class GroundingSettings:
             )
         if not 0 <= self.margin < 0.5:
             raise ConfigError(f"margin must be in [0, 0.5), got {self.margin}: it is a share.")
-        if self.replicates < 1 or self.batch_size < 1:
-            raise ConfigError(
-                f"replicates and batch_size must be at least 1, got {self.replicates} and "
-                f"{self.batch_size}."
-            )
+        check_at_least_one("replicates", self.replicates)
+        check_at_least_one("batch_size", self.batch_size)

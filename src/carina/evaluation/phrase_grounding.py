@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from carina.errors import ConfigError, EvaluationError
+from carina.evaluation.bounds import check_at_least_one
 from carina.evaluation.phrase_cases import (
     IOU_METRICS,
     MEASURED_SIDE,
@@ -86,11 +87,8 @@ class PhraseGroundingSettings:
             raise ConfigError(
                 f"Every weight temperature must be > 0, got {self.weight_temperatures}."
             )
-        if self.replicates < 1 or self.batch_size < 1:
-            raise ConfigError(
-                f"replicates and batch_size must be at least 1, got {self.replicates} and "
-                f"{self.batch_size}."
-            )
+        check_at_least_one("replicates", self.replicates)
+        check_at_least_one("batch_size", self.batch_size)
         if self.template is not None:
             check_template(self.template)
 

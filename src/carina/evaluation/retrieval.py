@@ -9,7 +9,8 @@ import polars as pl
 import torch
 from jaxtyping import Float, Integer
 
-from carina.errors import ConfigError, EvaluationError
+from carina.errors import EvaluationError
+from carina.evaluation.bounds import check_at_least_one
 from carina.evaluation.result import Evaluation, Score
 from carina.evaluation.scoring import Frontal, check_any, frontals_of, part_of
 from carina.evaluation.sources import SOURCES, sources_of
@@ -60,11 +61,8 @@ class RetrievalSettings:
 
     def __post_init__(self) -> None:
         """Checks that the values can be used."""
-        if self.replicates < 1 or self.batch_size < 1:
-            raise ConfigError(
-                f"replicates and batch_size must be at least 1, got {self.replicates} and "
-                f"{self.batch_size}."
-            )
+        check_at_least_one("replicates", self.replicates)
+        check_at_least_one("batch_size", self.batch_size)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -32,6 +32,7 @@ def retrieval_page(evaluation: Evaluation, model: object, manifest: Manifest) ->
             )
             for direction, scores in evaluation.findings.items()
         ),
+        row="direction",
         scores=tuple(
             ScoreRow(
                 finding=direction,

@@ -10,7 +10,13 @@ from carina.evaluation.grounding_settings import GroundingSettings
 from carina.evaluation.phrase_grounding import PhraseGroundingSettings, evaluate_phrase_grounding
 from carina.evaluation.result import Evaluation
 from carina.evaluation.retrieval import RetrievalSettings, evaluate_retrieval
-from carina.evaluation.scoring import AGGREGATIONS, Aggregation, every_view_of, frontals_of
+from carina.evaluation.scoring import (
+    AGGREGATIONS,
+    Aggregation,
+    every_view_of,
+    frontals_of,
+    part_of,
+)
 from carina.evaluation.tuned import evaluate_tuned, outputs_of
 from carina.evaluation.zero_shot import ZeroShotSettings, evaluate_zero_shot
 from carina.imaging.store import ImageStore
@@ -36,6 +42,10 @@ UNMENTIONED: dict[str, Unmentioned] = {
 """What a finding is that a study does not list, by the name on the command line."""
 
 
+USUAL_THRESHOLDS = "validate"
+"""The part that thresholds are chosen on unless another is named."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class EvaluationRequest:
     """Everything that a task may be told, in plain values; tasks take what concerns them.
@@ -51,7 +61,7 @@ class EvaluationRequest:
     task: str = "zero-shot"
     queries: tuple[Query, ...] | None = None
     split: str | None = "test"
-    threshold_split: str | None = "validate"
+    threshold_split: str | None = USUAL_THRESHOLDS
     threshold_rate: str = "mcc"
     every_view: bool = False
     per: str = "image"
@@ -195,5 +205,12 @@ TASKS: dict[str, Task] = {
 def evaluate(
     model: ZeroShotModel, manifest: Manifest, request: EvaluationRequest, model_name: str = ""
 ) -> Evaluation:
-    """Carries out one task."""
+    """Carries out one task.
+
+    Raises:
+        ManifestError: no study is in a part that was named for thresholds; of the usual one, which
+            many data lack, the thresholds are told as missing.
+    """
+    if request.threshold_split not in (None, USUAL_THRESHOLDS):
+        part_of(manifest, request.threshold_split)
     return TASKS[request.task](model, manifest, request, model_name)

@@ -9,6 +9,7 @@ import polars as pl
 from jaxtyping import Float
 
 from carina.errors import ConfigError, EvaluationError
+from carina.evaluation.bounds import check_at_least_one
 from carina.evaluation.result import Evaluation, Score
 from carina.evaluation.scoring import (
     AGGREGATIONS,
@@ -100,11 +101,8 @@ class ZeroShotSettings:
                 f"Thresholds would be chosen on the scored part, {self.split!r}, which flatters "
                 "every metric at a threshold. Name another part, or none."
             )
-        if self.replicates < 1 or self.batch_size < 1:
-            raise ConfigError(
-                f"replicates and batch_size must be at least 1, got {self.replicates} and "
-                f"{self.batch_size}."
-            )
+        check_at_least_one("replicates", self.replicates)
+        check_at_least_one("batch_size", self.batch_size)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -171,7 +171,8 @@ class ReportPage:
     made from drawn radiographs. `unseen` are findings that never occurred in training; where there
     are any, `scores` are those that did. `both_ways` are findings asked by name and by
     description. `best` and `worst` are cases with heat-maps and outlines;
-    `asked` is a real radiograph of which the truth is not known.
+    `asked` is a real radiograph of which the truth is not known. `row` is what a row of `scores`
+    is of.
     """
 
     title: str
@@ -179,6 +180,7 @@ class ReportPage:
     synthetic: bool
     headlines: tuple[Headline, ...] = ()
     scores: tuple[ScoreRow, ...] = ()
+    row: str = "finding"
     mean: Mapping[str, Measured] = field(default_factory=dict)
     unseen: tuple[ScoreRow, ...] = ()
     both_ways: tuple[AskedBothWays, ...] = ()

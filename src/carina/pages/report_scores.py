@@ -11,6 +11,8 @@ from carina.pages.report_cases import pointed_parts
 from carina.pages.report_content import GroundingRow, Headline, ReportPage, ScoreRow
 from carina.pages.table import TableRow, score_table
 
+POINTING_TITLE = "Pointing game, with 95% intervals; first what gains most over the usual place"
+
 
 def headline_cards(headlines: Sequence[Headline]) -> str:
     """The few numbers at the top."""
@@ -39,7 +41,7 @@ def headline_texts(headline: Headline) -> tuple[str, str]:
 
 def score_heading(page: ReportPage) -> str:
     """Only where some findings are known to be unseen, the others are known to be seen."""
-    return "Findings that occurred in training" if page.unseen else "Scores of each finding"
+    return "Findings that occurred in training" if page.unseen else f"Scores of each {page.row}"
 
 
 def score_parts(page: ReportPage) -> list[str]:
@@ -48,7 +50,7 @@ def score_parts(page: ReportPage) -> list[str]:
         return []
     return [
         auc_chart("AUC with 95% interval", page.scores),
-        table_of("Each value with its 95% interval below it.", page.scores, page.mean),
+        table_of("Each value with its 95% interval below it.", page.scores, page.mean, page.row),
     ]
 
 
@@ -64,7 +66,7 @@ def unseen_parts(page: ReportPage) -> list[str]:
             "for a finding that no validation patient has, so what needs one is left out."
         ),
         auc_chart("AUC with 95% interval, findings never seen", page.unseen),
-        table_of("Findings never seen in training.", page.unseen, None),
+        table_of("Findings never seen in training.", page.unseen, None, page.row),
     ]
 
 
@@ -81,13 +83,15 @@ def auc_chart(title: str, rows: Sequence[ScoreRow]) -> str:
     return chart(svg)
 
 
-def table_of(caption: str, rows: Sequence[ScoreRow], mean: Mapping[str, Measured] | None) -> str:
+def table_of(
+    caption: str, rows: Sequence[ScoreRow], mean: Mapping[str, Measured] | None, row: str
+) -> str:
     """The score table."""
     table_rows = [
         TableRow(name=row.finding, counts=(row.positives, row.images), values=row.values)
         for row in rows
     ]
-    return score_table(caption, "finding", ("positive", "images"), table_rows, mean)
+    return score_table(caption, row, ("positive", "images"), table_rows, mean)
 
 
 def grounding_parts(page: ReportPage) -> list[str]:
@@ -112,7 +116,7 @@ def grounding_parts(page: ReportPage) -> list[str]:
     )
     return [
         paragraph(text),
-        chart(pointing_chart("Pointing game, with 95% intervals", bars)),
+        chart(pointing_chart(POINTING_TITLE, bars)),
         *grounding_tables(page.grounding),
         *pointed_parts(page.pointed),
     ]
