@@ -5,7 +5,6 @@ arXiv:2104.10326 (thirteen classes, boxes and polygons). Every image was looked 
 class, so a class without an outline is absent.
 """
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -31,6 +30,7 @@ from carina.datasets.drawn_splits import train_or_validate
 from carina.datasets.found_images import check_found, images_below, measured_square
 from carina.datasets.mask_folder import MaskFolder, mask_folder_of
 from carina.datasets.pixel_boxes import Corners, box_on, checked_corners
+from carina.datasets.released_json import read_json
 from carina.datasets.tally import Tally
 from carina.errors import DatasetError
 from carina.study import Assertion, Finding, Mask, Radiograph, Study
@@ -105,12 +105,7 @@ def entries_in(path: Path, edition: Edition) -> Iterator[tuple[str, tuple[Outlin
     Raises:
         DatasetError: the file is no such list, or an entry cannot be understood.
     """
-    try:
-        entries = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError) as error:
-        raise DatasetError(
-            f"{path}: cannot be read as JSON ({error}). Download it again."
-        ) from error
+    entries = read_json(path)
     if not isinstance(entries, list):
         raise DatasetError(f"{path}: is no list of images. Take the file of {edition.source}.")
     for number, entry in enumerate(entries, start=1):

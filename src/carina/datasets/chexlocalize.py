@@ -5,7 +5,6 @@ outlined what is there; masks are COCO's run lengths in pixels of the original, 
 manifest. The outlines of three more readers (`hb_...`) are another opinion: `chexlocalize-readers`.
 """
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
@@ -23,6 +22,7 @@ from carina.datasets.chexpert_test import DEPTHS, places_of
 from carina.datasets.coco_masks import mask_of_text
 from carina.datasets.declaration import Dataset, Release
 from carina.datasets.mask_folder import MaskFolder, mask_folder_of
+from carina.datasets.released_json import read_json
 from carina.datasets.tally import Tally
 from carina.errors import DatasetError, RadiographError
 from carina.imaging.reader import probe
@@ -77,10 +77,7 @@ def outlines_in(path: Path) -> Outlines:
     Raises:
         DatasetError: the file is of something else.
     """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError) as error:
-        raise DatasetError(f"{path}: cannot be read as JSON ({error}). {ADVICE}") from error
+    content = read_json(path, ADVICE)
     if not isinstance(content, dict) or not all(isinstance(one, dict) for one in content.values()):
         raise DatasetError(
             f"{path}: found {type(content).__name__}, expected outlines by image and finding, "

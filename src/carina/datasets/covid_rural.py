@@ -7,7 +7,7 @@ The masks of the release have the levels 0 and 1, so they are drawn anew for the
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -29,7 +29,7 @@ from carina.datasets.covid_rural_layout import (
 from carina.datasets.declaration import Dataset, Release
 from carina.datasets.found_images import check_found, images_below
 from carina.datasets.mask_folder import MaskFolder, inside_of_file, mask_folder_of
-from carina.datasets.split_lists import PublishedLists, count_strangers
+from carina.datasets.split_lists import Splits, splits_of_lists, unsplit
 from carina.datasets.table import Row, read_table_of
 from carina.datasets.tally import Tally
 from carina.errors import DatasetError
@@ -44,8 +44,6 @@ _COVID = {
 }
 _OPACITY = {value: Finding(name=LABEL, value=value) for value in Assertion}
 
-Splits = Callable[[Release, Mapping[str, str], Tally], Mapping[str, str]]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Patient:
@@ -54,21 +52,6 @@ class Patient:
     sex: str | None = None
     age_years: float | None = None
     covid: tuple[Finding, ...] = ()
-
-
-def unsplit(release: Release, places: Mapping[str, str], tally: Tally) -> Mapping[str, str]:
-    """No splits: the release has none."""
-    return {}
-
-
-def listed(
-    lists: PublishedLists, release: Release, places: Mapping[str, str], tally: Tally
-) -> Mapping[str, str]:
-    """Splits by published lists, in the second folder."""
-    assert release.second_root is not None
-    parted = lists.read(release.second_root, tally)
-    count_strangers(parted, places, tally)
-    return parted.splits
 
 
 def read_covid_rural(splits_of: Splits, release: Release, tally: Tally) -> Iterator[Study]:
@@ -198,7 +181,7 @@ COVID_RURAL_LOVT = replace(
     COVID_RURAL,
     name="covid-rural-lovt",
     source=f"{COVID_RURAL.source}; split 60 / 20 / 20 by the lists of LoVT",
-    read=partial(read_covid_rural, partial(listed, LOVT)),
+    read=partial(read_covid_rural, partial(splits_of_lists, LOVT)),
     write=write_lovt,
     second_root=f"the folder with {', '.join(LOVT.files.values())} of LoVT",
 )

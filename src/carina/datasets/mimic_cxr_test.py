@@ -16,6 +16,7 @@ from carina.datasets.declaration import Dataset, Release
 from carina.datasets.mimic_cxr import LICENCE, studies_there
 from carina.datasets.mimic_cxr_tables import IDS, LABELS, STUDY, SUBJECT, image_table, split_table
 from carina.datasets.mimic_cxr_test_layout import TABLE, THEIRS, write_mimic_cxr_test
+from carina.datasets.released_json import one_version
 from carina.datasets.table import Row, Table, read_table
 from carina.datasets.tally import Tally
 from carina.errors import DatasetError
@@ -35,7 +36,7 @@ def read_mimic_cxr_test(release: Release, tally: Tally) -> Iterator[Study]:
             are of other studies.
     """
     assert release.second_root is not None
-    path = table_in(release.root)
+    path = one_version(release.root, TABLE)
     told = labels_in(path)
     roots = (release.root, release.second_root)
     images = split_table(roots, image_table(roots, tally), tally)
@@ -57,19 +58,6 @@ def read_mimic_cxr_test(release: Release, tally: Tally) -> Iterator[Study]:
         if study.split not in ("test", None):
             tally.add(f"labelled studies that the split table has in {study.split}", study.study_id)
         yield replace(study, split="test")
-
-
-def table_in(root: Path) -> Path:
-    """The table of labels.
-
-    Raises:
-        DatasetError: there are several versions.
-    """
-    found = sorted(root.glob(TABLE))
-    if len(found) > 1:
-        names = ", ".join(path.name for path in found)
-        raise DatasetError(f"{root}: found {names}, expected one of them. Move the others away.")
-    return found[0]
 
 
 def labels_in(path: Path) -> dict[str, dict[str, str | None]]:

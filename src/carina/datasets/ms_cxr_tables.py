@@ -1,6 +1,5 @@
 """The annotations of MS-CXR: one record a box, from its JSON or its CSV form."""
 
-import json
 import math
 import re
 from collections.abc import Iterator, Mapping
@@ -8,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from carina.datasets.released_json import read_coco
 from carina.datasets.table import Row, read_table_of
 from carina.datasets.tally import Tally
 from carina.errors import DatasetError
@@ -119,25 +119,16 @@ def of_json(path: Path) -> Iterator[Annotation]:
     Raises:
         DatasetError: it is no such file, or an annotation is of no image or category.
     """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
-        images = {each["id"]: each for each in content["images"]}
-        names = {each["id"]: str(each["name"]) for each in content["categories"]}
-        records: list[dict[str, Any]] = content["annotations"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DatasetError(
-            f"{path}: cannot be read as annotations ({type(error).__name__}: {error}); expected "
-            "images, categories and annotations. Download it again."
-        ) from error
-    for place, record in enumerate(records):
+    coco = read_coco(path)
+    for place, record in enumerate(coco.records):
         where = f"{path.name}, annotation {record.get('id', place)}"
         try:
-            image = images[record["image_id"]]
+            image = coco.images[record["image_id"]]
             x, y, across, down = map(float, record["bbox"])
             yield annotation(
                 where,
                 path=str(image["path"]),
-                category=names[record["category_id"]],
+                category=coco.categories[record["category_id"]],
                 phrase=str(record.get("label_text") or ""),
                 box=(x, y, across, down),
                 size=(float(image["width"]), float(image["height"])),

@@ -6,7 +6,6 @@ Boxes are shares of the width and height of the picture. The images are PadChest
 is called `padchest`: patients that are in both are seen.
 """
 
-import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -23,6 +22,7 @@ from carina.datasets.padchest_gr_layout import AGE, REPORTS, SPLIT, TABLE, write
 from carina.datasets.padchest_layout import BITS, IMAGE, NORMAL, PATIENT, PHOTOMETRIC, SEX, STUDY
 from carina.datasets.padchest_layout import TABLE as PADCHEST_TABLE
 from carina.datasets.presence import is_there
+from carina.datasets.released_json import one_version, read_json
 from carina.datasets.released_table import ROW, checked_ids, read_columns
 from carina.datasets.tally import Tally
 from carina.errors import DatasetError, RadiographError
@@ -68,7 +68,7 @@ def read_padchest_gr(release: Release, tally: Tally) -> Iterator[Study]:
         DatasetError: a file is of something else, a study has no row in the table, or no image
             is there.
     """
-    path = reports_in(release.root)
+    path = one_version(release.root, REPORTS)
     known = known_in(release.root / TABLE, tally)
     places = images_below(release.root, (".",), depth=3)
     found = 0
@@ -95,31 +95,13 @@ def read_padchest_gr(release: Release, tally: Tally) -> Iterator[Study]:
     tally.note("The sentences were translated into English by a language model.")
 
 
-def reports_in(root: Path) -> Path:
-    """The file of reports.
-
-    Raises:
-        DatasetError: there are several versions.
-    """
-    found = sorted(root.glob(REPORTS))
-    if len(found) > 1:
-        names = ", ".join(path.name for path in found)
-        raise DatasetError(f"{root}: found {names}, expected one of them. Move the others away.")
-    return found[0]
-
-
 def records_in(path: Path) -> list[Mapping[str, Any]]:
     """The studies of the file.
 
     Raises:
         DatasetError: it is something else, or names a study or an image twice.
     """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError) as error:
-        raise DatasetError(
-            f"{path}: cannot be read as JSON ({error}). Download it again."
-        ) from error
+    content = read_json(path)
     if not isinstance(content, list) or not all(isinstance(one, dict) for one in content):
         raise DatasetError(
             f"{path}: found {type(content).__name__}, expected a list of studies with {STUDY}, "

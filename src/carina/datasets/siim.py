@@ -5,7 +5,7 @@ image has several; they are put together. Run lengths are relative and go down t
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -30,7 +30,7 @@ from carina.datasets.siim_layout import (
     write_mrm,
     write_siim,
 )
-from carina.datasets.split_lists import PublishedLists, count_strangers
+from carina.datasets.split_lists import PublishedLists, Splits, splits_of_lists, unsplit
 from carina.datasets.table import Row, read_table_of
 from carina.datasets.tally import Tally
 from carina.study import Assertion, Finding, Mask, Radiograph, Study
@@ -52,24 +52,6 @@ class Marked:
 
     number: int
     components: list[Runs] = field(default_factory=list)
-
-
-Splits = Callable[[Release, Mapping[str, Marked], Tally], Mapping[str, str]]
-
-
-def unsplit(release: Release, marked: Mapping[str, Marked], tally: Tally) -> Mapping[str, str]:
-    """No splits: the labelled part of the challenge has none."""
-    return {}
-
-
-def listed(
-    lists: PublishedLists, release: Release, marked: Mapping[str, Marked], tally: Tally
-) -> Mapping[str, str]:
-    """Splits by published lists, in the second folder."""
-    assert release.second_root is not None
-    parted = lists.read(release.second_root, tally)
-    count_strangers(parted, marked, tally)
-    return parted.splits
 
 
 def read_siim(splits_of: Splits, release: Release, tally: Tally) -> Iterator[Study]:
@@ -201,7 +183,7 @@ def _by_lists(lists: PublishedLists, name: str, what: str, write: Callable[..., 
         SIIM,
         name=name,
         source=f"{SIIM.source}; split {what}",
-        read=partial(read_siim, partial(listed, lists)),
+        read=partial(read_siim, partial(splits_of_lists, lists)),
         write=write,
         second_root=f"the folder with {', '.join(lists.files.values())} of {lists.name}",
     )

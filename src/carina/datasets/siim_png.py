@@ -6,7 +6,7 @@ the identifiers of the challenge, so the source is called `siim`.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -30,7 +30,7 @@ from carina.datasets.siim_png_layout import (
     write_benchx,
     write_siim_png,
 )
-from carina.datasets.split_lists import count_strangers
+from carina.datasets.split_lists import Splits, splits_of_lists
 from carina.datasets.table import Row, read_table_of
 from carina.datasets.tally import Tally
 from carina.study import Mask, Radiograph, Study
@@ -47,23 +47,12 @@ class Listed:
     sick: bool
 
 
-Splits = Callable[[Release, Mapping[str, Listed], Tally], Mapping[str, str]]
-
-
 def by_part(release: Release, listed: Mapping[str, Listed], tally: Tally) -> Mapping[str, str]:
     """The mirror's own test part; an eighth of the others validates."""
     return {
         name: "test" if each.part == "test" else train_or_validate(each.identifier)
         for name, each in listed.items()
     }
-
-
-def by_benchx(release: Release, listed: Mapping[str, Listed], tally: Tally) -> Mapping[str, str]:
-    """BenchX's lists, in the second folder."""
-    assert release.second_root is not None
-    parted = BENCHX.read(release.second_root, tally)
-    count_strangers(parted, listed, tally)
-    return parted.splits
 
 
 def read_siim_png(splits_of: Splits, release: Release, tally: Tally) -> Iterator[Study]:
@@ -168,7 +157,7 @@ SIIM_BENCHX = replace(
     SIIM_PNG,
     name="siim-benchx",
     source=f"{SIIM_PNG.source}; split 9,303 / 1,372 / 1,372 by the lists of BenchX",
-    read=partial(read_siim_png, by_benchx),
+    read=partial(read_siim_png, partial(splits_of_lists, BENCHX)),
     write=write_benchx,
     second_root=f"the folder with {', '.join(BENCHX.files.values())} of BenchX",
 )

@@ -2,11 +2,13 @@
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from carina.datasets.cells import slashes
+from carina.datasets.declaration import Release
 from carina.datasets.found_images import PICTURES
 from carina.datasets.layout_files import save_text
 from carina.datasets.table import read_lines
@@ -109,6 +111,25 @@ class Parted:
 def digest_of(names: Iterable[str]) -> str:
     """SHA-256 of the sorted names, one a line: the same for any order, labels or line ends."""
     return hashlib.sha256("".join(f"{name}\n" for name in sorted(names)).encode()).hexdigest()
+
+
+Splits = Callable[[Release, Mapping[str, Any], Tally], Mapping[str, str]]
+"""Name -> split, of a release and what its table says of each name."""
+
+
+def unsplit(release: Release, known: Mapping[str, Any], tally: Tally) -> Mapping[str, str]:
+    """No splits: the release has none."""
+    return {}
+
+
+def splits_of_lists(
+    lists: PublishedLists, release: Release, known: Mapping[str, Any], tally: Tally
+) -> Mapping[str, str]:
+    """Splits by published lists, in the second folder."""
+    assert release.second_root is not None
+    parted = lists.read(release.second_root, tally)
+    count_strangers(parted, known, tally)
+    return parted.splits
 
 
 def count_strangers(parted: Parted, known: Iterable[str], tally: Tally) -> None:

@@ -6,7 +6,6 @@ it lies in. The XML files of the release are not read: their boxes are in pixels
 which it does not have.
 """
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
@@ -16,6 +15,7 @@ from carina.datasets.cells import slashes
 from carina.datasets.declaration import Dataset, Release
 from carina.datasets.found_images import images_below, measured_square
 from carina.datasets.pixel_boxes import Corners, box_on, checked_corners
+from carina.datasets.released_json import read_coco
 from carina.datasets.table import read_lines
 from carina.datasets.tally import Tally
 from carina.datasets.tbx11k_layout import (
@@ -123,21 +123,12 @@ def boxes_in(root: Path) -> Boxes:
         DatasetError: the file is of something else, or a box cannot be understood.
     """
     path = next(root / name for name in BOXES if (root / name).exists())
-    try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
-        names = {each["id"]: str(each["file_name"]) for each in content["images"]}
-        kinds = {each["id"]: str(each["name"]) for each in content["categories"]}
-        records: list[dict[str, Any]] = content["annotations"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DatasetError(
-            f"{path}: cannot be read as annotations ({type(error).__name__}: {error}); expected "
-            "images, categories and annotations. Download it again."
-        ) from error
+    coco = read_coco(path, "file_name")
     boxes: dict[str, list[tuple[str, Corners]]] = {}
-    for place, record in enumerate(records):
+    for place, record in enumerate(coco.records):
         try:
-            name = PurePosixPath(slashes(names[record["image_id"]])).stem
-            kind, corners = kinds[record["category_id"]], corners_of(record["bbox"])
+            name = PurePosixPath(slashes(str(coco.images[record["image_id"]]["file_name"]))).stem
+            kind, corners = coco.categories[record["category_id"]], corners_of(record["bbox"])
         except (KeyError, TypeError, ValueError) as error:
             raise DatasetError(
                 f"{path}, annotation {place}: lacks {error}, or has it in another form; expected "
