@@ -180,7 +180,7 @@ def test_nothing_readable_is_an_error_here_too(model: BrightnessModel, tmp_path:
     [
         ("threshold_split", "test", "scored part, 'test'"),
         ("margin", 0.5, r"margin must be in \[0, 0.5\)"),
-        ("batch_size", 0, "at least 1, got 1000 and 0"),
+        ("batch_size", 0, "batch_size must be at least 1, got 0"),
     ],
 )
 def test_settings_that_cannot_work_are_refused(setting: str, value: object, message: str) -> None:
