@@ -117,3 +117,12 @@ def test_everything_is_written_and_shown(
     page = render_efficiency(rows, "linear-probe", cohort)
     assert page.count("<circle") == 4
     assert "good, 10% of the labels" in page
+    assert "Synthetic data" not in page
+
+
+def test_a_page_of_drawn_radiographs_says_so_first(
+    measurements: list[Measurement], cohort: Manifest
+) -> None:
+    drawn = cohort.with_studies([replace(one, licence="synthetic") for one in cohort.studies])
+    page = render_efficiency(efficiency_rows(measurements, RANKING, replicates=5), "grading", drawn)
+    assert page.index("Synthetic data") < page.index("<circle")

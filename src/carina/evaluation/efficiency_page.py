@@ -6,6 +6,7 @@ from rich.table import Table
 
 from carina.evaluation.efficiency import EfficiencyRow
 from carina.evaluation.result import Score
+from carina.evaluation.sources import any_drawn, sources_of
 from carina.pages.efficiency_page import EfficiencyPoint, efficiency_page, percent
 from carina.pages.measured import Measured, format_measured
 from carina.pages.table import metric_name
@@ -57,8 +58,7 @@ def render_efficiency(
     findings = ", ".join(rows[0].findings)
     facts = (
         f"Task: {task}. Findings: {findings}.",
-        f"Data: {manifest.path.name}; sources: "
-        f"{', '.join(sorted({study.source for study in manifest.studies}))}.",
+        f"Data: {manifest.path.name}; sources: {', '.join(sources_of(manifest.studies))}.",
         "Fractions are of the training patients, nested and stratified: the patients of a smaller "
         "one are among those of a larger one.",
         "Settings and the best step are chosen on the validation part; the test part is scored "
@@ -68,4 +68,5 @@ def render_efficiency(
         "model that was trained on other folds, its settings and best step chosen on yet another. "
         "All folds are measured together.",
     )
-    return efficiency_page(f"Label efficiency: {task}", points, facts, seen)
+    drawn = any_drawn(manifest.studies)
+    return efficiency_page(f"Label efficiency: {task}", points, facts, seen, drawn)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from carina.pages.charts import Line, end_labels
-from carina.pages.html import chart, document, paragraph, section
+from carina.pages.html import SYNTHETIC_NOTE, chart, document, paragraph, section
 from carina.pages.measured import Measured
 from carina.pages.svg import (
     LIGHT,
@@ -41,10 +41,12 @@ def efficiency_page(
     points: Sequence[EfficiencyPoint],
     facts: Sequence[str],
     seen: Sequence[str] = (),
+    synthetic: bool = False,
 ) -> str:
     """A whole page: the chart, the table, and how it was made.
 
-    `seen` tells of each start whether it was pre-trained on patients that are tested.
+    `seen` tells of each start whether it was pre-trained on patients that are tested; `synthetic`
+    says that radiographs were drawn, which the page then says first.
     """
     rows = [
         TableRow(
@@ -70,6 +72,8 @@ def efficiency_page(
     if seen:
         told = section("seen", "Test patients seen before", *(paragraph(one) for one in seen))
         sections.insert(1, told)
+    if synthetic:
+        sections.insert(0, paragraph(SYNTHETIC_NOTE, "note synthetic"))
     return document(title, "\n".join(sections))
 
 
