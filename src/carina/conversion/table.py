@@ -60,7 +60,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     if wrong is not None:
         raise ConversionError(f"{path}: {wrong}")
     if is_safetensors(beginning_of(path)):
-        return read_safetensors(path)
+        return read_tensors(path)
     try:
         with torch.serialization.safe_globals(PLAIN), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of how the file was pickled
@@ -75,7 +75,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     return checkpoint
 
 
-def read_safetensors(path: Path) -> dict[str, Any]:
+def read_tensors(path: Path) -> dict[str, Any]:
     """Reads weights that somebody keeps as safetensors: a state dict and nothing around it."""
     try:
         weights: dict[str, Any] = load_file(path)
@@ -96,11 +96,7 @@ def read_parts(path: Path) -> dict[str, Any]:
     Raises:
         ConversionError: see `read_checkpoint`.
     """
-    return parts_of(read_checkpoint(path))
-
-
-def parts_of(checkpoint: dict[str, Any]) -> dict[str, Any]:
-    """The parts of a checkpoint; a bare state dict as `BARE`."""
+    checkpoint = read_checkpoint(path)
     bare = bool(checkpoint) and all(isinstance(value, Tensor) for value in checkpoint.values())
     return {BARE: checkpoint} if bare else checkpoint
 

@@ -55,7 +55,8 @@ def read_safetensors(path: Path) -> dict[str, Tensor]:
     except (OSError, SafetensorError) as error:
         raise ModelError(
             f"{path}: cannot be read as safetensors ({error}). Pickles (.pth) are not read here, "
-            "because they can run code; docs/kad.md says how to turn torchvision's into one."
+            "because they can run code; `carina convert imagenet` or `mae` makes one of a "
+            "published file."
         ) from error
     return weights
 
