@@ -65,16 +65,6 @@ def test_removed_patches_are_not_seen() -> None:
     assert not torch.allclose(encoder(given, kept), encoder(changed, kept))
 
 
-def test_maps_on_request_add_up_to_one_and_leave_the_features_alone() -> None:
-    encoder = encoder_of()
-    features, attention = encoder.forward_with_attention(pictures())
-    assert attention.shape == (2, 2, 2, 17, 17)
-    torch.testing.assert_close(attention.sum(-1), torch.ones(2, 2, 2, 17))
-    plain = encoder.features(pictures())
-    torch.testing.assert_close(features.grid, plain.grid)
-    torch.testing.assert_close(features.pooled, plain.pooled)
-
-
 @pytest.mark.parametrize("side", [4, 64])
 def test_pictures_of_another_size_are_refused(side: int) -> None:
     with pytest.raises(ConfigError, match=rf"32 x 32 pixels, got {side} x {side}"):

@@ -69,11 +69,6 @@ def test_a_separator_written_in_a_text_is_one_token(encoder: TextEncoder) -> Non
     assert ids.count(encoder.tokenizer.token_to_id("[SEP]")) == 2
 
 
-def test_token_features_have_a_row_a_token(encoder: TextEncoder) -> None:
-    tokens = encoder.tokenize(TEXTS)
-    assert encoder.token_features(tokens).shape == (3, tokens.ids.shape[1], 10)
-
-
 def test_special_tokens_have_the_numbers_of_bert() -> None:
     tokenizer = train_wordpiece(TEXTS, 60)
     assert [tokenizer.token_to_id(name) for name in SPECIAL] == [0, 1, 2, 3, 4]

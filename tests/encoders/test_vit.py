@@ -27,15 +27,6 @@ def test_the_grid_lies_as_the_patches_do() -> None:
     assert encoder(picture).grid.shape == (1, 4, 4, 12)
 
 
-def test_attention_comes_on_request_and_changes_nothing() -> None:
-    encoder = SMALL.build().eval()
-    picture = torch.randn(2, 1, 32, 32)
-    features, weights = encoder.forward_with_attention(picture)
-    torch.testing.assert_close(features.grid, encoder(picture).grid)
-    assert weights.shape == (2, 2, 3, 17, 17)
-    torch.testing.assert_close(weights.sum(-1), torch.ones(2, 2, 3, 17))
-
-
 def test_a_vit_has_nothing_to_fuse() -> None:
     encoder = SMALL.build()
     assert fused(encoder) is encoder

@@ -16,7 +16,6 @@ from carina.evaluation.page import (
     pointing_headlines,
     thinned,
     unseen_rows,
-    write_evaluation_page,
 )
 from carina.evaluation.result import Evaluation
 from carina.evaluation.run import EvaluationRequest, evaluate
@@ -27,7 +26,7 @@ from carina.evaluation.table import (
     shown_metrics,
 )
 from carina.evaluation.zero_shot import ZeroShotSettings, evaluate_zero_shot
-from carina.pages.report_page import render_report_page
+from carina.pages.report_page import render_report_page, write_report_page
 from carina.studies.manifest import Manifest
 
 FEW = ZeroShotSettings(replicates=30)
@@ -102,11 +101,11 @@ def test_mean_over_all_findings_is_that_of_the_evaluation(
 def test_pages_of_both_tasks_are_written(
     evaluated: Evaluation, cohort: Manifest, tmp_path: Path
 ) -> None:
-    write_evaluation_page(evaluated, BrightnessModel(), cohort, tmp_path / "a.html")
+    write_report_page(evaluation_page(evaluated, BrightnessModel(), cohort), tmp_path / "a.html")
     grounding = evaluate_grounding(
         BrightnessModel(), cohort, settings=GroundingSettings(replicates=20)
     )
-    write_evaluation_page(grounding, BrightnessModel(), cohort, tmp_path / "b.html")
+    write_report_page(evaluation_page(grounding, BrightnessModel(), cohort), tmp_path / "b.html")
     assert "no positive image" in (tmp_path / "a.html").read_text()
     assert "contrast-to-noise" in (tmp_path / "b.html").read_text()
 

@@ -13,7 +13,6 @@ from carina.pages.charts import (
     Bar,
     Line,
     calibration_chart,
-    histogram_chart,
     interval_chart,
     line_chart,
     precision_recall_chart,
@@ -82,7 +81,6 @@ def test_calibration_has_a_dot_for_each_bin() -> None:
         calibration_chart(NASTY, [0.5], [0.5]),
         interval_chart(NASTY, [Bar(name=NASTY * 4, measured=AUC)], NASTY),
         line_chart(NASTY, [0, 1], [Line(name=NASTY, y=[0, 1])], NASTY, NASTY),
-        histogram_chart(NASTY, {NASTY: [0.5]}, NASTY),
         similarity_chart([NASTY], np.ones((1, 1)), np.ones((1, 1))),
         confusion_chart(
             [
@@ -170,15 +168,6 @@ def test_a_log_of_one_step_or_without_numbers_can_be_drawn() -> None:
     assert "a: losses" in texts(training_charts("a", [1], {"query": [2.0]})[0])
     nothing = training_charts("a", [1, 2], {"query": [float("nan")] * 2})[0]
     assert "a: losses" in texts(nothing)
-
-
-def test_a_histogram_outlines_shares_of_each_group() -> None:
-    svg = histogram_chart(
-        "scores", {"present": [0.9, 0.9, 0.9, 0.1], "absent": [0.1]}, "score", bins=2
-    )
-    assert "present (4)" in texts(svg)
-    heights = {y for _, y in path_of(svg, "s0")}
-    assert heights == {220.0, 220 - 0.25 * 170, 220 - 0.75 * 170}  # the axis goes from 0 to 1
 
 
 def test_the_similarity_map_colours_its_cells_by_value() -> None:

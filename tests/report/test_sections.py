@@ -1,6 +1,6 @@
 import pytest
 
-from carina.report.sections import canonical_name, report_parts, split_sections
+from carina.report.sections import canonical_name, split_sections
 
 MIMIC = (
     "                                 FINAL REPORT\n"
@@ -83,20 +83,6 @@ def test_names_and_their_misspellings_become_common_names(header: str, name: str
 def test_spans_point_into_the_raw_text() -> None:
     for section in split_sections(MIMIC):
         assert 0 <= section.header <= section.start <= section.end <= len(MIMIC)
-
-
-def test_the_last_section_of_a_name_wins_and_an_empty_one_does_not() -> None:
-    parts = report_parts("IMPRESSION: old\nFINDINGS: f\nIMPRESSION: new\nFINDINGS:\n")
-    assert parts.impression == "new"
-    assert parts.findings == "f"
-    assert parts.best == "new"
-
-
-def test_the_last_paragraph_stands_in_where_nothing_else_is() -> None:
-    parts = report_parts("EXAMINATION: chest\n \n Heart is large.\n \n Lungs clear.")
-    assert parts.last_paragraph == "Heart is large.\n \n Lungs clear."
-    assert parts.best == parts.last_paragraph
-    assert report_parts("").best == ""
 
 
 def test_a_header_said_twice_is_one_of_its_kind() -> None:

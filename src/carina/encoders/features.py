@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 from jaxtyping import Float
@@ -25,20 +24,6 @@ class ImageFeatures:
     def tokens(self) -> Float[Tensor, "batch tokens dim"]:
         """The grid as a list, row after row."""
         return self.grid.flatten(1, 2)
-
-
-class ImageEncoderConfig(Protocol):
-    """What a system asks of the config of any image encoder."""
-
-    @property
-    def dim(self) -> int:
-        """Length of a feature."""
-        ...
-
-    @property
-    def channels(self) -> int:
-        """Channels of the input."""
-        ...
 
 
 def join_features(parts: Sequence[ImageFeatures]) -> ImageFeatures:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import cast
 
 import torch
 from jaxtyping import Float, Int
@@ -132,17 +131,6 @@ class MaskedViT(nn.Module):
     ) -> list[Float[Tensor, "batch _ _ _"]]:
         """The grid as one map: a ViT has one resolution."""
         return [self.features(radiographs).grid.permute(0, 3, 1, 2)]
-
-    def forward_with_attention(
-        self, radiographs: Float[Tensor, "batch channels height width"]
-    ) -> tuple[ImageFeatures, Float[Tensor, "layers batch heads tokens tokens"]]:
-        """The same, with the attention of all layers; token 0 is the class token."""
-        tokens = self._embed(radiographs, None)
-        weights = []
-        for block in (cast(Block, block) for block in self.blocks):
-            weights.append(block.attn.weights(block.norm1(tokens)))
-            tokens = block(tokens)
-        return self._features(self.norm(tokens)), torch.stack(weights)
 
     def _embed(
         self,

@@ -146,11 +146,6 @@ class TextEncoder(nn.Module):
         embedding: Tensor = self.project(self.bert(tokens.ids, tokens.mask).pooled)
         return embedding
 
-    def token_features(self, tokens: Tokens) -> Float[Tensor, "texts tokens dim"]:
-        """One embedding a token, through the same projection; padding's mean nothing."""
-        features: Tensor = self.project(self.bert(tokens.ids, tokens.mask).tokens)
-        return features
-
     def encode(
         self,
         texts: Sequence[str],

@@ -76,14 +76,6 @@ class SelfAttention(nn.Module):
         joined: Tensor = self.proj(mixed.transpose(1, 2).flatten(2))
         return joined
 
-    def weights(
-        self, tokens: Float[Tensor, "batch tokens dim"]
-    ) -> Float[Tensor, "batch heads tokens tokens"]:
-        """The attention that `forward` pays: rows look at columns, and add up to one."""
-        query, key, _ = self._heads(tokens)
-        logits: Tensor = query @ key.transpose(2, 3) * query.shape[-1] ** -0.5
-        return logits.softmax(-1)
-
     def _heads(
         self, tokens: Float[Tensor, "batch tokens dim"]
     ) -> tuple[Float[Tensor, "batch heads tokens width"], ...]:
@@ -182,17 +174,6 @@ class ViTEncoder(nn.Module):
     ) -> list[Float[Tensor, "batch _ _ _"]]:
         """The grid as one map: a ViT has one resolution."""
         return [self(radiographs).grid.permute(0, 3, 1, 2)]
-
-    def forward_with_attention(
-        self, radiographs: Float[Tensor, "batch channels size size"]
-    ) -> tuple[ImageFeatures, Float[Tensor, "layers batch heads tokens tokens"]]:
-        """The same, with the attention of all layers; token 0 is the class token."""
-        tokens = self._embed(radiographs)
-        weights = []
-        for block in self._stack:
-            weights.append(block.attn.weights(block.norm1(tokens)))
-            tokens = block(tokens)
-        return self._features(tokens), torch.stack(weights)
 
     @property
     def _stack(self) -> list[Block]:

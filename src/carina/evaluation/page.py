@@ -3,7 +3,6 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import version
-from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
@@ -24,7 +23,6 @@ from carina.metrics.curves import precision_recall_points, roc_points
 from carina.pages.matrices import Confusion
 from carina.pages.measured import Measured
 from carina.pages.report_content import FindingCurves, Headline, ReportPage, RunFact, ScoreRow
-from carina.pages.report_page import write_report_page
 from carina.studies.manifest import Manifest
 from carina.studies.truth import canonical
 from carina.zeroshot.protocol import ZeroShotModel
@@ -85,17 +83,6 @@ def evaluation_page(
         facts=facts_of(evaluation),
         notes=notes_of(evaluation, grounding),
     )
-
-
-def write_evaluation_page(
-    evaluation: Evaluation, model: ZeroShotModel, manifest: Manifest, path: Path
-) -> None:
-    """Writes the page of one evaluation as a self-contained index.html.
-
-    Raises:
-        OutputError: the file cannot be written.
-    """
-    write_report_page(evaluation_page(evaluation, model, manifest), path)
 
 
 def score_rows(evaluation: Evaluation, names: Sequence[str]) -> tuple[ScoreRow, ...]:

@@ -104,9 +104,6 @@ class AppearancePairs:
         return _AppearanceSampler(graph)
 
 
-PairRule = PaperPairs | OfficialPairs | AppearancePairs
-
-
 class _PaperSampler:
     def __init__(self, graph: ConceptGraph) -> None:
         self._graph = graph

@@ -253,32 +253,3 @@ def interval_row(frame: Frame, bar: Bar, y: Number, digits: int) -> list[str]:
     shapes.append(f'<circle cx="{number(x)}" cy="{number(y)}" r="4.5" class="f0"/>')
     shapes.append(label(right, y + 4, format_measured(measured, digits), "soft"))
     return shapes
-
-
-def histogram_chart(
-    title: str,
-    groups: Mapping[str, Values],
-    x_label: str,
-    bins: int = 24,
-    x_range: tuple[Number, Number] = (0.0, 1.0),
-) -> str:
-    """How values of each group are spread: outlines of bars, each as a share of its group."""
-    edges = np.linspace(*x_range, bins + 1)
-    shares = {}
-    for name, values in groups.items():
-        counts = np.histogram(np.asarray(values, dtype=float), edges)[0]
-        shares[name] = counts / max(1, counts.sum())
-    top = nice_range(0.0, max(float(share.max()) for share in shares.values()))
-    frame = Frame(left=64, top=50, width=420, height=170, x=x_range, y=top)
-    shapes = [label(64, 18, title, "ink")]
-    shapes += axes(frame, x_label, "share of group", nice_ticks(*x_range, 5), nice_ticks(*top, 4))
-    x = 64.0
-    for i, (name, share) in enumerate(shares.items()):
-        steps = np.concatenate([[0.0], np.repeat(share, 2), [0.0]])
-        shapes.append(polyline(frame, np.repeat(edges, 2), steps, f"s{i}"))
-        count = np.asarray(groups[name]).size
-        text = f"{name} ({count:,})"
-        shapes.append(f'<rect x="{number(x)}" y="30" width="10" height="10" class="f{i}"/>')
-        shapes.append(label(x + 15, 39, text, "ink"))
-        x += text_width(text) + 36
-    return svg_document(510, 268, title, shapes)

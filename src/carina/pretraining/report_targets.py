@@ -81,14 +81,6 @@ PAPER_QUERIES = tuple(
 """The 39 findings of the paper's list ("Entity extraction")."""
 
 
-class QuerySet(Protocol):
-    """Which findings a model is trained to answer."""
-
-    def names(self, reports: Sequence[Sequence[Entity]]) -> tuple[str, ...]:
-        """The findings, from a fixed list or from the reports' entities."""
-        ...
-
-
 @dataclass(frozen=True, kw_only=True)
 class PaperQueries:
     """The 39 findings of KAD's paper."""
@@ -240,14 +232,6 @@ class SentenceRuleEntities:
 def default_extractor() -> RuleExtractor:
     """Our rules over the shipped lexicon."""
     return RuleExtractor(Lexicon.default())
-
-
-class ReportText(Protocol):
-    """How a report becomes the text that is contrasted with its image."""
-
-    def of(self, report: Report, entities: Sequence[Entity]) -> str:
-        """The text."""
-        ...
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,6 @@ from typing import NamedTuple
 
 FULL_REPORT = "full report"
 PREAMBLE = "preamble"
-LAST_PARAGRAPH = "last paragraph"
 SIGNATURE = "signature"
 
 COMMON = {
@@ -239,35 +238,3 @@ def within_edits(word: str, known: str) -> bool:
         for j, other in enumerate(known, 1):
             previous, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, previous + (letter != other))
     return row[-1] <= allowed
-
-
-class ReportParts(NamedTuple):
-    """The parts of a report that training texts are taken from; "" where one is missing."""
-
-    impression: str
-    findings: str
-    last_paragraph: str
-    comparison: str
-
-    @property
-    def best(self) -> str:
-        """The impression, else findings, last paragraph or comparison: the first not empty."""
-        return next((part for part in self if part), "")
-
-
-def report_parts(text: str) -> ReportParts:
-    """The last section of each name that is not empty, as MIMIC-CXR's sectioned table has them.
-
-    `last_paragraph` is what follows the first paragraph of the last section, and is only
-    filled where neither impression nor findings is.
-    """
-    sections = split_sections(text)
-    written = ((s.name, text[s.start : s.end].strip()) for s in sections)
-    bodies = {name: body for name, body in written if body}
-    impression, findings = bodies.get("impression", ""), bodies.get("findings", "")
-    last = ""
-    if not impression and not findings:
-        final = sections[-1]
-        paragraphs = re.split(r"\n[ \t]*\n", text[final.start : final.end].strip(), maxsplit=1)
-        last = paragraphs[1].strip() if len(paragraphs) > 1 else ""
-    return ReportParts(impression, findings, last, bodies.get("comparison", ""))

@@ -29,9 +29,6 @@ from carina.zeroshot.reading import (
     warn_of_dark,
 )
 
-OFFICIAL_SMOOTHING = 1.5
-"""Deviation, in patches, of the blur in MaCo's published code; the paper has none."""
-
 Ground = Callable[
     [Float[Tensor, "batch channels height width"]], Float[Tensor, "batch phrases rows cols"]
 ]
