@@ -130,9 +130,9 @@ def test_a_broken_manifest_is_told_and_the_others_are_used(data: Path) -> None:
 
 @pytest.fixture(scope="module")
 def releases(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Synthetic copies of CheXpert's two downloads and of RSNA with its lists, and a broken one."""
+    """Synthetic copies of releases in one, two and more folders, and a broken one."""
     folder = tmp_path_factory.mktemp("releases")
-    for name in ("chexpert", "chexpert-test", "rsna-lovt"):
+    for name in ("chexpert", "chexpert-test", "edema-severity", "ms-cxr", "rsna-lovt"):
         config = PhantomConfig(studies=12, size=64, seed=0)
         write_layout(layout_named(name), config, folder / name, 1)
     (folder / "siim-lovt").mkdir()
@@ -145,7 +145,8 @@ def test_releases_called_as_their_datasets_are_indexed_and_joined(
 ) -> None:
     hand = with_releases(releases, tmp_path / "manifests")
     joined = "chexpert+chexpert-test"
-    assert list(hand.manifests) == ["chexpert", "chexpert-test", "rsna-lovt", joined]
+    own = ["chexpert", "chexpert-test", "edema-severity", "ms-cxr", "rsna-lovt"]
+    assert list(hand.manifests) == [*own, joined]
     parts = len(hand.manifests["chexpert"]) + len(hand.manifests["chexpert-test"])
     assert len(hand.manifests[joined]) == parts
     assert list(hand.unused) == ["siim-lovt/"]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from carina.datasets.declaration import Dataset, Release
 from carina.datasets.indexing import index_release
+from carina.datasets.mimic_cxr_layout import IMAGES_ROOT, REPORTS_ROOT
 from carina.datasets.registry import DATASETS
 from carina.errors import DatasetError, ManifestError
 from carina.evaluation.deviations import taken_on_trust
@@ -86,7 +87,7 @@ def with_releases(folder: Path, out: Path, taken_for: Mapping[str, str] | None =
     """What a folder has at hand, its releases indexed, and what belongs together joined.
 
     A release is a folder that is called as its dataset; one that a manifest is there of is left
-    alone. The second download of a release lies in its folder `lists`.
+    alone. The second download of a release lies within it, see `release_in`.
 
     Args:
         folder: of manifests and releases.
@@ -108,10 +109,8 @@ def with_releases(folder: Path, out: Path, taken_for: Mapping[str, str] | None =
             )
             continue
         try:
-            release = Release(root=root, second_root=second_root_of(root, dataset))
-            manifests[dataset.name] = index_release(
-                dataset, release, out / f"{dataset.name}.parquet"
-            )
+            path = out / f"{dataset.name}.parquet"
+            manifests[dataset.name] = index_release(dataset, release_in(root, dataset), path)
         except (DatasetError, ManifestError) as error:
             unused[f"{root.name}/"] = f"cannot be used: {error}"
     return AtHand(manifests={**manifests, **joined(manifests, out)}, unused=unused)
@@ -140,8 +139,19 @@ def releases_in(folder: Path) -> Iterator[tuple[Path, Dataset]]:
             yield path, DATASETS[path.name]
 
 
-def second_root_of(root: Path, dataset: Dataset) -> Path | None:
-    """The second download of a release that has one: in its folder `lists`, else beside it."""
+def release_in(root: Path, dataset: Dataset) -> Release:
+    """The release in a folder: of two downloads both, as `carina phantom --layout` writes them.
+
+    Lists lie in the folder `lists`, or among the images. MIMIC-CXR's images lie in
+    `mimic-cxr-jpg`, and beside them what belongs to them: the folder of a dataset drawn from
+    them, else the reports.
+    """
     if dataset.second_root is None:
-        return None
-    return root / LISTS if (root / LISTS).is_dir() else root
+        return Release(root=root)
+    images, reports = root / IMAGES_ROOT, root / REPORTS_ROOT
+    if images.is_dir():
+        beside = sorted(one for one in root.iterdir() if one.is_dir())
+        second = next((one for one in beside if one not in (images, reports)), reports)
+        return Release(root=images, second_root=second)
+    lists = root / LISTS
+    return Release(root=root, second_root=lists if lists.is_dir() else root)
