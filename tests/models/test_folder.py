@@ -73,7 +73,7 @@ def test_a_model_that_asks_by_names_takes_no_prompts(folder: Path) -> None:
 
 
 def test_a_text_encoder_answers_no_queries(tiny_run: Path) -> None:
-    with pytest.raises(ModelError, match="holds a TextEncoder, which answers no queries"):
+    with pytest.raises(ModelError, match="its model, TextEncoder, answers no queries"):
         carina.load(tiny_run / "knowledge")
 
 
@@ -105,3 +105,12 @@ def test_a_model_takes_the_place_of_an_earlier_model_and_of_nothing_else(
         save_model(model, thesis, card="")
     assert thesis.read_text() == "years of work"
     assert [path.name for path in thesis.parent.iterdir()] == ["thesis.txt"]
+
+
+def test_of_the_folder_of_a_fine_tuning_one_of_its_models_is_named(tmp_path: Path) -> None:
+    (tmp_path / "finetune.json").write_text("{}")
+    for seed in ("seed1", "seed0"):
+        (tmp_path / "kad" / "0.1" / seed / "model").mkdir(parents=True)
+        (tmp_path / "kad" / "0.1" / seed / "model" / "config.json").write_text("{}")
+    with pytest.raises(ModelError, match=r"such as .*kad/0\.1/seed0\."):
+        load_model(tmp_path)

@@ -116,7 +116,7 @@ def test_a_run_without_contrast_reads_and_answers_nothing(
     assert isinstance(load_model(out), ECAMPModel)
     assert answers_queries(run)
     assert not answers_queries(out)
-    with pytest.raises(ModelError, match="ECAMPModel, which answers no queries"):
+    with pytest.raises(ModelError, match="ECAMPModel, answers no queries"):
         carina.load(out)
 
 

@@ -230,9 +230,12 @@ def test_a_store_of_another_size_is_refused(
 ) -> None:
     image = manifest.studies[0].radiographs[0].path
     build_store([(image, manifest.absolute(image))], tmp_path / "store", 32, 1)
-    options = RunOptions(stores=(tmp_path / "store",), start={"knowledge": tiny_run})
+    options = RunOptions(stores=(tmp_path / "store",))
     with pytest.raises(StoreError, match=r"has the size \[32\], the recipe wants 72"):
         pretrain(recipe, manifest, tmp_path / "run", options)
+    with pytest.raises(StoreError, match="this is no image store"):
+        pretrain(recipe, manifest, tmp_path / "run", RunOptions(stores=(tmp_path,)))
+    assert not (tmp_path / "run").exists()  # not after an earlier stage was trained
 
 
 def test_images_that_cannot_be_read_are_counted_and_named(

@@ -97,7 +97,8 @@ def check_known(images: LabelledImages, names: Sequence[str], where: str) -> Non
     if lacking:
         raise ExamplesError(
             f"{where}: none of {len(images.keys)} images has a value of {', '.join(lacking)}.",
-            "Take a larger fraction, or name the severities to train with --finding.",
+            "Name the severities to train with --finding, or give this part more patients: of "
+            "training ones, a larger --fraction.",
         )
 
 
@@ -118,7 +119,8 @@ def check_differing(images: LabelledImages, names: Sequence[str], where: str) ->
         raise ExamplesError(
             f"{where}: {len(images.keys)} images of {len(set(images.patients))} patients do not "
             f"differ in {'; '.join(equal)}; expected two values at least.",
-            "Take a larger fraction, or name the severities to train with --finding.",
+            "Name the severities to train with --finding, or give this part more patients: of "
+            "training ones, a larger --fraction.",
         )
 
 
@@ -163,7 +165,7 @@ def scale_of(labels: Float[np.ndarray, "images names"], where: str) -> Scale:
     if known.std() == 0 or known.max() <= 0:
         raise ManifestError(
             f"{where}: every score is {known[0]:g}; expected scores that differ and reach above "
-            "0. Take a larger fraction."
+            "0. Give more patients that were graded."
         )
     return Scale(mean=float(known.mean()), deviation=float(known.std()), highest=float(known.max()))
 

@@ -21,6 +21,8 @@ from carina.models.registry import MODELS
 
 FORMAT = 1
 CONFIG = "config.json"
+FINETUNING = "finetune.json"
+"""In the folder of a fine-tuning, which holds many models: what was asked for."""
 WEIGHTS = "model.safetensors"
 TOKENIZER = "tokenizer.json"
 CARD = "card.md"
@@ -117,6 +119,12 @@ def model_folder(folder: Path) -> Path:
         if (candidate / CONFIG).is_file():
             return candidate
     state = "is no folder" if not folder.is_dir() else f"holds no {CONFIG}"
+    tuned = sorted(folder.glob(f"*/*/seed*/**/{CONFIG}")) if (folder / FINETUNING).exists() else ()
+    if tuned:
+        raise ModelError(
+            f"{folder}: holds the models of a fine-tuning, expected one of them. Name it, such as "
+            f"{tuned[0].parents[1]}."
+        )
     raise ModelError(
         f"{folder}: {state}. Expected a model folder, or the folder of a finished run "
         "(an unfinished one goes on with `carina pretrain ... --resume`)."

@@ -33,7 +33,7 @@ def load(
     module = load_model(path)
     if not isinstance(module, ZeroShotModel):
         raise ModelError(
-            f"{path}: holds a {type(module).__name__}, which answers no queries. If it is a "
+            f"{path}: its model, {type(module).__name__}, answers no queries. If it is a "
             "stage, name the folder of the whole run; if it is a start, adapt it with `carina "
             "finetune`."
         )

@@ -22,7 +22,7 @@ from carina.errors import CheckpointError, ConfigError
 from carina.files import atomic_path, write_text
 from carina.finetuning.folds import check_pictures
 from carina.imaging.store import ImageStore
-from carina.models.folder import save_model
+from carina.models.folder import FINETUNING, save_model
 from carina.runs.draws import Draw, all_draws, check_parts
 from carina.runs.job import Job, card
 from carina.runs.overlap import Overlap, overlaps
@@ -34,7 +34,6 @@ from carina.studies.manifest import Manifest
 from carina.studies.trained_on import read_trained_on, tells_all, write_trained_on
 from carina.studies.truth import canonical
 
-RECORD = "finetune.json"
 PRETRAINED = "pretrained_on_test_patients"
 log = logging.getLogger(__name__)
 
@@ -170,7 +169,7 @@ def check_record(out: Path, asked: dict[str, Any], *, resume: bool) -> None:
     Raises:
         CheckpointError: says which, and what differs.
     """
-    path = out / RECORD
+    path = out / FINETUNING
     if not path.exists():
         return
     try:
@@ -194,7 +193,7 @@ def check_record(out: Path, asked: dict[str, Any], *, resume: bool) -> None:
 def write_record(out: Path, asked: dict[str, Any], seen: Sequence[Overlap]) -> None:
     """Writes what was asked, and what the starts have seen of the test patients."""
     record = {**asked, PRETRAINED: [one.to_json() for one in seen]}
-    write_text(out / RECORD, json.dumps(record, indent=1))
+    write_text(out / FINETUNING, json.dumps(record, indent=1))
 
 
 def tell_overlaps(seen: Sequence[Overlap]) -> None:
@@ -206,7 +205,7 @@ def tell_overlaps(seen: Sequence[Overlap]) -> None:
 
 def recorded_overlaps(out: Path) -> tuple[Overlap, ...]:
     """What the record of a run tells of its starts and the test patients."""
-    record = json.loads((out / RECORD).read_text(encoding="utf-8"))
+    record = json.loads((out / FINETUNING).read_text(encoding="utf-8"))
     return tuple(Overlap(**one) for one in record[PRETRAINED])
 
 

@@ -35,7 +35,7 @@ from carina.models.folder import CONFIG, WEIGHTS, load_model, save_model
 from carina.pretraining.stage import PreparedStage, Stage, StageInputs
 from carina.recipes.recipe import Recipe
 from carina.runs.card import model_card
-from carina.runs.stores import opened_store
+from carina.runs.stores import check_stores, opened_store
 from carina.studies.exclusion import Excluded, without_patients
 from carina.studies.manifest import Manifest
 from carina.studies.packing import images_to_pack
@@ -84,6 +84,7 @@ def pretrain(
         CheckpointError: the run in `out` was made with other settings or data.
         ConfigError: `start` names no stage of the recipe, or batches do not divide over devices.
         ManifestError: the split is empty or has no frontal radiograph, or the root is no folder.
+        StoreError: a store that was given is none, or none has the size that a stage wants.
         TrainingError: the loss is not finite.
     """
     options = options or RunOptions()
@@ -94,6 +95,9 @@ def pretrain(
     )
     tell_excluded(excluded)
     graph = ConceptGraph.read(options.graph) if options.graph else chest_graph()
+    folders = {one: start_folder(one, recipe, options) or out / one.name for one in recipe.stages}
+    to_train = [stage for stage, folder in folders.items() if not is_finished(folder)]
+    check_stores(to_train, tuple(options.stores))
     if not options.stores:
         images_to_pack(training_part)  # now, and not after hours of an earlier stage
     if started_by_hand():  # before there are others, who would have to be told of a refusal

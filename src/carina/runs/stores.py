@@ -1,7 +1,9 @@
 """The image store of a run: one that was given, or one built in the run folder."""
 
 import logging
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 from carina.errors import StoreError
 from carina.files import write_text
@@ -32,16 +34,45 @@ def opened_store(manifest: Manifest, out: Path, given: tuple[Path, ...], size: i
         if store.size == size:
             tell_left_out(store, manifest)
             return store
-    if given:
-        sizes = [ImageStore.open(path).size for path in given]
-        raise StoreError(
-            f"--store: has the size {sizes}, the recipe wants {size} pixels. Pack one with "
-            f"`carina pack ... --size {size}`, or leave --store away to have one built."
-        )
+    check_given(given, size)
     folder = out / "store" / str(size)
     summary = build_store(images_to_pack(manifest), folder, size)
     tell_unreadable(summary, out / UNREADABLE)
     return ImageStore.open(folder)
+
+
+@runtime_checkable
+class OfPictures(Protocol):
+    """A stage that reads pictures, and the shorter side of those that it wants, in pixels."""
+
+    @property
+    def store_size(self) -> int:
+        """In pixels."""
+        ...
+
+
+def check_stores(stages: Iterable[object], given: tuple[Path, ...]) -> None:
+    """Refuses stores that a stage could not use: before the first stage, not after it.
+
+    Raises:
+        StoreError: one is no store, or none has the size that a stage wants.
+    """
+    for stage in stages:
+        check_given(given, stage.store_size if isinstance(stage, OfPictures) else None)
+
+
+def check_given(given: tuple[Path, ...], size: int | None) -> None:
+    """Refuses stores that were given if none has the size that is wanted, if any is.
+
+    Raises:
+        StoreError: one is no store; or says which sizes they have.
+    """
+    sizes = [ImageStore.open(path).size for path in given]
+    if sizes and size is not None and size not in sizes:
+        raise StoreError(
+            f"--store: has the size {sizes}, the recipe wants {size} pixels. Pack one with "
+            f"`carina pack ... --size {size}`, or leave --store away to have one built."
+        )
 
 
 def tell_left_out(store: ImageStore, manifest: Manifest) -> None:
