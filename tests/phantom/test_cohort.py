@@ -118,6 +118,13 @@ def test_a_folder_with_another_cohort_is_refused(written: Path, tmp_path: Path) 
         write_cohort(PhantomConfig(studies=36, seed=2, size=64), out)
 
 
+def test_a_folder_with_a_foreign_note_is_refused(tmp_path: Path) -> None:
+    (tmp_path / layout.README).write_text("mine")
+    with pytest.raises(OutputError, match=f"holds a {layout.README} of another"):
+        write_cohort(CONFIG, tmp_path)
+    assert (tmp_path / layout.README).read_text() == "mine"
+
+
 def test_a_folder_with_a_foreign_table_is_refused(tmp_path: Path) -> None:
     (tmp_path / layout.MANIFEST).write_text("image\n")
     with pytest.raises(OutputError, match="is no phantom cohort"):

@@ -77,16 +77,20 @@ def score_grid(
     """One line a finding, one column a reader."""
     from rich.table import Table
 
-    from carina.evaluation.score_cell import score_text
+    from carina.evaluation.score_cell import ScoreCell
     from carina.pages.table import metric_name
 
     table = Table(
-        title=f"{metric_name(metric)}: {title}", title_justify="left", box=None, pad_edge=False
+        title=f"{metric_name(metric)}: {title}",
+        title_justify="left",
+        box=None,
+        pad_edge=False,
+        collapse_padding=True,
     )
     table.add_column("finding", overflow="fold")
     for name in rows:
         table.add_column(name, justify="right")
     for finding in next(iter(rows.values())):
-        cells = (score_text(scores[finding][metric]) for scores in rows.values())
+        cells = (ScoreCell(score=scores[finding][metric]) for scores in rows.values())
         table.add_row(finding, *cells)
     return table

@@ -29,6 +29,8 @@ from carina.pages.svg import (
 UNIT_TICKS = (0, 0.5, 1)
 PANEL = Frame(left=46, top=44, width=154, height=140)
 PANEL_SIZE = (212, 224)
+WIDE = 1.12
+"""Room for names in system fonts wider than the mean, which would be cut at the page's edge."""
 
 
 def roc_chart(finding: str, false_rate: Values, true_rate: Values, auc: Measured) -> str:
@@ -211,7 +213,7 @@ def interval_chart(
 
     `reference` (such as 0.5 for AUC) is a dashed line; `digits` behind the point are written.
     """
-    left = min(260.0, max(text_width(bar.name) for bar in bars) + 16)
+    left = min(260.0, WIDE * max(text_width(bar.name) for bar in bars) + 16)
     frame = Frame(left=left, top=34, width=540 - left + 100, height=22 * len(bars), x=x_range)
     bottom = frame.top + frame.height
     shapes = [label(8, 18, title, "ink")]

@@ -119,7 +119,10 @@ def claim(config: PhantomConfig, out: Path) -> None:
         raise OutputError(
             f"{out}: holds a {layout.MANIFEST} that is no phantom cohort. Choose an empty folder."
         )
-    write_text(out / layout.README, f"{layout.NOTICE}\n\nLicence: {layout.LICENCE}\n")
+    notice, readme = f"{layout.NOTICE}\n\nLicence: {layout.LICENCE}\n", out / layout.README
+    if readme.exists() and readme.read_bytes() != notice.encode():
+        raise OutputError(f"{out}: holds a {layout.README} of another. Choose an empty folder.")
+    write_text(readme, notice)
     write_text(path, settings)
 
 
