@@ -377,7 +377,7 @@ def card_of(system: System, file: Path, accounted: Accounted, lacks: Sequence[st
             "",
             f"- source: {system.source}; the licence is theirs, look it up there",
             f"- file: {file.name}, sha256 {digest_of(file)}",
-            f"- converted by carina {version('carina')}; the numbers are those of the file, in single precision",
+            f"- converted by carina {version('carina')}; its numbers, in single precision",
             f"- {accounted.taken} keys were taken over, aliases among them",
             *left_out,
             *((whole,) if lacks else ()),
