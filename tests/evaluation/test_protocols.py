@@ -117,6 +117,9 @@ def test_the_page_of_protocols_has_every_one_of_them() -> None:
 def test_a_protocol_that_there_is_not_is_refused_with_one_like_it() -> None:
     with pytest.raises(ConfigError, match="Did you mean kad/padchest"):
         protocol_named("kad/padchset")
+    for share in ("", "@5%"):  # the shares that there are
+        with pytest.raises(ConfigError, match="maco/rsna-detection@10% or maco"):
+            protocol_named(f"maco/rsna-detection{share}")
     with pytest.raises(ConfigError, match="names no dataset"):
         Part(datasets=())
 
@@ -207,6 +210,22 @@ def test_as_many_radiographs_but_others_are_seen_by_their_digest(
     told = evaluate_by_protocol(model, manifest, protocol(part=part), QUICK).settings[PROTOCOL]
     assert told["deviations"][0].startswith("The manifest is a table of one's own, or does not")
     assert "their digest differs" in told["deviations"][1]
+
+
+def test_a_manifest_without_the_part_that_is_scored_is_refused(
+    cohort: Manifest, model: BrightnessModel, tmp_path: Path
+) -> None:
+    untested = [one for one in cohort.studies if one.split != "test"]
+    manifest = named(cohort.with_studies(untested), "csv", tmp_path / "m.parquet")
+    with pytest.raises(EvaluationError, match="no study is in the part 'test', which kad/own sco"):
+        evaluate_by_protocol(model, manifest, protocol(), QUICK)
+    bare = named(
+        cohort.with_studies([replace(one, split=None) for one in untested]),
+        "csv",
+        tmp_path / "b.parquet",
+    )
+    with pytest.raises(EvaluationError, match=r"found none\. Index the whole release with"):
+        evaluate_by_protocol(model, bare, protocol(), QUICK)
 
 
 def test_other_lists_and_trainings_are_refused(

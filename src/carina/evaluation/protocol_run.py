@@ -22,6 +22,7 @@ from carina.evaluation.protocol import Asked, Protocol, Told, with_other_names
 from carina.evaluation.result import Evaluation, Score
 from carina.evaluation.rows import rows_of_evaluation
 from carina.evaluation.run import evaluate
+from carina.evaluation.scoring import has_split
 from carina.evaluation.sources import SYNTHETIC, has_synthetic
 from carina.metrics.statistics import Resamples, bootstrap, share_statistic
 from carina.studies.manifest import Manifest
@@ -126,7 +127,8 @@ def prepared_manifest(manifest: Manifest, protocol: Protocol) -> Manifest:
     """The manifest with the parts of the paper.
 
     Raises:
-        EvaluationError: it was indexed as a dataset that the protocol does not take.
+        EvaluationError: it was indexed as a dataset that the protocol does not take, or nothing
+            is in the part that is scored.
     """
     if not taken_on_trust(manifest) and manifest.dataset not in protocol.part.datasets:
         raise EvaluationError(
@@ -134,7 +136,15 @@ def prepared_manifest(manifest: Manifest, protocol: Protocol) -> Manifest:
             f"on {' or '.join(protocol.part.datasets)} ({protocol.part.told}). Numbers of "
             "different lists cannot be compared: index the release as that."
         )
-    return protocol.part.prepared(manifest)
+    prepared, split = protocol.part.prepared(manifest), protocol.part.split
+    if split is not None and not has_split(prepared, split):
+        found = ", ".join(sorted({one.split for one in prepared.studies if one.split}))
+        raise EvaluationError(
+            f"{manifest.path}: no study is in the part {split!r}, which {protocol.name} scores "
+            f"({protocol.part.told}); found {found or 'none'}. Index the whole release with its "
+            "lists; of a synthetic copy draw more studies."
+        )
+    return prepared
 
 
 def told_of(

@@ -24,8 +24,9 @@ def protocol_named(name: str) -> Protocol:
         ConfigError: there is none.
     """
     if name not in PROTOCOLS:
-        close = difflib.get_close_matches(name, PROTOCOLS, n=1)
-        hint = f" Did you mean {close[0]}?" if close else ""
+        shares = [one for one in PROTOCOLS if one.startswith(f"{name.partition('@')[0]}@")]
+        close = shares or difflib.get_close_matches(name, PROTOCOLS, n=1)
+        hint = f" Did you mean {' or '.join(close)}?" if close else ""
         raise ConfigError(
             f"There is no protocol {name!r}.{hint} `carina protocols` lists all {len(PROTOCOLS)}."
         )

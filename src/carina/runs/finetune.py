@@ -182,7 +182,7 @@ def check_record(out: Path, asked: dict[str, Any], *, resume: bool) -> None:
     if differing:
         raise CheckpointError(
             f"{path}: this run was made with other values of: {differing}. Ask for the same again "
-            "with --resume, or choose another folder."
+            "(`carina finetune` with --resume), or choose another folder."
         )
     if not resume:
         raise CheckpointError(
