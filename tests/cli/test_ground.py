@@ -34,6 +34,8 @@ def test_a_trained_model_draws_phrases(
     assert str(out / "index.html") in "".join(printed.split("\n"))
     written = json.loads((out / "phrases.json").read_text())
     assert len(written["images"][0]["maps"]) == 2
+    assert written["model"].startswith("KADModel of ")
+    assert f"Model: {written['model']}" in (out / "index.html").read_text()
 
 
 def test_a_word_that_nobody_knows_is_told_with_what_may_be_meant(

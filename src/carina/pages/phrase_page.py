@@ -32,9 +32,19 @@ class PhraseImage:
 
 
 def render_phrase_page(
-    images: Sequence[PhraseImage], notes: Sequence[str], unreadable: Sequence[str]
+    images: Sequence[PhraseImage],
+    notes: Sequence[str],
+    unreadable: Sequence[str],
+    model: str = "",
 ) -> str:
-    """Builds the HTML of the page; `notes` say of which phrases not all was read."""
+    """Builds the HTML of the page.
+
+    Args:
+        images: what was grounded.
+        notes: of which phrases not all was read.
+        unreadable: a message for each image that was not grounded.
+        model: whose maps they are; empty is not told.
+    """
     summary = (
         f"{counted(len(images[0].maps), 'phrase')} on {counted(len(images), 'radiograph')}. Each "
         "map is stretched between its own least and greatest value: a phrase that is not true of "
@@ -47,6 +57,7 @@ def render_phrase_page(
             [
                 f'<p class="note small">{RESEARCH_NOTE}</p>',
                 paragraph(summary),
+                f'<p class="small">Model: {escape(model)}</p>' if model else "",
                 left_out(unreadable),
                 cut_phrases(notes),
                 section(

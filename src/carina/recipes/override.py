@@ -6,7 +6,6 @@ import enum
 import types
 import typing
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from carina.errors import ConfigError
@@ -17,7 +16,6 @@ PLAIN_NAMES: dict[Any, str] = {
     float: "a number",
     bool: "true or false",
     str: "a text",
-    Path: "a path",
     types.NoneType: "none",
 }
 """What is expected, in a message, of each plain type."""

@@ -102,7 +102,8 @@ class LoadedModel:
         batch_size: int = 16,
     ) -> Grounded:
         """Maps of phrases on radiographs; see `carina.zeroshot.ground.ground`."""
-        return ground(self.model, images, phrases, smoothing=smoothing, batch_size=batch_size)
+        grounded = ground(self.model, images, phrases, smoothing=smoothing, batch_size=batch_size)
+        return replace(grounded, model=self.told)
 
 
 def ask(

@@ -32,13 +32,14 @@ class Grounded:
 
     `grids`, float32 [images, phrases, rows, cols], are coarse maps over the model's input, of any
     range: only differences within one map count. `unreadable` holds one message for each image
-    that was left out.
+    that was left out; `model` tells whose maps they are, empty where the model came from no folder.
     """
 
     images: tuple[AskedImage, ...]
     phrases: tuple[Phrase, ...]
     grids: Float[np.ndarray, "images phrases rows cols"]
     unreadable: tuple[str, ...] = ()
+    model: str = ""
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -72,7 +73,7 @@ class Grounded:
             (temporary / "overlays").mkdir()
             images = write_maps(self, temporary)
             (temporary / "phrases.json").write_text(phrases_json(self, images), encoding="utf-8")
-            page = render_phrase_page(images, self.notes, self.unreadable)
+            page = render_phrase_page(images, self.notes, self.unreadable, self.model)
             (temporary / "index.html").write_text(page, encoding="utf-8")
 
 
@@ -140,6 +141,7 @@ def maps_of(
 def phrases_json(grounded: Grounded, images: Sequence[PhraseImage]) -> str:
     """Everything but the maps, as JSON."""
     document = {
+        "model": grounded.model,
         "phrases": [
             {"given": one.given, "read": one.read, "note": one.note} for one in grounded.phrases
         ],
