@@ -25,16 +25,27 @@ SECOND = {
 TRAINED_STUDIES = 120
 """CheXpert validates on a fortieth of its training part; of fewer studies that is nobody."""
 
+STUDIES_FOR_ONE_PERCENT = {
+    "rsna-lovt": 1_000,
+    "rsna-mrm": 1_000,
+    "rsna-mgca": 1_200,
+    "covid-rural-lovt": 1_400,
+    "covidx": 2_100,
+}
+"""As docs/protocols.md tells; ChestX-ray14, CheXpert and SIIM take 3,100 to 3,700."""
+
 
 @pytest.fixture(scope="module")
 def manifests(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Manifest]:
     return {}
 
 
-def manifest_of(name: str, kept: dict[str, Manifest], folder: Path, studies: int = 40) -> Manifest:
+def manifest_of(
+    name: str, kept: dict[str, Manifest], folder: Path, studies: int = 40, seed: int = 3
+) -> Manifest:
     key = f"{name} {studies}"
     if key not in kept:
-        config = PhantomConfig(studies=studies, seed=3, size=64)
+        config = PhantomConfig(studies=studies, seed=seed, size=64)
         write_layout(DATASETS[name], config, folder / name, processes=1)
         first, second = SECOND.get(name, (".", "lists"))
         release = Release(
@@ -89,4 +100,32 @@ def test_a_protocol_that_trains_runs_on_the_synthetic_copy_of_its_release(
     found, _ = carried_out(protocol, model, manifest, How(), training, steps=2)
     assert found.images > 0
     assert found.settings[PROTOCOL]["synthetic"]
+    assert protocol.metrics[0] in found.mean
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "protocol",
+    [
+        one
+        for one in PROTOCOLS.values()
+        if isinstance(one.task, FineTuned)
+        and one.task.fraction == 0.01
+        and one.part.datasets[0] in STUDIES_FOR_ONE_PERCENT
+    ],
+    ids=lambda one: one.name,
+)
+def test_a_hundredth_of_the_labels_of_as_many_studies_as_the_docs_tell_has_examples(
+    protocol: Protocol,
+    manifests: dict[str, Manifest],
+    tiny_run: Path,
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    name = protocol.part.datasets[0]
+    studies = STUDIES_FOR_ONE_PERCENT[name]
+    manifest = manifest_of(name, manifests, tmp_path_factory.mktemp(name), studies, seed=0)
+    model, training = tiny_run / "model", tmp_path / "training"
+    found, _ = carried_out(protocol, model, manifest, How(), training, steps=2)
+    assert found.images > 0
     assert protocol.metrics[0] in found.mean

@@ -119,7 +119,7 @@ KAD = (
             TEST_SET_THRESHOLDS,
             INTERVALS,
             "Thresholds come from the validation part of CheXpert, which is another download than "
-            "the test part: `carina join` both manifests to have MCC, F1 and accuracy.",
+            "the test part: MCC, F1 and accuracy are there where `carina join` put both together.",
         ),
     ),
     Protocol(
