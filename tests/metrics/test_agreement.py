@@ -46,3 +46,9 @@ def test_raters_who_agree_on_every_case_are_not_certain_to() -> None:
 
 def test_a_kappa_that_hangs_on_one_case_has_no_interval() -> None:
     assert np.isnan(kappa_interval(np.array([[9, 0], [1, 0]]), replicates=200, seed=0)).all()
+
+
+def test_raters_who_agree_on_no_case_are_not_certain_to() -> None:
+    # 10 cases, chance 0.5: agreement of at most 1 - 0.05 ** (1 / 10), of which half is no chance.
+    low, high = kappa_interval(np.array([[0, 5], [5, 0]]), replicates=100, seed=0)
+    assert (low, high) == pytest.approx((-1.0, -1 + (1 - 0.05 ** (1 / 10)) / 0.5))

@@ -38,6 +38,16 @@ def test_rates_without_error_reach_down_to_the_worst_pair_of_rates() -> None:
     assert found.interval("accuracy", 0).high == 1
 
 
+@pytest.mark.parametrize("negatives", range(20, 40))
+def test_a_perfect_mcc_is_not_certain_whatever_rounding_makes_of_it(negatives: int) -> None:
+    truth = np.array([1.0] * 7 + [0.0] * negatives)
+    resamples = Resamples(7 + negatives, 100, 0)
+    found = bootstrap([threshold_statistic(truth, truth, 0.5)], resamples).interval("mcc", 0)
+    # Of seven positives one or more may be missed: a sensitivity of 0.05 ** (1 / 7) = 0.65.
+    assert found.low < 0.8
+    assert found.high == pytest.approx(1.0)
+
+
 def test_a_model_that_never_says_present_may_be_of_some_use() -> None:
     # MCC is 0 by definition; of 3 positives and 40 negatives none was called.
     truth = np.array([1.0] * 3 + [0.0] * 40)

@@ -1,4 +1,5 @@
 import warnings
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -7,6 +8,7 @@ from hypothesis import strategies as st
 from sklearn import metrics as oracle
 
 from carina.errors import EvaluationError
+from carina.metrics.calibration import EqualMassBins, calibration_statistic
 from carina.metrics.classification import (
     Confusion,
     accuracy,
@@ -15,8 +17,10 @@ from carina.metrics.classification import (
     average_precision,
     f1,
     mcc,
+    ranking_statistic,
     sensitivity,
     specificity,
+    threshold_statistic,
     undefined_reason,
 )
 
@@ -169,3 +173,27 @@ def test_score_that_is_not_finite_is_refused() -> None:
 def test_truth_other_than_present_absent_unknown_is_refused(label: float) -> None:
     with pytest.raises(EvaluationError, match=rf"truth holds \[{label}\]"):
         auc(np.array([[0.1], [0.9]]), np.array([[0.0], [label]]))
+
+
+def measured(scores: list[float], truth: list[float]) -> list[Callable[[], object]]:
+    pair = np.array(scores), np.array(truth)
+    return [
+        lambda: ranking_statistic(*pair),
+        lambda: threshold_statistic(*pair, 0.5),
+        lambda: calibration_statistic(*pair, EqualMassBins()),
+    ]
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_scores_that_are_no_numbers_are_not_ranked(number: int) -> None:
+    with pytest.raises(EvaluationError, match="score of image 1 is nan; expected a finite number"):
+        measured([0.2, float("nan"), 0.4], [0.0, 1.0, 1.0])[number]()
+    with pytest.raises(EvaluationError, match="score of image 2 is inf"):
+        measured([0.2, 0.3, float("inf")], [0.0, 1.0, 1.0])[number]()
+    measured([0.2, float("nan"), 0.4], [0.0, float("nan"), 1.0])[number]()  # none asks for it
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_truths_that_are_no_labels_are_refused_by_every_statistic(number: int) -> None:
+    with pytest.raises(EvaluationError, match=r"truth of image 0 is -1\.0; expected 1"):
+        measured([0.2, 0.3], [-1.0, 1.0])[number]()

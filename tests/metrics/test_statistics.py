@@ -151,9 +151,9 @@ def test_mean_over_findings_is_resampled_jointly() -> None:
     values = {"auc": np.array([0.5, 0.5])}
     wave = np.linspace(0.3, 0.7, 101)
     same = resampled(values, np.stack([wave, wave]))
-    against = resampled(values, np.stack([wave, wave[::-1]]))
+    against = resampled(values, np.stack([wave, 0.99 * wave[::-1] + 0.005]))
     assert same.mean_interval("auc").high - same.mean_interval("auc").low > 0.37
-    assert against.mean_interval("auc").high == pytest.approx(against.mean_interval("auc").low)
+    assert against.mean_interval("auc").high - against.mean_interval("auc").low < 0.01
 
 
 def test_mean_counts_resamples_that_lack_a_finding() -> None:

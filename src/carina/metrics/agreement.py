@@ -37,8 +37,8 @@ def kappa_interval(
     """The 95% interval of kappa over resamples of the cases: see `metrics.acceleration`.
 
     Drawing cases with replacement is drawing the table's cells by their frequencies. Where the
-    raters agree on every case no resample has doubts; then it is that of the observed agreement,
-    a share without error, with the agreement by chance as it is in the data.
+    raters agree on every case, or on none, no resample has doubts; then it is that of the observed
+    agreement, a share of 1 or 0, with the agreement by chance as it is in the data.
 
     Args:
         table: as for `cohen_kappa`.
@@ -52,9 +52,10 @@ def kappa_interval(
     total, value = int(table.sum()), float(cohen_kappa(table))
     if not np.isfinite(value):
         return NOTHING
-    if value == 1:
+    if np.trace(table) in (0, total):
         chance = float((table.sum(axis=1) * table.sum(axis=0)).sum()) / total**2
-        return 1 - (1 - least_share(total, LEVEL)) / (1 - chance), 1.0
+        reach = (1 - least_share(total, LEVEL)) / (1 - chance)
+        return (1 - reach, 1.0) if value == 1 else (value, value + reach)
     generator = np.random.default_rng(seed)
     drawn = generator.multinomial(total, table.ravel() / total, size=replicates)
     cells = np.flatnonzero(table.ravel())

@@ -8,7 +8,7 @@ from jaxtyping import Float, Integer
 
 from carina.errors import ConfigError
 from carina.metrics.classification import Statistic
-from carina.metrics.ranking import Counts
+from carina.metrics.ranking import Counts, check_scores
 
 
 @runtime_checkable
@@ -94,7 +94,11 @@ def calibration_statistic(
     Expected calibration error: distance of mean score and share of positives in a bin, averaged
     over the images. The borders of the bins are those of the data, in every resample.
     Both are undefined where no truth is known.
+
+    Raises:
+        EvaluationError: a score of known truth is no finite number, or a truth not 0, 1 or nan.
     """
+    check_scores(scores, truth)
     known = np.isfinite(truth)
     label = np.where(known, truth, 0.0)
     weights = [np.where(known, (scores - label) ** 2, 0.0), known.astype(np.float64)]

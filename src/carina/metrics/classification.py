@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float, Real
 from carina.errors import EvaluationError
 from carina.metrics.auc_interval import AucSpread, auc_spread
 from carina.metrics.bounds import Bound, Bounded, doubts, precision_end
-from carina.metrics.ranking import Counts, Ranker, Ranking, ones
+from carina.metrics.ranking import Counts, Ranker, Ranking, check_scores, ones
 from carina.metrics.units import NOTHING, Ends, Units, units_among
 
 Statistic = Callable[[Counts], dict[str, Float[np.ndarray, " replicates"]]]
@@ -110,7 +110,11 @@ def average_precision_of(ranking: Ranking) -> Float[np.ndarray, " replicates"]:
 def ranking_statistic(
     scores: Float[np.ndarray, " images"], truth: Float[np.ndarray, " images"]
 ) -> Statistic:
-    """`auc` and `average_precision` of one finding."""
+    """`auc` and `average_precision` of one finding.
+
+    Raises:
+        EvaluationError: a score of known truth is no finite number, or a truth not 0, 1 or nan.
+    """
     ranker = Ranker(scores, truth)
     positive, negative = truth == 1, truth == 0
 
@@ -134,7 +138,12 @@ def ranking_statistic(
 def threshold_statistic(
     scores: Float[np.ndarray, " images"], truth: Float[np.ndarray, " images"], threshold: float
 ) -> Statistic:
-    """Every metric of `RATES` of one finding, with a fixed threshold (nan: all undefined)."""
+    """Every metric of `RATES` of one finding, with a fixed threshold (nan: all undefined).
+
+    Raises:
+        EvaluationError: a score of known truth is no finite number, or a truth not 0, 1 or nan.
+    """
+    check_scores(scores, truth)
     positive, negative = truth == 1, truth == 0
     called = scores >= threshold
     groups = np.stack([positive & called, negative & called, positive, negative])

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Integer
 
+from carina.errors import EvaluationError
+
 Counts = Integer[np.ndarray, "images replicates"]
 """How often each image was drawn in each resample; one column of ones is the data itself."""
 
@@ -41,14 +43,18 @@ class Ranking:
 class Ranker:
     """The scores of one finding, sorted once, ready to rank any resamples.
 
-    `scores` are finite; `truth` is 1, 0, or nan where unknown, and unknown images are left out.
-    `thresholds` are the distinct scores of positives from high to low; `first_seen` is, for each
-    of them, the first image that has this score.
+    `truth` is 1, 0, or nan where unknown, and unknown images are left out. `thresholds` are the
+    distinct scores of positives from high to low; `first_seen` is, for each of them, the first
+    image that has this score.
+
+    Raises:
+        EvaluationError: a score of known truth is no finite number, or a truth none of these.
     """
 
     def __init__(
         self, scores: Float[np.ndarray, " images"], truth: Float[np.ndarray, " images"]
     ) -> None:
+        check_scores(scores, truth)
         order = np.argsort(-scores, kind="stable")
         order = order[np.isfinite(truth[order])]
         self.positives = order[truth[order] == 1]
@@ -82,6 +88,27 @@ class Ranker:
 def ones(images: int) -> Counts:
     """The data as they are: every image once."""
     return np.ones((images, 1), dtype=np.uint16)
+
+
+def check_scores(scores: Float[np.ndarray, " images"], truth: Float[np.ndarray, " images"]) -> None:
+    """Refuses scores that cannot be ranked: a nan would stand below or above all others.
+
+    Raises:
+        EvaluationError: a score of known truth is no finite number, or a truth is other than 0, 1
+            or nan.
+    """
+    odd = np.flatnonzero(~np.isfinite(scores) & ~np.isnan(truth))
+    if len(odd):
+        raise EvaluationError(
+            f"The score of image {odd[0]} is {scores[odd[0]]}; expected a finite number. Leave out "
+            "images that could not be scored."
+        )
+    wrong = np.flatnonzero(~np.isnan(truth) & (truth != 0) & (truth != 1))
+    if len(wrong):
+        raise EvaluationError(
+            f"The truth of image {wrong[0]} is {truth[wrong[0]]}; expected 1 (present), 0 (absent) "
+            "or nan (unknown). Turn uncertain labels into nan first."
+        )
 
 
 def _count_at_or_above(
