@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -172,3 +173,18 @@ def test_checkpoints_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
 def test_a_part_that_is_not_there_is_named() -> None:
     with pytest.raises(ConversionError, match="has no weights 'image_encoder'; found epoch"):
         part({"epoch": 1}, "image_encoder", "file.pt")
+
+
+def test_a_size_that_is_assumed_or_was_not_published_is_warned_of(
+    tokenizer: Tokenizer, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    deep = replace(RESNET, depths=(1, 1, 1, 1), widths=(4, 6, 8, 10))
+    for name, config in (("kad.pt", RESNET), ("kad_512.pt", deep)):
+        torch.save(official(model_of(config, tokenizer, 224)), tmp_path / name)
+    assert convert_kad(tmp_path / "kad.pt", tokenizer).preprocessing.size == 224
+    assert convert_kad(tmp_path / "kad_512.pt", tokenizer, size=1024).preprocessing.size == 1024
+    assert caplog.text == ""
+    assert convert_kad(tmp_path / "kad_512.pt", tokenizer).preprocessing.size == 512
+    assert "for 512 from one for 1024 pixels: taken as for 512. Give --size" in caplog.text
+    convert_kad(tmp_path / "kad.pt", tokenizer, size=512)
+    assert "cut after layer 3 was published for 224 pixels, not 512" in caplog.text

@@ -1,5 +1,6 @@
 """KAD's published checkpoints (github.com/xiaoman-zhang/KAD) as our models."""
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -22,8 +23,10 @@ from carina.imaging.preprocessing import (
 from carina.pretraining.kad import KADConfig, KADModel
 from carina.pretraining.query_side import LastLayer
 
+LOGGER = logging.getLogger(__name__)
 HEAD_WIDTH = 64  # of BERT-base; no tensor tells
 DROPOUT = 0.1  # of the ViT; no tensor tells
+PUBLISHED_SIZES = {3: (224,), 4: (512, 1024)}  # pixels, by the layer that a ResNet is cut after
 
 TEXT_TABLE = (
     Rule(r"bert_model\.embeddings\.position_ids", None, "a constant of older transformers"),
@@ -93,7 +96,7 @@ def convert_kad(path: Path, tokenizer: Tokenizer, *, size: int | None = None) ->
         ConversionError: the file cannot be read or a key is not accounted for.
     """
     checkpoint, where = read_parts(path), str(path)
-    return kad_from_parts(
+    converted = kad_from_parts(
         part(checkpoint, "image_encoder", where),
         part(checkpoint, "text_encoder", where),
         part(checkpoint, "model", where),
@@ -101,6 +104,8 @@ def convert_kad(path: Path, tokenizer: Tokenizer, *, size: int | None = None) ->
         size=size,
         where=where,
     )
+    warn_of_size(converted.config.image, size)
+    return converted
 
 
 def convert_kad_text(path: Path, tokenizer: Tokenizer) -> TextEncoder:
@@ -219,8 +224,32 @@ def check_size(config: ResNetConfig | ViTConfig, size: int | None, where: str) -
         )
 
 
+def warn_of_size(config: ResNetConfig | ViTConfig, size: int | None) -> None:
+    """Warns of a size that a ResNet was not published for, and of one that is only assumed.
+
+    It takes any size, but answers well at that which it was trained for.
+    """
+    if isinstance(config, ViTConfig):
+        return
+    published = PUBLISHED_SIZES[len(config.depths)]
+    if size is None and len(published) > 1:
+        LOGGER.warning(
+            "No tensor tells a network for %s pixels: taken as for %d. Give --size for another.",
+            " from one for ".join(str(one) for one in published),
+            published[0],
+        )
+    if size is not None and size not in published:
+        LOGGER.warning(
+            "A network cut after layer %d was published for %s pixels, not %d: with another size "
+            "it answers worse.",
+            len(config.depths),
+            " or ".join(str(one) for one in published),
+            size,
+        )
+
+
 def default_size(config: ResNetConfig | ViTConfig) -> int:
     """The side of the input that an image encoder was published for, in pixels."""
     if isinstance(config, ViTConfig):
         return config.size
-    return 224 if len(config.depths) == 3 else 512
+    return PUBLISHED_SIZES[len(config.depths)][0]
