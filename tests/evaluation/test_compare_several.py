@@ -133,6 +133,8 @@ def test_the_page_says_who_is_better_and_where_one_cannot_tell(
         "runs/good/model",
     ):
         assert text in page
+    # Two findings and 40 resamples: 2 / 41 * 2 = 0.098 is the least.
+    assert "So few resamples show no p (adjusted) below 0.10, but for AUC: with 1,000 they" in page
     few = evaluate_zero_shot(BrightnessModel(), cohort, ["nodule", "hernia"], FEW)
     page = page_of([replace(few, model="a_b"), replace(few, model="c")])
     assert "AUC is undefined, so not part of the mean: hernia." in page

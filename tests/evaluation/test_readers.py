@@ -72,11 +72,13 @@ def test_readers_reach_what_is_worked_by_hand_whatever_the_order_of_columns_and_
     assert low <= both <= high
 
 
-def test_a_reader_who_is_the_truth_has_no_room_for_chance(tmp_path: Path) -> None:
+def test_a_reader_without_an_error_may_have_been_lucky(tmp_path: Path) -> None:
     truth = label_file(tmp_path / "groundtruth.csv", TRUTH)
     decisions = read_decisions(truth, [label_file(tmp_path / "one.csv", TRUTH)], FINDINGS)
     score = measure_readers(decisions, replicates=50).readers["one"]["Atelectasis"]["mcc"]
-    assert (score.value, score.low, score.high) == pytest.approx((1.0, 1.0, 1.0))
+    assert (score.value, score.high) == pytest.approx((1.0, 1.0))
+    assert score.low is not None
+    assert 0 < score.low < 0.9  # four of four and four of four prove little
 
 
 def test_readers_of_other_studies_names_twice_and_unknown_findings_are_refused(

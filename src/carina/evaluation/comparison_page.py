@@ -6,16 +6,18 @@ from importlib.metadata import version
 import numpy as np
 
 from carina.evaluation.compare import DELONG, SHOWN, ComparedEvaluations, Comparison
-from carina.evaluation.compare_several import ComparedModels
+from carina.evaluation.compare_several import ComparedModels, enough_replicates
 from carina.evaluation.deviations import FEW, shortened
 from carina.evaluation.result import Evaluation
 from carina.evaluation.sources import has_synthetic
-from carina.pages.comparison_page import ComparisonPage, MetricTable, PairSection
+from carina.pages.comparison_page import CERTAIN, ComparisonPage, MetricTable, PairSection
 from carina.pages.measured import Measured
 from carina.pages.table import TableRow, metric_name
 
 MAIN = {"zero-shot": "auc", "grounding": "pointing_game"}
 """Task -> the metric that the picture shows."""
+
+ADJUSTED = "p (adjusted)"
 
 CONSTANT = frozenset({"chance", "position_baseline"})
 """Metrics that are of the radiographs, not of the model."""
@@ -36,6 +38,7 @@ def comparison_page(compared: ComparedModels, evaluations: Sequence[Evaluation])
             f"{len(compared.names)} models on the same {pair.images:,} radiographs of "
             f"{patients:,} patients ({first.split}), {first.task}. Differences have 95% intervals, "
             f"from {pair.settings['replicates']:,} resamples of {pair.settings['resampled']}."
+            f"{too_few(compared, int(pair.settings['replicates']))}"
         ),
         synthetic=any(has_synthetic(one.settings) for one in evaluations),
         adjusted=compared.adjusted,
@@ -51,6 +54,18 @@ def comparison_page(compared: ComparedModels, evaluations: Sequence[Evaluation])
             "adjusted": compared.adjusted,
             "seed": str(pair.settings["seed"]),
         },
+    )
+
+
+def too_few(compared: ComparedModels, replicates: int) -> str:
+    """A sentence where so few resamples cannot show a p value below 0.05 after adjustment."""
+    tests = sum(len(pair.findings) for pair in compared.pairs)
+    least = min(1.0, 2 / (replicates + 1) * tests)
+    if least < CERTAIN:
+        return ""
+    return (
+        f" So few resamples show no p (adjusted) below {least:.2f}, but for AUC: with "
+        f"{enough_replicates(tests):,} they would."
     )
 
 
@@ -88,8 +103,13 @@ def metric_table(
             )
             for name, found in compared.findings.items()
         ),
-        mean=compared_values(compared.mean[metric], names),
+        mean=without_adjustment(compared_values(compared.mean[metric], names)),
     )
+
+
+def without_adjustment(mean: Mapping[str, Measured]) -> dict[str, Measured]:
+    """The values of a mean; of two models it is one test, of which nothing is adjusted."""
+    return {name: one for name, one in mean.items() if name != ADJUSTED or one.defined}
 
 
 def notes_of(compared: ComparedEvaluations, positives: Mapping[str, int]) -> list[str]:
@@ -119,7 +139,7 @@ def compared_values(
             value=row.difference, low=row.low, high=row.high, reason="undefined"
         ),
         "p": number_of(row.p_value),
-        "p (adjusted)": number_of(row.p_value_holm),
+        ADJUSTED: number_of(row.p_value_holm),
     }
     if delong is not None:
         values["p (DeLong)"] = number_of(delong.p_value)
