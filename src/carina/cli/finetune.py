@@ -23,6 +23,12 @@ EXAMPLES = (
     "carina finetune severity runs/kad covid.parquet --out tuned --folds 5 --finding extent",
 )
 
+LABELS = "Which labels, how many, beside what"
+COUNTED = "How labels count"
+TRAINING = "The training"
+DATA = "On which data"
+"""Groups of options in the help."""
+
 CLASSIFICATIONS = ("classification", "multiclass", "query-classification")
 TRAINED = (
     *CLASSIFICATIONS,
@@ -50,41 +56,79 @@ def finetune(
     manifest: Annotated[Path, typer.Argument(help="Manifest with findings and splits.")],
     out: Annotated[Path, typer.Option(help="Folder of the run: models, table and page.")],
     fraction: Annotated[
-        list[float] | None, typer.Option(help="Of the training patients; give it once for each.")
+        list[float] | None,
+        typer.Option(
+            help="Of the training patients; give it once for each.", rich_help_panel=LABELS
+        ),
     ] = None,
-    seeds: Annotated[int, typer.Option(min=1, help="How many seeds, from 0.")] = 1,
+    seeds: Annotated[
+        int, typer.Option(min=1, help="How many seeds, from 0.", rich_help_panel=LABELS)
+    ] = 1,
     folds: Annotated[
         int | None,
-        typer.Option(help="Cross-validate by patient in so many folds; splits do not count."),
+        typer.Option(
+            help="Cross-validate by patient in so many folds; splits do not count.",
+            rich_help_panel=LABELS,
+        ),
     ] = None,
     beside: Annotated[
-        list[str] | None, typer.Option(help="Another start: a model folder, or `random`.")
+        list[str] | None,
+        typer.Option(
+            help="Another start: a model folder, `random`, resnet-50 or densenet-121.",
+            rich_help_panel=LABELS,
+        ),
     ] = None,
     finding: Annotated[
-        list[str] | None, typer.Option(help="NAME of a finding, structure or severity; else all.")
+        list[str] | None,
+        typer.Option(
+            help="NAME of a finding, structure or severity; else all.", rich_help_panel=LABELS
+        ),
     ] = None,
     uncertain: Annotated[
-        str, typer.Option(help="An uncertain label is: ignore, zeros or ones.")
+        str,
+        typer.Option(help="An uncertain label is: ignore, zeros or ones.", rich_help_panel=COUNTED),
     ] = "ignore",
     unmentioned: Annotated[
-        str, typer.Option(help="Findings not listed are: auto, absent or unknown.")
+        str,
+        typer.Option(
+            help="Findings not listed are: auto, absent or unknown.", rich_help_panel=COUNTED
+        ),
     ] = "auto",
     steps: Annotated[
-        int | None, typer.Option(min=1, help="Length of a training; a probe has none.")
+        int | None,
+        typer.Option(
+            min=1, help="Length of a training; a probe has none.", rich_help_panel=TRAINING
+        ),
     ] = None,
-    frozen: Annotated[bool, typer.Option("--frozen", help="Train all but the encoder.")] = False,
+    frozen: Annotated[
+        bool, typer.Option("--frozen", help="Train all but the encoder.", rich_help_panel=TRAINING)
+    ] = False,
     decoder: Annotated[
-        str, typer.Option(help="Of masks: unet, progressive or pyramid (segmentation).")
+        str,
+        typer.Option(
+            help="Of masks: unet, progressive or pyramid (segmentation).", rich_help_panel=TRAINING
+        ),
     ] = "unet",
     mask_loss: Annotated[
-        str, typer.Option(help="entropy (and Dice) or focal (and log Dice) (segmentation).")
+        str,
+        typer.Option(
+            help="entropy (and Dice) or focal (and log Dice) (segmentation).",
+            rich_help_panel=TRAINING,
+        ),
     ] = "entropy",
     class_weights: Annotated[
-        float, typer.Option(help="Weigh labels by their rarity to this power (classifications).")
+        float,
+        typer.Option(
+            help="Weigh labels by their rarity to this power (classifications).",
+            rich_help_panel=COUNTED,
+        ),
     ] = 0.0,
-    root: Annotated[Path | None, typer.Option(help="Folder that image paths start at.")] = None,
+    root: Annotated[
+        Path | None, typer.Option(help="Folder that image paths start at.", rich_help_panel=DATA)
+    ] = None,
     store: Annotated[
-        list[Path] | None, typer.Option(help="Image store; else one is built.")
+        list[Path] | None,
+        typer.Option(help="Image store; else one is built.", rich_help_panel=DATA),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in OUT.")] = False,
 ) -> None:
