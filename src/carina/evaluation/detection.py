@@ -9,8 +9,14 @@ import polars as pl
 import torch
 
 from carina.errors import EvaluationError
-from carina.evaluation.labelled import absent_findings, bootstrap_settings, positives_of
-from carina.evaluation.result import Evaluation, Score
+from carina.evaluation.labelled import (
+    absent_findings,
+    bootstrap_settings,
+    bootstrapped,
+    evaluation_of,
+    positives_of,
+)
+from carina.evaluation.result import Evaluation
 from carina.evaluation.rows import IMAGE
 from carina.evaluation.scoring import Frontal, check_any, frontals_of, part_of
 from carina.files import progress
@@ -20,7 +26,6 @@ from carina.finetuning.outlines import boxes_of
 from carina.imaging.preprocessing import Placement
 from carina.metrics.classification import Statistic
 from carina.metrics.detection import COCO, PAPERS, Detections, detection_statistic
-from carina.metrics.statistics import Resamples, bootstrap
 from carina.studies.manifest import Manifest
 from carina.studies.truth import Unmentioned, absent_where_only_presence_is_listed
 from carina.zeroshot.reading import Prepared, Unreadable, read_ahead
@@ -66,23 +71,17 @@ def evaluate_detection(
             f"{manifest.path}: no radiograph of the split {split!r} has a box of "
             f"{', '.join(names)}; expected some to measure against."
         )
-    images = frame.unique(IMAGE, keep="first", maintain_order=True)
-    resamples = Resamples(len(images), replicates, seed, images["patient"].to_list())
-    result = bootstrap(box_statistics(frame, names), resamples)
-    return Evaluation(
+    return evaluation_of(
+        frame,
+        bootstrapped(frame, box_statistics(frame, names), replicates, seed),
+        names,
         task="detection",
-        model=model_name,
-        data=f"{manifest.path.name} sha256:{manifest.digest}",
-        split=split or "all",
-        studies=frame["study"].n_unique(),
-        images=len(images),
+        model_name=model_name,
+        manifest=manifest,
+        split=split,
         positives=positives_of(frame, names),
-        findings={
-            name: {m: Score.of(result.interval(m, i), "no true box") for m in SETS}
-            for i, name in enumerate(names)
-        },
-        mean={m: Score.of(result.mean_interval(m), "no true box") for m in SETS},
-        thresholds={},
+        reasons=dict.fromkeys(SETS, "no true box"),
+        nowhere="no true box",
         settings={
             "pixels": "of the original radiograph",
             "boxes": "100 at most an image and finding; images without boxes count",
@@ -91,7 +90,6 @@ def evaluate_detection(
             "unmentioned": unmentioned.__name__,
             **bootstrap_settings(part, replicates, seed, unreadable),
         },
-        predictions=frame,
     )
 
 

@@ -8,16 +8,19 @@ import polars as pl
 from jaxtyping import Float
 
 from carina.errors import EvaluationError
-from carina.evaluation.labelled import bootstrap_settings
-from carina.evaluation.result import Evaluation, Score
-from carina.evaluation.rows import IMAGE
+from carina.evaluation.labelled import (
+    bootstrap_settings,
+    bootstrapped,
+    evaluation_of,
+)
+from carina.evaluation.result import Evaluation
 from carina.evaluation.scoring import Frontal, answers_of, check_any, frontals_of, part_of
 from carina.finetuning.grader import Grader, Grades
 from carina.finetuning.grading import severities
 from carina.imaging.store import ImageStore
 from carina.metrics.classification import Statistic, ranking_statistic
 from carina.metrics.ordinal import grading_statistic, one_rest_statistic, regression_statistic
-from carina.metrics.statistics import Resamples, bootstrap, together
+from carina.metrics.statistics import together
 from carina.studies.manifest import Manifest
 from carina.zeroshot.ask import encode
 from carina.zeroshot.protocol import Query, ZeroShotModel
@@ -58,26 +61,20 @@ def evaluate_grading(
         "readers": "averaged",
         **bootstrap_settings(part, replicates, seed, unreadable),
     }
-    images = frame.unique(IMAGE, keep="first", maintain_order=True)
-    resamples = Resamples(len(images), replicates, seed, images["patient"].to_list())
-    result = bootstrap(severity_statistics(frame, names, settings), resamples)
+    result = bootstrapped(frame, severity_statistics(frame, names, settings), replicates, seed)
     undefined = "too few grades or scores that differ"
-    return Evaluation(
+    return evaluation_of(
+        frame,
+        result,
+        names,
         task="grading" if kind == GRADES else "severity",
-        model=model_name,
-        data=f"{manifest.path.name} sha256:{manifest.digest}",
-        split=split or "all",
-        studies=frame["study"].n_unique(),
-        images=len(images),
+        model_name=model_name,
+        manifest=manifest,
+        split=split,
         positives={name: known_above_zero(frame, name) for name in names},
-        findings={
-            name: {m: Score.of(result.interval(m, i), undefined) for m in result.values}
-            for i, name in enumerate(names)
-        },
-        mean={m: Score.of(result.mean_interval(m), undefined) for m in result.values},
-        thresholds={},
+        reasons=dict.fromkeys(result.values, undefined),
+        nowhere=undefined,
         settings=settings,
-        predictions=frame,
     )
 
 

@@ -7,15 +7,20 @@ import numpy as np
 import polars as pl
 
 from carina.errors import EvaluationError
-from carina.evaluation.labelled import bootstrap_settings, positives_of
-from carina.evaluation.result import Evaluation, Score
+from carina.evaluation.labelled import (
+    bootstrap_settings,
+    bootstrapped,
+    evaluation_of,
+    positives_of,
+)
+from carina.evaluation.result import Evaluation
 from carina.evaluation.rows import IMAGE, table_of
 from carina.evaluation.scoring import Frontal, answers_of, frontals_of, part_of, scored
 from carina.finetuning.multiclass import MultiClassClassifier
 from carina.imaging.store import ImageStore
 from carina.metrics.classification import Statistic, ranking_statistic
 from carina.metrics.multiclass import class_statistic
-from carina.metrics.statistics import Resamples, bootstrap, together
+from carina.metrics.statistics import together
 from carina.studies.manifest import Manifest
 from carina.studies.truth import Unmentioned, absent_where_only_presence_is_listed, truth_of
 from carina.zeroshot.ask import encode
@@ -41,30 +46,24 @@ def evaluate_multiclass(
     part, names = part_of(manifest, split), model.config.classes
     known = of_exactly_one(manifest, part, names, split, unmentioned)
     frame, unreadable = chosen_classes(model, part, known, store)
-    images = frame.unique(IMAGE, keep="first", maintain_order=True)
-    resamples = Resamples(len(images), replicates, seed, images["patient"].to_list())
-    result = bootstrap(choice_statistics(frame, names), resamples)
+    result = bootstrapped(frame, choice_statistics(frame, names), replicates, seed)
     undefined = "no image of this class"
-    return Evaluation(
+    return evaluation_of(
+        frame,
+        result,
+        names,
         task="multiclass",
-        model=model_name,
-        data=f"{manifest.path.name} sha256:{manifest.digest}",
-        split=split or "all",
-        studies=frame["study"].n_unique(),
-        images=len(images),
+        model_name=model_name,
+        manifest=manifest,
+        split=split,
         positives=positives_of(frame, names),
-        findings={
-            name: {m: Score.of(result.interval(m, i), undefined) for m in result.values}
-            for i, name in enumerate(names)
-        },
-        mean={m: Score.of(result.mean_interval(m), undefined) for m in result.values},
-        thresholds={},
+        reasons=dict.fromkeys(result.values, undefined),
+        nowhere=undefined,
         settings={
             "choice": "the class with the greatest probability",
             "unmentioned": unmentioned.__name__,
             **bootstrap_settings(part, replicates, seed, unreadable),
         },
-        predictions=frame,
     )
 
 

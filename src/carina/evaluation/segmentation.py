@@ -1,14 +1,20 @@
 """Segmentation: masks of a fine-tuned model against those of readers, on the original pixels."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 import numpy as np
 import polars as pl
 
 from carina.errors import EvaluationError
-from carina.evaluation.labelled import absent_findings, bootstrap_settings, positives_of
+from carina.evaluation.labelled import (
+    absent_findings,
+    bootstrap_settings,
+    bootstrapped,
+    evaluation_of,
+    positives_of,
+)
 from carina.evaluation.outlines import outline_of, outlined
 from carina.evaluation.result import Evaluation, Score
 from carina.evaluation.rows import IMAGE
@@ -17,9 +23,6 @@ from carina.finetuning.segmenter import Segmenter
 from carina.metrics.classification import Statistic
 from carina.metrics.segmentation import METRICS, mask_metrics
 from carina.metrics.statistics import (
-    Bootstrap,
-    Resamples,
-    bootstrap,
     share_statistic,
     together,
 )
@@ -67,32 +70,26 @@ def evaluate_segmentation(
             f"{', '.join(names)}; expected masks or boxes to measure against."
         )
     frame, unreadable = drawn_masks(model, part, known, scoring)
-    result = bootstrap_masks(frame, names, scoring)
-    thresholds = zip(names, model.thresholds.tolist(), strict=True)
-    return Evaluation(
+    evaluation = evaluation_of(
+        frame,
+        bootstrapped(frame, mask_statistics(frame, names), scoring.replicates, scoring.seed),
+        names,
         task="segmentation",
-        model=model_name,
-        data=f"{manifest.path.name} sha256:{manifest.digest}",
-        split=scoring.split or "all",
-        studies=frame["study"].n_unique(),
-        images=frame.select(IMAGE).n_unique(),
+        model_name=model_name,
+        manifest=manifest,
+        split=scoring.split,
         positives=positives_of(frame, names),
-        findings={
-            name: {m: Score.of(result.interval(m, i), why_undefined(m)) for m in METRICS}
-            for i, name in enumerate(names)
-        },
-        mean={
-            m: Score.of(result.mean_interval(m), "undefined for every structure") for m in METRICS
-        },
-        thresholds={name: Score(value=value) for name, value in thresholds},
+        reasons={metric: why_undefined(metric) for metric in METRICS},
+        nowhere="undefined for every structure",
         settings={
             "pixels": "of the original radiograph",
             "empty": "dice and iou leave images without truth out; dice_with_empty scores them",
             "unmentioned": scoring.unmentioned.__name__,
             **bootstrap_settings(part, scoring.replicates, scoring.seed, unreadable),
         },
-        predictions=frame,
     )
+    thresholds = zip(names, model.thresholds.tolist(), strict=True)
+    return replace(evaluation, thresholds={name: Score(value=value) for name, value in thresholds})
 
 
 Known = tuple[Frontal, frozenset[str]]
@@ -176,17 +173,6 @@ def case_records(
             }
         )
     return records
-
-
-def bootstrap_masks(
-    frame: pl.DataFrame, names: Sequence[str], scoring: SegmentationScoring
-) -> Bootstrap:
-    """Resamples whole patients with all their masks."""
-    images = frame.unique(IMAGE, keep="first", maintain_order=True)
-    resamples = Resamples(
-        len(images), scoring.replicates, scoring.seed, images["patient"].to_list()
-    )
-    return bootstrap(mask_statistics(frame, names), resamples)
 
 
 def mask_statistics(frame: pl.DataFrame, names: Sequence[str]) -> list[Statistic]:
