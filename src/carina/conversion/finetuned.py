@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from carina.conversion.sizes import need, vit_config
 from carina.conversion.table import Rule, load_exactly, only_part, read_parts, translate
 from carina.encoders.upsampling import ProgressiveUpsampling
+from carina.encoders.vit import ViTConfig
 from carina.errors import ConversionError
 from carina.finetuning.classifier import ClassifierConfig
 from carina.finetuning.multiclass import MultiClassConfig
@@ -100,9 +101,8 @@ def convert_multiclass(
     path: Path, classes: Sequence[str], preprocessing: Preprocessing
 ) -> NormedMultiClassClassifier:
     """The same for classes of which one is true of every image, such as COVIDx's."""
-    state, where = translate(finetuned_state(path), CLASSIFIER_TABLE, str(path)), str(path)
-    check_outputs(len(need(state, "head.weight", where)), classes, where)
-    image = vit_config(state, where, prefix="image_encoder.", dropout=0.0)
+    where = str(path)
+    state, image = classifier_parts(finetuned_state(path), classes, where)
     config = MultiClassConfig(
         image=image,
         preprocessing=replace(preprocessing, size=image.size),
@@ -147,15 +147,26 @@ def classifier_from_state(
     where: str = "checkpoint",
 ) -> NormedClassifier:
     """The model of an official state dict; see `convert_classifier`."""
-    state = translate(official, CLASSIFIER_TABLE, where)
-    check_outputs(len(need(state, "head.weight", where)), findings, where)
-    image = vit_config(state, where, prefix="image_encoder.", dropout=0.0)
+    state, image = classifier_parts(official, findings, where)
     config = ClassifierConfig(
         image=image,
         preprocessing=replace(preprocessing, size=image.size),
         findings=tuple(findings),
     )
     return loaded(NormedClassifier(config), state, ("scale.",), where)
+
+
+def classifier_parts(
+    official: Mapping[str, Tensor], outputs: Sequence[str], where: str
+) -> tuple[dict[str, Tensor], ViTConfig]:
+    """The weights of a classifier of either kind under our names, and what its ViT is like.
+
+    Raises:
+        ConversionError: a key is not accounted for, or it has not as many outputs.
+    """
+    state = translate(official, CLASSIFIER_TABLE, where)
+    check_outputs(len(need(state, "head.weight", where)), outputs, where)
+    return state, vit_config(state, where, prefix="image_encoder.", dropout=0.0)
 
 
 def segmenter_from_state(
