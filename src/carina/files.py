@@ -63,6 +63,30 @@ def atomic_folder(path: Path) -> Iterator[Path]:
             shutil.rmtree(replaced, ignore_errors=True)
 
 
+def check_replaceable_by(folder: Path, own: Iterable[str], foreign: str, earlier: str) -> None:
+    """Refuses to replace a folder that holds anything but what would be written again.
+
+    Args:
+        folder: where something is to be put; it need not exist.
+        own: names of the files and folders that may be there.
+        foreign: what any other file is, such as "no part of an answer".
+        earlier: what may be replaced, such as "an earlier answer".
+
+    Raises:
+        OutputError: the path is a file, or a folder that holds other files.
+    """
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise OutputError(f"{folder}: is a file, expected a folder to write to. Name another.")
+    others = sorted({path.name for path in folder.iterdir()} - set(own))
+    if others:
+        raise OutputError(
+            f"{folder}: holds {others[0]!r}, which is {foreign}, expected a new or empty folder or "
+            f"{earlier}. Nothing was written; name another folder."
+        )
+
+
 def share(path: Path) -> None:
     """Lets others read a file as far as this account lets them read new files.
 

@@ -14,8 +14,8 @@ from tokenizers import Tokenizer
 from torch import nn
 
 from carina.encoders.tokenizer import load_tokenizer
-from carina.errors import ModelError, OutputError
-from carina.files import atomic_folder
+from carina.errors import ModelError
+from carina.files import atomic_folder, check_replaceable_by
 from carina.models.codec import from_json, to_json
 from carina.models.registry import MODELS
 
@@ -66,16 +66,7 @@ def check_replaceable(folder: Path) -> None:
     Raises:
         OutputError: the path is a file, or a folder that holds other files.
     """
-    if not folder.exists():
-        return
-    if not folder.is_dir():
-        raise OutputError(f"{folder}: is a file, expected a folder to write to. Name another.")
-    others = sorted(path.name for path in folder.iterdir() if path.name not in FILES)
-    if others:
-        raise OutputError(
-            f"{folder}: holds {others[0]!r}, which is no part of a model, expected a new or empty "
-            "folder or an earlier model. Nothing was written; name another folder."
-        )
+    check_replaceable_by(folder, FILES, "no part of a model", "an earlier model")
 
 
 def load_model(folder: Path) -> nn.Module:

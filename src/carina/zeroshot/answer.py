@@ -11,8 +11,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import NDArray
 
-from carina.errors import OutputError
-from carina.files import atomic_folder, progress
+from carina.files import atomic_folder, check_replaceable_by, progress
 from carina.imaging.preprocessing import Placement
 from carina.pages.answer_page import AnsweredImage, AnsweredQuery, render_answer_page
 from carina.pages.overlay import fitted, jpeg_data_uri, overlay, png_bytes, with_colour_bar
@@ -108,16 +107,7 @@ def check_replaceable(folder: Path) -> None:
     Raises:
         OutputError: the path is a file, or a folder that holds other files.
     """
-    if not folder.exists():
-        return
-    if not folder.is_dir():
-        raise OutputError(f"{folder}: is a file, expected a folder to write to. Name another.")
-    others = sorted(path.name for path in folder.iterdir() if path.name not in FILES)
-    if others:
-        raise OutputError(
-            f"{folder}: holds {others[0]!r}, which is no part of an answer, expected a new or "
-            "empty folder or an earlier answer. Nothing was written; name another folder."
-        )
+    check_replaceable_by(folder, FILES, "no part of an answer", "an earlier answer")
 
 
 def write_scores_csv(answer: Answer, path: Path) -> None:

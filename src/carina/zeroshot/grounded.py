@@ -9,8 +9,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import NDArray
 
-from carina.errors import OutputError
-from carina.files import atomic_folder, progress
+from carina.files import atomic_folder, check_replaceable_by, progress
 from carina.imaging.preprocessing import Placement
 from carina.pages.overlay import fitted, jpeg_data_uri, overlay, png_bytes, with_colour_bar
 from carina.pages.phrase_page import PhraseImage, PhraseMap, render_phrase_page
@@ -95,16 +94,7 @@ def check_replaceable(folder: Path) -> None:
     Raises:
         OutputError: the path is a file, or a folder that holds other files.
     """
-    if not folder.exists():
-        return
-    if not folder.is_dir():
-        raise OutputError(f"{folder}: is a file, expected a folder to write to. Name another.")
-    others = sorted(path.name for path in folder.iterdir() if path.name not in FILES)
-    if others:
-        raise OutputError(
-            f"{folder}: holds {others[0]!r}, which is no map of a phrase, expected a new or empty "
-            "folder or earlier maps. Nothing was written; name another folder."
-        )
+    check_replaceable_by(folder, FILES, "no map of a phrase", "earlier maps")
 
 
 def write_maps(grounded: Grounded, folder: Path) -> list[PhraseImage]:
