@@ -11,6 +11,7 @@ import argparse
 import os
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import cache, partial
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -164,28 +165,35 @@ FIVE = [
 ]
 
 
-def five_findings(seed: int, replicates: int) -> Iterator[Row]:
-    """Means over five findings, and what a second model of lower AUCs has less."""
-    generator = np.random.default_rng([seed, 5])
-    worse = [Scenario(name=one.name, patients=800, prevalence=one.prevalence, auc=one.auc - 0.04)
-             for one in FIVE]  # fmt: skip
-    truths, noise = simulated(FIVE, 0.6, generator)
-    resamples, made, means = Resamples(800, replicates, seed), [], []
-    for findings, own in zip((FIVE, worse), noise, strict=True):
-        cuts = cuts_of(findings, generator)
-        made.append(measured(findings, own, truths, cuts, resamples))
-        known = [of_threshold(one, cut) for one, cut in zip(findings, cuts, strict=True)]
-        means.append({name: float(np.mean([one[name] for one in known])) for name in RATE_NAMES})
-        means[-1]["auc"] = float(np.mean([one.auc for one in findings]))
-        means[-1]["average_precision"] = float(
-            np.mean([precision_of(one.prevalence, one.auc) for one in findings])
+NEAR_PERFECT = 3 * [Scenario(name="near perfect", patients=300, prevalence=0.05, auc=0.99)]
+
+
+def means(findings: list[Scenario], seed: int, replicates: int) -> Iterator[Row]:
+    """Means over findings, and what a second model of AUCs 0.04 lower has less."""
+    patients = findings[0].patients
+    generator = np.random.default_rng([seed, len(findings)])
+    worse = [replace(one, auc=one.auc - 0.04) for one in findings]
+    truths, noise = simulated(findings, 0.6, generator)
+    resamples, made, true = Resamples(patients, replicates, seed), [], []
+    for asked, own in zip((findings, worse), noise, strict=True):
+        cuts = cuts_of(asked, generator)
+        made.append(measured(asked, own, truths, cuts, resamples))
+        known = [of_threshold(one, cut) for one, cut in zip(asked, cuts, strict=True)]
+        precisions = [precision_of(one.prevalence, one.auc) for one in asked]
+        true.append(
+            {
+                "auc": float(np.mean([one.auc for one in asked])),
+                "average_precision": float(np.mean(precisions)),
+                **{name: float(np.mean([one[name] for one in known])) for name in RATE_NAMES},
+            }
         )
-    for name, true in means[0].items():
-        yield from both(f"mean {name}", true, made[0].mean_of(name), made[0].mean_interval(name))
+    first, second = made
+    for name, value in true[0].items():
+        yield from both(f"mean {name}", value, first.mean_of(name), first.mean_interval(name))
     for name in ("auc", "mcc", "f1"):
-        true = means[0][name] - means[1][name]
-        pair = made[0].mean_of(name), made[1].mean_of(name)
-        yield from difference(f"difference of mean {name}", true, *pair)
+        apart = true[0][name] - true[1][name]
+        pair = first.mean_of(name), second.mean_of(name)
+        yield from difference(f"difference of mean {name}", apart, *pair)
 
 
 PAIRS = {
@@ -335,7 +343,10 @@ def kappas(seed: int, replicates: int) -> Iterator[Row]:
 Sets = Callable[[int, int], Iterator[Row]]
 PARTS: dict[str, dict[str, Sets]] = {
     "aucs": {one.name: partial(aucs, one) for one in (*SCENARIOS, *grid())},
-    "means": {"five findings of 800 films": five_findings},
+    "means": {
+        "five findings of 800 films": partial(means, FIVE),
+        "three near perfect findings of 300 films": partial(means, NEAR_PERFECT),
+    },
     "pairs": {name: partial(pair, name) for name in PAIRS},
     "readers": {"a model and three readers": readers},
     "subgroups": {"a third of 600 patients": subgroups},
