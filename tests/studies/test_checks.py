@@ -297,7 +297,7 @@ def test_a_negative_is_a_near_duplicate_and_doubtful(cohort: Cohort) -> None:
     assert ", inverted: train, m0" in found(report)
     (picture,) = report.doubtful
     assert picture.place.study_id == "m3"
-    assert "1 pictures suspected of being inverted, to be looked at:" in found(report)
+    assert "1 picture suspected of being inverted, to be looked at:" in found(report)
 
 
 def test_doubts_alone_leave_a_set_healthy(cohort: Cohort) -> None:

@@ -113,7 +113,7 @@ def run(name: str, words: Sequence[str], debug: bool) -> None:
         fail(str(error), error.exit_code)
     except KeyboardInterrupt:
         resume = " and --resume" if "resume" in inspect.signature(function).parameters else ""
-        fail(f"stopped. What was finished is kept; the same command{resume} goes on with it.", 1)
+        fail(f"stopped. The same command{resume} goes on from what was finished.", 1)
     except BrokenPipeError:  # `carina ... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)

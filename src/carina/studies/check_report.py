@@ -188,7 +188,8 @@ def _suspected(report: CheckReport) -> Iterator[str]:
         for doubt in picture.doubts:
             by_kind[doubt.kind].append((picture.place, doubt))
     for kind, found in by_kind.items():
-        yield f"{len(found)} pictures suspected of being {kind.value}, to be looked at:"
+        number = "1 picture" if len(found) == 1 else f"{len(found)} pictures"
+        yield f"{number} suspected of being {kind.value}, to be looked at:"
         yield from _first(_doubt_line(place, doubt) for place, doubt in found)
     if report.contradictions:
         yield f"{len(report.contradictions)} findings are contradicted by their report:"

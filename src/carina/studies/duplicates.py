@@ -52,9 +52,7 @@ def alike_pictures(
     return tuple(sorted(same, key=lambda pair: (-pair.likeness, pair.first, pair.second)))
 
 
-def alike_thumbnails(
-    paths: Sequence[str], even: EvenedThumbnails, threads: int
-) -> Iterator[Alike]:
+def alike_thumbnails(paths: Sequence[str], even: EvenedThumbnails, threads: int) -> Iterator[Alike]:
     """Pairs of thumbnails that are alike, in order of the first; then a picture and a negative.
 
     Args:
