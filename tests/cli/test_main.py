@@ -52,7 +52,7 @@ def test_unknown_recipe_is_wrong_usage_and_named(tmp_path: Path) -> None:
     [
         (RadiographError("x.dcm: no pixels."), 1, "x.dcm: no pixels."),
         (QueryError("empty"), 2, "empty"),
-        (KeyboardInterrupt(), 1, "goes on with it"),
+        (KeyboardInterrupt(), 1, "goes on from what was finished"),
         (OSError(28, "No space left on device", "out.bin"), 1, "disk is full"),
         (RuntimeError("odd"), 1, "an error in carina itself: RuntimeError: odd"),
     ],
@@ -88,7 +88,7 @@ def test_who_stops_a_run_is_told_of_resume_where_the_command_has_it(
     monkeypatch.setitem(sys.modules, "carina.cli.pretrain", module)
     with pytest.raises(SystemExit):
         cli.main(["pretrain"])
-    assert "the same command and --resume goes on with it" in capsys.readouterr().err
+    assert "The same command and --resume goes on from what was finished" in capsys.readouterr().err
 
 
 def test_debug_shows_what_carina_logs_and_nothing_of_its_libraries() -> None:
