@@ -40,7 +40,7 @@ def test_maps_that_lie_on_the_finding_beat_both_baselines(
         # Every outline is a square of one size, wherever it lies.
         assert scores["chance"].value == pytest.approx(LESION**2 / (HEIGHT * WIDTH), abs=0.002)
         assert 0 <= scores["position_baseline"].value <= 1
-        assert scores["pointing_over_chance"].low > 0.8
+        assert scores["pointing_over_chance"].value > 0.8  # the same in every resample: no interval
         assert scores["iou"].value > 0.5
         assert scores["dice"].value == pytest.approx(
             2 * scores["iou"].value / (1 + scores["iou"].value), abs=0.05
