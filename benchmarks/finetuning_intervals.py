@@ -23,6 +23,8 @@ from finetuning import FEW
 
 TABLE = Path(__file__).parent / "finetuning.csv"
 Row = dict[str, str]
+SAME = 1e-9
+"""Less than this lies between a value and itself as the table has it."""
 
 
 def same_models(row: Row) -> tuple[str, ...]:
@@ -63,14 +65,19 @@ def renew(rows: list[Row], work: Path) -> bool:
     measurements = [measurement(folder, rows[0]) for folder in folders]
     (made,) = efficiency_rows(measurements, MEASURES[measurements[0].evaluation.task])
     scores = [made.mean[row["metric"]] for row in rows]
-    if any(
-        score.value is None or abs(score.value - float(row["value"])) > 1e-9
-        for row, score in zip(rows, scores, strict=True)
-    ):
+    if not all(same_value(score.value, row) for row, score in zip(rows, scores, strict=True)):
         return False
     for row, score in zip(rows, scores, strict=True):
-        row.update(low=str(score.low), high=str(score.high))
+        if score.value is not None:
+            row.update(low=str(score.low), high=str(score.high))
     return True
+
+
+def same_value(value: float | None, row: Row) -> bool:
+    """Whether a value is the one that was recorded; both may be undefined."""
+    if value is None or not row["value"]:
+        return value is None and not row["value"]
+    return abs(value - float(row["value"])) < SAME
 
 
 def main() -> None:
