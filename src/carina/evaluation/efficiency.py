@@ -1,6 +1,6 @@
 """How much labelling a start saves: scores against the share of the labels, over seeds."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from carina.evaluation.rows import IMAGE, rows_of_evaluation
 from carina.evaluation.segmentation import mask_statistics
 from carina.files import atomic_path
 from carina.metrics.classification import Statistic, ranking_statistic
+from carina.metrics.ranges import within_range
 from carina.metrics.segmentation import METRICS as MASK_METRICS
 from carina.metrics.statistics import Resampled, Resamples, bootstrap
 from carina.metrics.trainings import over_trainings
@@ -161,14 +162,6 @@ MEASURES = {
 """The measures of an evaluation, by its task."""
 
 
-RANGES: Mapping[str, tuple[float, float]] = {
-    "mae": (0.0, float("inf")),
-    "kappa": (-1.0, 1.0),
-    "correlation": (-1.0, 1.0),
-}
-"""What a metric can be, where that is not 0 to 1."""
-
-
 def over_seeds(metric: str, made: Sequence[Resampled]) -> Score:
     """The mean over seeds, with the interval over patients and trainings.
 
@@ -176,11 +169,11 @@ def over_seeds(metric: str, made: Sequence[Resampled]) -> Score:
         metric: its name, which tells what it can be.
         made: one a seed, on the same resamples of patients.
     """
-    least, most = RANGES.get(metric, (0.0, 1.0))
     found = over_trainings(made)
-    within = replace(found, low=max(found.low, least), high=min(found.high, most))
-    known = np.isfinite(found.low)
-    return Score.of(within if known else found, "undefined on the test part")
+    if np.isfinite(found.low):
+        low, high = within_range(metric, found.low, found.high)
+        found = replace(found, low=low, high=high)
+    return Score.of(found, "undefined on the test part")
 
 
 def write_efficiency(rows: Sequence[EfficiencyRow], path: Path) -> None:

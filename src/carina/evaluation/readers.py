@@ -298,5 +298,5 @@ def scored(
         name: {m: Score.of(found.interval(m, i), reasons[i]) for m in METRICS}
         for i, name in enumerate(findings)
     }
-    scores[MEAN] = {m: Score.of(found.mean_of(m).interval(), "undefined") for m in METRICS}
+    scores[MEAN] = {m: Score.of(found.mean_interval(m), "undefined") for m in METRICS}
     return scores

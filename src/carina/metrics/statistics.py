@@ -11,6 +11,7 @@ from carina.metrics.acceleration import NORMAL, Shape, shape_of
 from carina.metrics.auc_interval import AucSpread
 from carina.metrics.bounds import Bound, Bounded, bounds_of, share_ends, spreads_of
 from carina.metrics.classification import Statistic
+from carina.metrics.ranges import within_range
 from carina.metrics.ranking import Counts, ones
 from carina.metrics.units import NOTHING, Ends, Units, units_among
 
@@ -198,7 +199,7 @@ class Bootstrap:
         """The interval of one finding: of the resamples, or, where all are alike, of its bound."""
         interval = self.of(metric, finding).interval(level)
         low, high = self.ends(metric, finding, level)
-        return replace(interval, low=low, high=high) if low < high else interval
+        return _cut(metric, replace(interval, low=low, high=high) if low < high else interval)
 
     def ends(self, metric: str, finding: int, level: float) -> Ends:
         """The interval of a metric that every resample has alike; nan where there is none."""
@@ -257,12 +258,12 @@ class Bootstrap:
         }
         known = [finding for finding, (low, high) in ends.items() if low < high]
         if not known or not (mean.without_doubt or np.isfinite(interval.low)):
-            return interval
+            return _cut(metric, interval)
         apart = np.array([np.subtract(ends[one], self.values[metric][one]) for one in known])
         added = (apart**2).sum(axis=0) / defined.sum() ** 2
         reach = np.nan_to_num(np.array([interval.low, interval.high]) - mean.value)
-        low, high = np.sqrt(reach**2 + added)
-        return replace(interval, low=mean.value - float(low), high=mean.value + float(high))
+        below, above = np.sqrt(reach**2 + added).tolist()
+        return _cut(metric, replace(interval, low=mean.value - below, high=mean.value + above))
 
 
 def bootstrap(statistics: Sequence[Statistic], resamples: Resamples) -> Bootstrap:
@@ -346,6 +347,14 @@ def ratio_statistic(
         return share_ends(value, units_among(units, counted), level)
 
     return Bounded(statistic, {name: bound})
+
+
+def _cut(metric: str, interval: Interval) -> Interval:
+    """The interval, no further than the metric reaches; one without ends has none."""
+    if not np.isfinite(interval.low):
+        return interval
+    low, high = within_range(metric, interval.low, interval.high)
+    return replace(interval, low=low, high=high)
 
 
 def _mean_of_known(
