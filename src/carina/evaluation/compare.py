@@ -31,6 +31,12 @@ from carina.metrics.statistics import (
 COMPARED = ("zero-shot", "grounding")
 """The tasks that have a paired test."""
 
+TEST = (
+    "paired bootstrap (BCa, Student's t), two-sided; AUC of one finding: the variance among units "
+    "pooled with a formula's"
+)
+"""What the interval and the p value of a difference come from."""
+
 DELONG = "auc_delong"
 """The row of DeLong's test in the table of a finding."""
 
@@ -102,8 +108,9 @@ def compare(
 ) -> ComparedEvaluations:
     """Compares two evaluations of the same images by a paired bootstrap.
 
-    Both are resampled together, by whole patients if the first evaluation was. AUC is also
-    tested with DeLong's method, which takes images as independent. At thresholds each model is
+    Both are resampled together, by whole patients if the first evaluation was; the AUC of one
+    finding needs no resamples (`metrics.auc_interval`). AUC is also tested with DeLong's method,
+    which takes images as independent. At thresholds each model is
     measured with its own, from its own validation data.
 
     Args:
@@ -139,7 +146,7 @@ def compare(
         },
         only_in_one=pair.only_in_one,
         settings={
-            "test": "paired bootstrap (BCa, Student's t), two-sided",
+            "test": TEST,
             "replicates": replicates,
             "seed": seed,
             "resampled": first.settings.get("resampled"),
