@@ -13,9 +13,9 @@ from carina.pages.table import TableRow, facts_table, metric_name, score_table
 EXPLAINED = (
     "Both models answered about the same radiographs. For the interval, patients are drawn again "
     "and again, for both models at once, so what makes a radiograph hard for both cancels; of the "
-    "AUC of one finding, how patients differ tells it without drawing. An interval on one side of the dashed line: chance alone rarely gives such a difference. An "
-    "interval over the line does not say that the models are alike; it says that these "
-    "radiographs cannot tell."
+    "AUC of one finding, how patients differ tells it without drawing. An interval on one side of "
+    "the dashed line: chance alone rarely gives such a difference. An interval over the line does "
+    "not say that the models are alike; it says that these radiographs cannot tell."
 )
 ADJUSTED = (
     "Among many findings some differ by chance. p (adjusted) takes this into account: {adjusted}. "
