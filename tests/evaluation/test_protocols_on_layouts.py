@@ -23,8 +23,8 @@ SECOND = {
 """Where a copy has its two downloads, if not in its own folder and in `lists`."""
 
 TRAINED_STUDIES = 200
-"""CheXpert validates on a fortieth of its training part, of few studies nobody; and of 120 drawn ones
-COVIDx validates on none without a finding."""
+"""CheXpert validates on a fortieth of its training part, of few studies nobody; and of 120 drawn
+studies COVIDx validates on none without a finding."""
 
 STUDIES_FOR_ONE_PERCENT = {
     "rsna-lovt": 1_000,
