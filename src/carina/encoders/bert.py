@@ -1,6 +1,6 @@
 """BERT with transformers' parameter names, so that published weights load as they are."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import NamedTuple
 
 import torch
@@ -26,6 +26,11 @@ class BertSizes:
     hidden: int
     positions: int
     dropout: float
+
+    @classmethod
+    def of(cls, config: object) -> "BertSizes":
+        """Those among the settings of a config, which has them under the same names."""
+        return cls(**{one.name: getattr(config, one.name) for one in fields(cls)})
 
     @property
     def counts(self) -> tuple[int, ...]:

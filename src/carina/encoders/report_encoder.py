@@ -60,15 +60,7 @@ class ReportEncoderConfig:
     @property
     def sizes(self) -> BertSizes:
         """What its BERT is built of."""
-        return BertSizes(
-            vocabulary=self.vocabulary,
-            width=self.width,
-            layers=self.layers,
-            heads=self.heads,
-            hidden=self.hidden,
-            positions=self.positions,
-            dropout=self.dropout,
-        )
+        return BertSizes.of(self)
 
 
 class ReportEncoder(nn.Module):

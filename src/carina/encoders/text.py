@@ -47,15 +47,7 @@ class TextEncoderConfig:
     @property
     def sizes(self) -> BertSizes:
         """What its BERT is built of."""
-        return BertSizes(
-            vocabulary=self.vocabulary,
-            width=self.width,
-            layers=self.layers,
-            heads=self.heads,
-            hidden=self.hidden,
-            positions=self.positions,
-            dropout=self.dropout,
-        )
+        return BertSizes.of(self)
 
 
 @dataclass(frozen=True, kw_only=True)
